@@ -1,0 +1,187 @@
+"""Sentences that state a number, checked by the cell that states them."""
+
+import html
+import json
+import math
+import os
+import re
+import string
+
+from .runtime import PACKAGE, resource
+
+_lesson = "00"
+_numbers = {}  # sentence -> its number in this lesson
+
+
+class ClaimError(AssertionError):
+    """A stated number is not true."""
+
+
+class Statement:
+    """A claim as it is shown: HTML in a notebook, one line of text elsewhere."""
+
+    def __init__(self, sentence, value, kind, status, note, copy):
+        self.sentence, self.value, self.kind, self.status, self.note, self.copy = sentence, value, kind, status, note, copy
+        number = _numbers.setdefault(sentence, len(_numbers) + 1)
+        self.id = f"{_lesson}-{number:02}"
+        self.text = sentence.format(value=value)
+
+    def __repr__(self):
+        return f"[claim {self.id}, {self.status}] {self.text}"
+
+    def show(self):
+        """Show this claim once, where its cell shows things."""
+        from IPython.display import display
+
+        display(self)
+
+    def _repr_html_(self):
+        attributes = {"id": self.id, "kind": self.kind, "status": self.status, "value": self.value, "copy": self.copy}
+        if self.kind == "measured":
+            attributes["sentence"] = self.sentence
+        marks = " ".join(f'data-{name}="{html.escape(str(text))}"' for name, text in attributes.items())
+        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.text, quote=False))
+        colour = {"checked": "#009E73", "skipped": "#888888", "missed": "#D55E00"}[self.status]
+        return (
+            f'<div class="claim" {marks} style="border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0">'
+            f"{text}<br><small>claim {self.id} · {html.escape(self.note, quote=False)}</small></div>"
+        )
+
+
+def begin(lesson: str) -> None:
+    """Number claims from 1 in the lesson of this name; running a lesson's setup cell again keeps the numbers."""
+    global _lesson
+    if lesson[:2] != _lesson:
+        _lesson = lesson[:2]
+        _numbers.clear()
+
+
+def _bound(value, equals, within, at_least, at_most):
+    """Whether the bounds hold, and the bounds in words."""
+    if equals is None and at_least is None and at_most is None:
+        raise ValueError("A claim needs something to be checked against: equals=, at_least= or at_most=.")
+    words, holds = [], True
+    if equals is not None:
+        words.append(f"equals {equals:,}" + (f" within {within:g}" if within else "") if _is_number(equals) else f"equals {equals}")
+        holds &= abs(value - equals) <= within if within else value == equals
+    if at_least is not None:
+        words.append(f"at least {at_least:.6g}")
+        holds &= value >= at_least
+    if at_most is not None:
+        words.append(f"at most {at_most:.6g}")
+        holds &= value <= at_most
+    return bool(holds), " and ".join(words)
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _plain(value):
+    """A Python number, truth value or string, from a tensor or NumPy scalar if need be."""
+    value = value.item() if hasattr(value, "item") else value
+    if _is_number(value) and math.isnan(value):
+        raise ClaimError("The value of a claim is NaN: no bound can hold for it.")
+    return value
+
+
+def _here(bound, copy):
+    """A bound may differ from data copy to data copy; None where it says nothing of this one."""
+    return bound.get(copy) if isinstance(bound, dict) else bound
+
+
+class Claims:
+    """`claim(...)` states what is true anywhere, `claim.data` what is true of a data set, `claim.measured` a result.
+
+    Each shows its sentence, in which `{value}` stands for the number (any format such as `{value:.1%}` will do),
+    with its own number in the lesson. A claim that is false raises `ClaimError`.
+    """
+
+    def __call__(self, sentence, value, *, equals=None, within=0, at_least=None, at_most=None):
+        """State what is true on any machine and any data. Always checked.
+
+        Args:
+            sentence: one sentence with `{value}` in it; code spans in backticks, no dollar signs.
+            value: a number, truth value or string; one-element tensors will do.
+            equals, within: the value must equal this, up to an absolute tolerance (0: exactly).
+            at_least, at_most: the value must lie on this side, the bound included.
+
+        Raises:
+            ClaimError: the sentence is false.
+            ValueError: no bound is given.
+        """
+        value = _plain(value)
+        holds, words = _bound(value, equals, within, at_least, at_most)
+        return self._show(sentence, value, "claim", holds, words)
+
+    def data(self, sentence, value, *, data, equals=None, within=0, at_least=None, at_most=None):
+        """State what is true of one data set; checked when `data` is the real one, skipped on the sample.
+
+        Args:
+            data: the `ImageData` that the value was computed from.
+            equals, at_least, at_most: a number, or a dict from the names of data copies to numbers; a copy without a
+                number is skipped.
+
+        Raises:
+            ClaimError: the sentence is false of this data.
+        """
+        value, copy = _plain(value), data.source
+        bounds = [_here(bound, copy) for bound in (equals, at_least, at_most)]
+        if copy == "sample" or bounds == [None] * 3:
+            return Statement(sentence, value, "data", "skipped", f"not checked on this data ({copy})", copy).show()
+        holds, words = _bound(value, bounds[0], within, *bounds[1:])
+        return self._show(sentence, value, "data", holds, f"{words} ({data.name}, {copy})", copy)
+
+    def measured(self, sentence, value, *, data, stated=True, at_least=None, at_most=None):
+        """State what training reached. Without an explicit bound it is three standard deviations below the mean of
+        the book's own runs (`make calibrate`).
+
+        Checked on real data when `stated` is true, that is, when the lesson ran at the size it states. A miss raises
+        only when the environment variable `COURSE_STRICT` is 1, as when the book is built.
+
+        Args:
+            data: the `ImageData` that the model was measured on.
+            stated: whether sizes and epochs are those that the sentence speaks of.
+
+        Raises:
+            ClaimError: strict, and the value missed its bound or has none.
+        """
+        value, copy, strict = _plain(value), data.source, os.environ.get("COURSE_STRICT") == "1"
+        if copy == "sample" or not stated:
+            reason = f"not checked on this data ({copy})" if copy == "sample" else "not checked: the lesson ran at another size"
+            return Statement(sentence, value, "measured", "skipped", reason, copy).show()
+        runs = {} if at_least is not None or at_most is not None else _recorded_runs(sentence, copy)
+        at_least = runs.get("at_least", at_least)
+        if at_least is None and at_most is None:
+            if strict:
+                raise ClaimError(f"No runs are recorded for {sentence!r} on the {copy}: run `make calibrate LESSON={_lesson}`.")
+            return Statement(sentence, value, "measured", "skipped", f"no recorded runs on this data ({copy})", copy).show()
+        holds, words = _bound(value, None, 0, at_least, at_most)
+        if runs:
+            words = _in_words(sentence, runs)
+        return self._show(sentence, value, "measured", holds, f"{words} ({data.name}, {copy})", copy, raises=strict)
+
+    @staticmethod
+    def _show(sentence, value, kind, holds, words, copy="", raises=True):
+        statement = Statement(sentence, value, kind, "checked" if holds else "missed", words, copy)
+        statement.note = f"{statement.status}: {words}"
+        if not holds and raises:
+            raise ClaimError(f"Claim {statement.id} is false: {statement.text} The value is {value!r}; stated was: {words}.")
+        statement.show()
+
+
+def _recorded_runs(sentence, copy):
+    if not (PACKAGE / f"results/bounds_{_lesson}.json").exists():
+        return {}
+    runs = json.loads(resource(f"results/bounds_{_lesson}.json").read_text(encoding="utf-8"))
+    return runs["claims"].get(sentence, {}) if runs["copy"] == copy else {}
+
+
+def _in_words(sentence, runs):
+    """The book's own runs, written as the sentence writes its value."""
+    spec = next(spec for _, name, spec, _ in string.Formatter().parse(sentence) if name == "value")
+    mean, sd, low = (format(runs[key], spec) for key in ("mean", "sd", "at_least"))
+    return f"the book's {len(runs['values'])} runs gave {mean} ± {sd}; at least {low}"
+
+
+claim = Claims()

@@ -1,0 +1,112 @@
+"""Convolution by hand: loops, one matrix product (im2col), and the gradients. All equal to torch's.
+
+"Convolution" means here what `torch.nn.functional.conv2d` computes: cross-correlation, the kernel not turned.
+Shapes: images x are N×C×H×W, filters F×C×K×L, biases F, answers N×F×OH×OW, with the sizes of `conv_output_size`.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from .shapes import conv_output_size
+
+
+def _output_shape(x, weight, bias, stride, padding):
+    """Check that filters fit images, and return the shape N×F×OH×OW of the answer."""
+    if x.ndim != 4 or weight.ndim != 4:
+        raise ValueError(
+            f"Images must be N×C×H×W and filters F×C×K×L; got shapes {tuple(x.shape)} and {tuple(weight.shape)}. "
+            "x[None, None] turns one H×W picture into a batch of one with one channel."
+        )
+    if x.shape[1] != weight.shape[1]:
+        raise ValueError(
+            f"The images have {x.shape[1]} channels, the filters are made for {weight.shape[1]}. "
+            "Axis 1 of both must be equally long."
+        )
+    if x.dtype != weight.dtype or not x.is_floating_point():
+        raise TypeError(f"Images and filters must share one floating-point dtype; got {x.dtype} and {weight.dtype}.")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"There must be one bias for each of the {len(weight)} filters; got shape {tuple(bias.shape)}.")
+    rows, columns = (conv_output_size(x.shape[axis], weight.shape[axis], stride, padding) for axis in (2, 3))
+    return len(x), len(weight), rows, columns
+
+
+def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0):
+    """Convolution as it is defined: for each image, filter and place, one dot product.
+
+    Args:
+        x: images, N×C×H×W, floating point.
+        weight: filters, F×C×K×L, same dtype.
+        bias: F numbers, or None.
+        stride: step between places, at least 1.
+        padding: rows and columns of zeros added on each side, at least 0.
+
+    Returns:
+        N×F×OH×OW.
+
+    Raises:
+        ValueError: shapes that do not fit, a kernel larger than the padded image, a stride below 1.
+        TypeError: dtypes that differ.
+
+    Source: the formula in the documentation of `torch.nn.Conv2d`.
+    """
+    answer = x.new_zeros(_output_shape(x, weight, bias, stride, padding))
+    x = F.pad(x, (padding,) * 4)
+    K, L = weight.shape[2:]
+    for n, f, i, j in torch.cartesian_prod(*(torch.arange(size) for size in answer.shape)).tolist():
+        window = x[n, :, i * stride:i * stride + K, j * stride:j * stride + L]
+        answer[n, f, i, j] = (window * weight[f]).sum()
+    return answer if bias is None else answer + bias[:, None, None]
+
+
+def im2col(x, kernel_size, *, stride=1, padding=0):
+    """Lay out every window of every image as one column.
+
+    Args:
+        x: images, N×C×H×W.
+        kernel_size: (K, L).
+
+    Returns:
+        N×(C·K·L)×(OH·OW): windows in reading order, in each the channels one after another. Equal to `F.unfold`.
+
+    Raises:
+        ValueError: the kernel does not fit.
+
+    Source: K. Chellapilla, S. Puri, P. Simard, High performance convolutional neural networks for document
+    processing, IWFHR 2006.
+    """
+    K, L = kernel_size
+    conv_output_size(x.shape[2], K, stride, padding), conv_output_size(x.shape[3], L, stride, padding)
+    windows = F.pad(x, (padding,) * 4).unfold(2, K, stride).unfold(3, L, stride)  # N×C×OH×OW×K×L, a view: no copy yet
+    return windows.permute(0, 1, 4, 5, 2, 3).reshape(len(x), x.shape[1] * K * L, -1)
+
+
+def conv2d_im2col(x, weight, bias=None, *, stride=1, padding=0):
+    """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW). Arguments, answer and errors of `conv2d_loops`."""
+    shape = _output_shape(x, weight, bias, stride, padding)
+    answer = (weight.flatten(1) @ im2col(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
+    return answer if bias is None else answer + bias[:, None, None]
+
+
+def conv2d_backward(grad, x, weight, *, stride=1, padding=0):
+    """The three gradients of a convolution, from the gradient of its answer.
+
+    Args:
+        grad: d loss / d answer, N×F×OH×OW.
+        x, weight, stride, padding: as in the forward pass.
+
+    Returns:
+        d loss / d x (N×C×H×W), d loss / d weight (F×C×K×L), d loss / d bias (F).
+
+    Raises:
+        ValueError: `grad` does not have the shape of the answer, or the forward pass itself would be refused.
+
+    Source: I. Goodfellow, Y. Bengio, A. Courville, Deep Learning (2016), section 9.5.
+    """
+    shape = _output_shape(x, weight, None, stride, padding)
+    if grad.shape != shape:
+        raise ValueError(f"grad must have the shape of the answer, {shape}; got {tuple(grad.shape)}.")
+    rows = grad.flatten(2)  # N×F×(OH·OW)
+    grad_weight = (rows @ im2col(x, weight.shape[2:], stride=stride, padding=padding).mT).sum(0).view_as(weight)
+    columns = weight.flatten(1).T @ rows  # each answer hands its gradient back to the pixels of its window
+    grad_x = F.fold(columns, x.shape[2:], weight.shape[2:], stride=stride, padding=padding)
+    return grad_x, grad_weight, grad.sum((0, 2, 3))

@@ -1,0 +1,230 @@
+"""Images for the lessons: load them, split them, hand them out in batches.
+
+A data set is two tensors that fit into memory: pixels (uint8, a quarter of float32's bytes) and labels. A batch is a
+slice of them.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from . import sources
+
+
+class Images:
+    """Images with their labels, and the mean and standard deviation that normalise them.
+
+    Args:
+        x: uint8, N×C×H×W, pixels from 0 to 255.
+        y: int64, N, labels from 0.
+        mean, std: C numbers each, one per channel, of the training split's pixels on the scale 0 to 1; std above 0.
+
+    Raises:
+        TypeError: x or y is no tensor.
+        ValueError: a dtype or shape that does not fit, not one image, a negative label, a std of 0.
+    """
+
+    def __init__(self, x: torch.Tensor, y: torch.Tensor, mean, std):
+        for name, tensor, dtype, shape in (("x", x, torch.uint8, "N×C×H×W"), ("y", y, torch.int64, "N")):
+            if not isinstance(tensor, torch.Tensor):
+                raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}.")
+            if tensor.dtype != dtype or tensor.ndim != shape.count("×") + 1:
+                raise ValueError(f"{name} must be {dtype}, {shape}; got {tensor.dtype} of shape {tuple(tensor.shape)}.")
+        if len(x) != len(y):
+            raise ValueError(f"x and y must be equally long; got {len(x):,} images and {len(y):,} labels.")
+        if x.numel() == 0:
+            raise ValueError(f"There must be at least one image of at least one pixel; got shape {tuple(x.shape)}.")
+        if y.min() < 0:
+            raise ValueError(f"Labels must not be negative; got {y.min()}.")
+        self.x, self.y = x.contiguous(), y
+        self.mean, self.std = (torch.as_tensor(value, dtype=torch.float32, device=x.device) for value in (mean, std))
+        for name, value in (("mean", self.mean), ("std", self.std)):
+            if value.shape != x.shape[1:2]:
+                raise ValueError(f"{name} must hold one number for each of {x.shape[1]} channels; "
+                                 f"got shape {tuple(value.shape)}.")
+        if not (self.std > 0).all():
+            raise ValueError(f"std must be above 0; got {self.std.tolist()}. Are all pixels of a channel equal?")
+
+    def __len__(self):
+        return len(self.x)
+
+    def __repr__(self):
+        return f"Images({len(self):,} of {'×'.join(map(str, self.x.shape[1:]))})"
+
+    def take(self, n: int, seed: int = 0) -> "Images":
+        """Take n of the images, each class in proportion; all of them if n is larger.
+
+        With one seed, fewer images are always a part of more.
+
+        Raises:
+            TypeError, ValueError: n is not a whole number of at least 1, or seed not one of at least 0.
+        """
+        n = _whole("n", n, least=1)
+        return self if n >= len(self) else self._at(_stratified_order(self.y.cpu().numpy(), seed)[:n])
+
+    def _at(self, positions):
+        at = torch.from_numpy(np.sort(positions)).to(self.x.device)
+        return Images(self.x[at], self.y[at], self.mean, self.std)
+
+
+class ImageData:
+    """A data set in three parts: `train` to learn from, `valid` to choose by, `test` to judge by, once, at the end.
+
+    Args:
+        train, valid, test: Images, all normalised by the mean and std of train.
+        classes: the names of the labels 0, 1, ….
+        source: the name of the copy: "official", "reordered copy", "JPEG-recompressed copy", "unknown copy", "sample".
+        name: what `load` knows it by.
+
+    Raises:
+        ValueError: a label that has no class.
+    """
+
+    def __init__(self, train: Images, valid: Images, test: Images, classes, source: str, name: str = ""):
+        for split, images in (("train", train), ("valid", valid), ("test", test)):
+            if images.y.max() >= len(classes):
+                raise ValueError(f"Labels must lie from 0 to {len(classes) - 1}, for {len(classes)} classes; "
+                                 f"{split} holds {images.y.max()}.")
+        self.train, self.valid, self.test = train, valid, test
+        self.classes, self.source, self.name = tuple(classes), source, name
+
+    def __repr__(self):
+        sizes = ", ".join(f"{split} {len(getattr(self, split)):,}" for split in ("train", "valid", "test"))
+        return f"{self.name} ({self.source}): {sizes}"
+
+
+def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
+    """Load a data set and set some of its training images aside for validation.
+
+    MNIST and Fashion-MNIST hold 60,000 + 10,000 images of 1×28×28 pixels, CIFAR-10 50,000 + 10,000 of 3×32×32. The
+    page *Start here* tells where the files belong; where there are none, the built-in sample takes their place.
+
+    Args:
+        name: "mnist", "fashion_mnist" or "cifar10".
+        valid: how many training images become the validation split. The sample's own split of 300 is used whatever
+            this says.
+        seed: chooses which, at random, each class in proportion; the same images on every machine.
+
+    Returns:
+        ImageData. Its mean and std are those of the images that are left for training.
+
+    Raises:
+        ValueError: an unknown name; an empty split; a broken file (DataError, which says how to mend it).
+        MissingData: a FileNotFoundError: `COURSE_DATA=real`, and there is no file.
+
+    Source: LeCun et al. 1998 (MNIST), Xiao et al. 2017 (Fashion-MNIST), Krizhevsky 2009 (CIFAR-10).
+    """
+    valid = _whole("valid", valid, least=1)
+    arrays, copy, fingerprint = sources.read(name)
+    x, y = _tensors(arrays, "train")
+    if copy == "sample":
+        sources.warn_of_sample(name)
+        x_valid, y_valid = _tensors(arrays, "valid")
+    else:
+        if valid >= len(x):
+            raise ValueError(f"valid must leave some of {len(x):,} training images to train on; got {valid:,}.")
+        order = _stratified_order(arrays["y_train"], seed)
+        aside, rest = (torch.from_numpy(np.sort(part)) for part in (order[:valid], order[valid:]))
+        x_valid, y_valid, x, y = x[aside], y[aside], x[rest], y[rest]
+    splits = [(x, y), (x_valid, y_valid), _tensors(arrays, "test")]
+    mean, std = _mean_and_std(x)
+    sources.loaded[name] = {"copy": copy, "fingerprint": fingerprint}
+    return ImageData(*(Images(*split, mean, std) for split in splits), sources.SOURCES[name].classes, copy, name)
+
+
+class batches:
+    """Batches to loop over, a new epoch each time: `for x, y in batches(images, 64, shuffle=True): …`
+
+    Yields x (float32, B×C×H×W, normalised: (pixel / 255 − mean) / std) and y (int64, B); `len` counts the batches.
+
+    Args:
+        images: the Images to hand out.
+        batch_size: B, at least 1. The last batch is smaller where they do not divide.
+        shuffle: draw a new order for each epoch.
+        augment: called as `augment(x, generator=generator)` with a batch of pixels from 0 to 1; returns such a batch.
+        generator: the torch.Generator that draws; None for torch's own.
+        drop_last: leave a smaller last batch out.
+        channels_last: keep the channels of each pixel together in memory; the shape stays.
+        device: where batches are made. All images move there at once, as uint8; None leaves them where they are.
+
+    Raises:
+        TypeError: an argument of the wrong kind.
+        ValueError: a batch_size below 1, or one that no batch would fill with drop_last.
+    """
+
+    def __init__(self, images: Images, batch_size: int, *, shuffle: bool = False, augment: Callable | None = None,
+                 generator: torch.Generator | None = None, drop_last: bool = False, channels_last: bool = False,
+                 device=None):
+        if not isinstance(images, Images):
+            raise TypeError(f"images must be Images, such as load('mnist').train; got {type(images).__name__}.")
+        if augment is not None and not callable(augment):
+            raise TypeError(f"augment must be a function of a batch; got {augment!r}.")
+        if generator is not None and not isinstance(generator, torch.Generator):
+            raise TypeError(f"generator must be a torch.Generator; got {generator!r}.")
+        self.batch_size = _whole("batch_size", batch_size, least=1)
+        if drop_last and len(images) < self.batch_size:
+            raise ValueError(f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch at all; "
+                             f"got {self.batch_size:,}.")
+        device = images.x.device if device is None else device
+        self.x, self.y = images.x.to(device), images.y.to(device)
+        self.mean, self.std = (value.to(device).view(-1, 1, 1) for value in (images.mean, images.std))
+        self.shuffle, self.augment, self.generator, self.drop_last = shuffle, augment, generator, drop_last
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.x), self.batch_size)
+        return full if self.drop_last or not rest else full + 1
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = self._draw_order() if self.shuffle else None
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            at = slice(start, start + self.batch_size)
+            if order is not None:
+                at = order[at]
+            x = self.x[at].float() / 255
+            if self.augment is not None:
+                x = self.augment(x, generator=self.generator)
+            yield ((x - self.mean) / self.std).contiguous(memory_format=self.memory_format), self.y[at]
+
+    def _draw_order(self):
+        device = "cpu" if self.generator is None else self.generator.device
+        return torch.randperm(len(self.x), generator=self.generator, device=device).to(self.x.device)
+
+
+def _whole(name, value, least):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number of at least {least}; got {value!r}.") from None
+    if number < least or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    return number
+
+
+def _stratified_order(y, seed):
+    """All positions of y, in a random order of which every beginning holds each class in proportion.
+
+    The k-th image of a class of n, in random order, stands at (k − 1/2) / n of the way. The random order comes from the
+    raw output of PCG64, which NumPy promises to keep, on every platform and in every version.
+    """
+    shuffled = np.random.PCG64(_whole("seed", seed, least=0)).random_raw(len(y)).argsort(kind="stable")
+    labels = y[shuffled]
+    counts = np.bincount(labels)
+    rank = np.empty(len(y))
+    rank[labels.argsort(kind="stable")] = np.arange(len(y)) - np.repeat(counts.cumsum() - counts, counts)
+    return shuffled[((rank + .5) / counts[labels]).argsort(kind="stable")]
+
+
+def _tensors(arrays, split):
+    x, y = (torch.from_numpy(arrays[f"{part}_{split}"]) for part in "xy")
+    return (x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)).contiguous(), y.long()
+
+
+def _mean_and_std(x):
+    """Mean and standard deviation of each channel, from exact counts of the 256 values that a pixel can have."""
+    values = np.arange(256) / 255
+    share = np.stack([np.bincount(channel.flatten(), minlength=256) / channel.numel() for channel in x.unbind(1)])
+    mean = share @ values
+    return mean, np.sqrt((share * (values - mean[:, None]) ** 2).sum(1))

@@ -1,0 +1,93 @@
+"""Exercises that answer back: `check("2.1", answer)` says whether an answer is right, and if not, why."""
+
+import importlib
+from typing import NamedTuple
+
+_checkers = {}  # "2.1" -> the function that judges an answer
+
+
+class Verdict(NamedTuple):
+    """What `check` returns: true when the answer is right. It shows nothing by itself; `check` has printed it."""
+
+    status: str  # "right", "wrong" or "unattempted"
+    message: str
+
+    def __bool__(self):
+        return self.status == "right"
+
+    def _ipython_display_(self):
+        pass
+
+
+class Unattempted(Exception):
+    """The reader's function gave nothing back: it is still the stub."""
+
+
+def checker(exercise: str):
+    """Decorator: the function judges answers to the exercise of this number, by returning `right` or `wrong`."""
+
+    def register(judge):
+        _checkers[exercise] = judge
+        return judge
+
+    return register
+
+
+def right(insight: str) -> Verdict:
+    """The answer is right; one more insight as its reward."""
+    return Verdict("right", f"Right. {insight}")
+
+
+def wrong(finding: str, *, hint: str) -> Verdict:
+    """The answer is wrong: what was found, and a hint that fits the mistake."""
+    return Verdict("wrong", f"Not yet: {finding}. Hint: {hint}")
+
+
+def check(exercise: str, answer) -> Verdict:
+    """Judge an answer, print the verdict, and return it (true when right). Never raises.
+
+    Args:
+        exercise: its number as in its heading, such as `"2.1"`.
+        answer: a value or a function, as the exercise asks. `None`, `...`, or a function that returns one of them,
+            counts as not attempted.
+    """
+    verdict = _judge(exercise, answer)
+    print(f"Exercise {exercise}: {verdict.message}")
+    return verdict
+
+
+def _judge(exercise, answer):
+    stub = Verdict("unattempted", "not attempted yet. Replace the dots with your answer, then run the cell again.")
+    try:
+        lesson = int(exercise.split(".")[0])
+        importlib.import_module(f"course_utils.checks.l{lesson:02}")
+        judge = _checkers[exercise]
+    except (ImportError, KeyError, ValueError, AttributeError):
+        return Verdict("wrong", f"there is no exercise {exercise!r}. Its number stands in its heading, such as 2.1.")
+    if answer is None or answer is ...:
+        return stub
+    try:
+        return judge(_watched(answer) if callable(answer) and not hasattr(answer, "parameters") else answer)
+    except Unattempted:
+        return stub
+    except Exception as error:  # whatever the reader's own code raises
+        return wrong(f"your answer raised {type(error).__name__}: {error}", hint=f"The exercise asks for: {judge.__doc__}")
+
+
+def _watched(function):
+    """The reader's function, which tells when it gives nothing back."""
+
+    def call(*args, **kwargs):
+        result = function(*args, **kwargs)
+        if result is None or result is ...:
+            raise Unattempted
+        return result
+
+    return call
+
+
+def target(*, real: float, sample: float) -> float:
+    """The score to reach in a trained exercise: on real data, or on the built-in sample."""
+    from . import sources
+
+    return sample if any(entry["copy"] == "sample" for entry in sources.loaded.values()) else real

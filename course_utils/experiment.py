@@ -1,0 +1,54 @@
+"""Results of runs too long for a lesson, kept as JSON in `course_utils/results/`."""
+
+import datetime
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from .runtime import PACKAGE, machine
+
+
+class Record:
+    """The runs of one experiment, saved after each, so that a killed script goes on where it was.
+
+    Args:
+        name: the file is `NAME.json`.
+        config: what all runs share. Runs of another configuration are never mixed in.
+        folder: where to keep it; `course_utils/results` by default.
+
+    Raises:
+        ValueError: the file holds runs of another configuration, or of another copy of the data (on `add`).
+    """
+
+    def __init__(self, name: str, config: dict, folder: Path = None):
+        self.file = Path(folder or PACKAGE / "results") / f"{name}.json"
+        self.content = {"experiment": name, "config": config, "runs": []}
+        if self.file.exists():
+            self.content = json.loads(self.file.read_text(encoding="utf-8"))
+            if self.content["config"] != json.loads(json.dumps(config)):
+                raise ValueError(f"{self.file} holds runs of another configuration. Move it away to start anew.")
+
+    def has(self, **marks) -> bool:
+        """Whether a run with these values, such as `seed=0`, is there already."""
+        return any(all(run.get(key) == value for key, value in marks.items()) for run in self.content["runs"])
+
+    def add(self, run: dict, data) -> None:
+        """Keep one finished run, with the machine, its load, the date and the commit; the file is replaced in one step.
+
+        Args:
+            run: JSON-able results.
+            data: the `ImageData` it was measured on; its copy is noted, and must be the same for all runs.
+        """
+        copy = self.content.setdefault("data", f"{data.name}, {data.source}")
+        if copy != f"{data.name}, {data.source}":
+            raise ValueError(f"{self.file} holds runs on {copy}; this one was on {data.name}, {data.source}.")
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PACKAGE, capture_output=True, text=True)
+        self.content["runs"].append(run | {
+            "date": datetime.date.today().isoformat(), "machine": machine(), "cores": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None, "commit": commit.stdout.strip(),
+        })
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+        part.replace(self.file)

@@ -1,0 +1,156 @@
+"""Where a lesson runs: its needs, its device, the files it used, and one line that says so."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from . import __version__
+
+PACKAGE = Path(__file__).parent
+_resources = set()
+
+
+def setup(lesson: str) -> None:
+    """Make everything ready that one lesson needs, and print one line that says what it runs on.
+
+    Installs what `needs/LESSON.toml` names and this environment lacks (never torch or torchvision), and starts the
+    numbering of the lesson's claims.
+
+    Args:
+        lesson: the lesson's file name without its ending, such as `"06_lenet"`.
+
+    Raises:
+        ValueError: there is no such lesson.
+        RuntimeError: a needed package could not be installed; the message holds the command to try.
+    """
+    file = PACKAGE / "needs" / f"{lesson}.toml"
+    if not file.exists():
+        lessons = sorted(path.stem for path in file.parent.glob("*.toml"))
+        raise ValueError(f"There is no lesson {lesson!r}. The lessons are: {', '.join(lessons)}.")
+    needs = tomllib.loads(resource(f"needs/{lesson}.toml").read_text(encoding="utf-8"))
+    _install(missing(needs["packages"]))
+
+    from . import claims, sources
+
+    claims.begin(lesson)
+    copies = ", ".join(f"{name} ({sources.describe(name)})" for name in needs["data"]) or "none needed"
+    print(f"Kernel by Kernel {__version__} ({origin()}) · {machine()} · data: {copies}")
+    if device() == "cpu" and "google.colab" in sys.modules:
+        print("Colab lends a GPU: Runtime → Change runtime type → T4 GPU, then run the lesson again.")
+
+
+def missing(requirements: list[str]) -> list[str]:
+    """Those of `requirements` (such as `"seaborn>=0.13"`) that are not installed, or not in the asked version."""
+    from packaging.requirements import Requirement
+
+    def satisfied(requirement):
+        try:
+            return requirement.specifier.contains(importlib.metadata.version(requirement.name), prereleases=True)
+        except importlib.metadata.PackageNotFoundError:
+            return False
+
+    return [text for text in requirements if not satisfied(Requirement(text))]
+
+
+def _install(requirements):
+    if not requirements:
+        return
+    command = [sys.executable, "-m", "pip", "install", "--quiet", *requirements]
+    print("Installing", ", ".join(requirements))
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(
+            f"This lesson needs {', '.join(requirements)}, and installing failed. "
+            f"Where there is a network, run: {' '.join(command[1:])}\n{done.stderr.strip()[-500:]}"
+        )
+
+
+def origin() -> str:
+    """Where this package came from: `"clone"`, `"archive"` (fetched by a lesson's first cell) or `"installed"`."""
+    if not (PACKAGE.parent / "pyproject.toml").exists():
+        return "installed"
+    fetched = Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "kernel-by-kernel")).resolve()
+    return "archive" if fetched in PACKAGE.resolve().parents else "clone"
+
+
+def device() -> str:
+    """The fastest kind of device here: `"cuda"`, `"mps"` (Apple) or `"cpu"`."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def machine() -> str:
+    """One line about what computes here: the torch version, the device, and on a CPU the number of threads."""
+    import torch
+
+    name = {"cpu": f"CPU, {torch.get_num_threads()} threads", "mps": "Apple GPU"}.get(device())
+    return f"torch {torch.__version__} on {name or torch.cuda.get_device_name()}"
+
+
+def resource(path: str) -> Path:
+    """A data file of this package, by its path inside it, such as `"results/NAME.json"`.
+
+    Raises:
+        FileNotFoundError: the package holds no such file; the message lists its neighbours.
+    """
+    file = PACKAGE / path
+    if not file.is_file():
+        others = sorted(other.name for other in file.parent.glob("*") if other.is_file())
+        raise FileNotFoundError(f"course_utils has no {path!r}. In that folder: {', '.join(others) or 'nothing'}.")
+    _resources.add(path)
+    return file
+
+
+def recorded(name: str) -> dict:
+    """A result that was recorded by `python experiments/NAME.py`: configuration, seeds, histories, machine, date.
+
+    Raises:
+        FileNotFoundError: nothing of that name was recorded.
+    """
+    return json.loads(resource(f"results/{name}.json").read_text(encoding="utf-8"))
+
+
+def fingerprint_module(file: Path) -> str:
+    """SHA-256 of a Python file's code; comments, docstrings and layout do not count."""
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def used() -> dict:
+    """What this process has used so far: modules and files of this package, data, versions, device.
+
+    The book keeps this record beside each executed lesson and runs the lesson again when any of it has changed.
+    """
+    modules = {
+        name: fingerprint_module(module.__file__)
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("course_utils.") and Path(module.__file__).name != "__init__.py"
+    }
+    owners = importlib.metadata.packages_distributions()
+    loaded = {owner for name in list(sys.modules) if "." not in name for owner in owners.get(name, ())}
+    record = {
+        "modules": modules,
+        "resources": {path: hashlib.sha256((PACKAGE / path).read_bytes()).hexdigest() for path in sorted(_resources)},
+        "distributions": {name: importlib.metadata.version(name) for name in sorted(loaded)},
+        "python": platform.python_version(),
+        "course_data": os.environ.get("COURSE_DATA", "auto"),
+        "data": dict(sys.modules["course_utils.sources"].loaded) if "course_utils.sources" in sys.modules else {},
+    }
+    if "torch" in sys.modules:
+        import torch
+
+        record |= {"torch": torch.__version__, "device": device(), "threads": torch.get_num_threads(), "machine": machine()}
+    return record
