@@ -61,11 +61,11 @@ class Images:
         Raises:
             TypeError, ValueError: n is not a whole number of at least 1, or seed not one of at least 0.
         """
-        n = _whole("n", n, least=1)
-        return self if n >= len(self) else self._at(_stratified_order(self.y.cpu().numpy(), seed)[:n])
-
-    def _at(self, positions):
-        at = torch.from_numpy(np.sort(positions)).to(self.x.device)
+        n, seed = _whole("n", n, least=1), _whole("seed", seed, least=0)
+        if n >= len(self):
+            return self
+        chosen = np.sort(sources.stratified_order(self.y.cpu().numpy(), seed)[:n])
+        at = torch.from_numpy(chosen).to(self.x.device)
         return Images(self.x[at], self.y[at], self.mean, self.std)
 
 
@@ -116,7 +116,7 @@ def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
 
     Source: LeCun et al. 1998 (MNIST), Xiao et al. 2017 (Fashion-MNIST), Krizhevsky 2009 (CIFAR-10).
     """
-    valid = _whole("valid", valid, least=1)
+    valid, seed = _whole("valid", valid, least=1), _whole("seed", seed, least=0)
     arrays, copy, fingerprint = sources.read(name)
     x, y = _tensors(arrays, "train")
     if copy == "sample":
@@ -125,7 +125,7 @@ def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
     else:
         if valid >= len(x):
             raise ValueError(f"valid must leave some of {len(x):,} training images to train on; got {valid:,}.")
-        order = _stratified_order(arrays["y_train"], seed)
+        order = sources.stratified_order(arrays["y_train"], seed)
         aside, rest = (torch.from_numpy(np.sort(part)) for part in (order[:valid], order[valid:]))
         x_valid, y_valid, x, y = x[aside], y[aside], x[rest], y[rest]
     splits = [(x, y), (x_valid, y_valid), _tensors(arrays, "test")]
@@ -165,7 +165,7 @@ class batches:
             raise TypeError(f"generator must be a torch.Generator; got {generator!r}.")
         self.batch_size = _whole("batch_size", batch_size, least=1)
         if drop_last and len(images) < self.batch_size:
-            raise ValueError(f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch at all; "
+            raise ValueError(f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch; "
                              f"got {self.batch_size:,}.")
         device = images.x.device if device is None else device
         self.x, self.y = images.x.to(device), images.y.to(device)
@@ -203,20 +203,6 @@ def _whole(name, value, least):
     return number
 
 
-def _stratified_order(y, seed):
-    """All positions of y, in a random order of which every beginning holds each class in proportion.
-
-    The k-th image of a class of n, in random order, stands at (k − 1/2) / n of the way. The random order comes from the
-    raw output of PCG64, which NumPy promises to keep, on every platform and in every version.
-    """
-    shuffled = np.random.PCG64(_whole("seed", seed, least=0)).random_raw(len(y)).argsort(kind="stable")
-    labels = y[shuffled]
-    counts = np.bincount(labels)
-    rank = np.empty(len(y))
-    rank[labels.argsort(kind="stable")] = np.arange(len(y)) - np.repeat(counts.cumsum() - counts, counts)
-    return shuffled[((rank + .5) / counts[labels]).argsort(kind="stable")]
-
-
 def _tensors(arrays, split):
     x, y = (torch.from_numpy(arrays[f"{part}_{split}"]) for part in "xy")
     return (x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)).contiguous(), y.long()
@@ -225,6 +211,7 @@ def _tensors(arrays, split):
 def _mean_and_std(x):
     """Mean and standard deviation of each channel, from exact counts of the 256 values that a pixel can have."""
     values = np.arange(256) / 255
-    share = np.stack([np.bincount(channel.flatten(), minlength=256) / channel.numel() for channel in x.unbind(1)])
+    counts = np.stack([np.bincount(channel.flatten().numpy(), minlength=256) for channel in x.unbind(1)])
+    share = counts / counts.sum(1, keepdims=True)
     mean = share @ values
     return mean, np.sqrt((share * (values - mean[:, None]) ** 2).sum(1))

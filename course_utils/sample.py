@@ -27,28 +27,27 @@ def make(name: str) -> dict[str, np.ndarray]:
     """
     sources.path(name)     # refuses an unknown name
     x, y = _digits() if name == "mnist" else _drawn(name)
-    arrays, start = {}, 0
+    order, arrays = sources.stratified_order(y, seed=0), {}
     for split, size in SIZES.items():
-        arrays[f"x_{split}"], arrays[f"y_{split}"] = x[start:start + size], y[start:start + size]
-        start += size
+        chosen, order = order[:size], order[size:]
+        chosen = chosen[np.random.PCG64(size).random_raw(size).argsort(kind="stable")]     # in no order at all
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = x[chosen], y[chosen]
     return arrays
 
 
 def _digits():
-    """The 1,797 digits in a fixed random order, in a box of 20×20 pixels inside 28×28, centred by mass, as in MNIST."""
+    """The 1,797 digits, each in a box of 20×20 pixels inside 28×28, centred by mass, as in MNIST."""
     from sklearn.datasets import load_digits
 
     small, y = load_digits(return_X_y=True)
-    order = _shuffled(len(y), seed=1998)
-    small, y = small[order].astype(np.int64).reshape(-1, 8, 8), y[order].astype(np.uint8)
-    grow = _enlarge(8, 20)
+    small, grow = small.astype(np.int64).reshape(-1, 8, 8), _enlarge(8, 20)
     large = np.einsum("ij,njk,lk->nil", grow, small, grow) * 255 // (16 * 2000 ** 2)
     ink = (large - 95) * 255 // 115        # saturated strokes with soft edges, as MNIST has them
-    box, x = ink.clip(0, 255).astype(np.uint8), np.zeros((len(y), 28, 28), np.uint8)
+    box, x = ink.clip(0, 255).astype(np.uint8), np.zeros((len(small), 28, 28), np.uint8)
     for image, digit in zip(x, box, strict=True):
         top, left = (_offset(digit.sum(axis, dtype=np.int64)) for axis in (1, 0))
         image[top:top + 20, left:left + 20] = digit
-    return x, y
+    return x, y.astype(np.uint8)
 
 
 def _enlarge(size, to):
@@ -130,8 +129,8 @@ class Easel:
 
 
 def _drawn(name):
-    """1,797 drawings, ten classes in equal parts in each split, in a fixed random order."""
-    y = np.concatenate([_shuffled(size, seed=size) % 10 for size in SIZES.values()]).astype(np.uint8)
+    """1,797 drawings, ten classes in equal parts."""
+    y = (np.arange(sum(SIZES.values())) % 10).astype(np.uint8)
     x = np.empty((len(y), *sources.SOURCES[name].shape), np.uint8)
     for label in range(10):
         x[y == label] = (_garments if name == "fashion_mnist" else _objects)(label, int((y == label).sum()))
@@ -150,7 +149,3 @@ def _objects(label, n):
     easel.pose(width=(66, 106), height=(66, 106), slant=10, shift=9, flip=True)
     drawings.OBJECTS[label](easel)
     return easel.finish(noise=18)
-
-
-def _shuffled(n, seed):
-    return np.random.PCG64(seed).random_raw(n).argsort(kind="stable")

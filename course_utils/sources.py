@@ -3,6 +3,7 @@
 Nothing here needs torch, so that build tools can ask which data there is without waiting for it.
 Nothing here writes: a file that a user put into the folder is read or refused, never changed.
 """
+
 import hashlib
 import os
 import zipfile
@@ -58,7 +59,7 @@ _warned: set[str] = set()
 
 
 class DataError(ValueError):
-    """A prepared file that can't be used: what is wrong with it, what was expected, how to mend it."""
+    """A prepared file that can't be used. The message says what is wrong, what was expected, and how to mend it."""
 
 
 class MissingData(FileNotFoundError):
@@ -73,12 +74,18 @@ class Prepared(NamedTuple):
 
 
 def read(name: str) -> Prepared:
-    """Read data set `name` as `COURSE_DATA` asks: a prepared file where there is one, or the built-in sample.
+    """Read a data set as `COURSE_DATA` asks: the prepared file where there is one, or the built-in sample.
 
-    Raises ValueError for an unknown name or mode, DataError for a broken file, MissingData for mode `real` without one.
+    Args:
+        name: "mnist", "fashion_mnist" or "cifar10".
+
+    Raises:
+        ValueError: an unknown name or mode.
+        DataError: the prepared file is broken.
+        MissingData: there is no prepared file, and the mode is `real`.
     """
     if _wants_sample(name):
-        from course_utils import sample
+        from . import sample
 
         arrays = sample.make(name)
         return Prepared(arrays, "sample", hash_arrays(arrays))
@@ -87,29 +94,29 @@ def read(name: str) -> Prepared:
 
 
 def describe(name: str) -> str:
-    """Name the copy that `read(name)` would give: `official`, `reordered copy`, `unknown copy`, `sample`, …"""
-    return _identify(name)[0]
+    """The name of the copy that `read` would give: "official", "reordered copy", "unknown copy", "sample", …"""
+    return "sample" if _wants_sample(name) else _identify(name)[0]
 
 
 def fingerprint(name: str) -> str:
-    """Return the SHA-256, in hex, of the arrays that `read(name)` would give, in their order."""
-    return _identify(name)[1]
+    """The SHA-256 in hex of the arrays that `read` would give, in their order."""
+    return read(name).fingerprint if _wants_sample(name) else _identify(name)[1]
 
 
 def available(name: str) -> bool:
-    """Say whether a prepared file of data set `name` lies in the folder (sound or not)."""
+    """Whether a prepared file of this data set lies in the folder, sound or not."""
     return path(name).is_file()
 
 
 def path(name: str) -> Path:
-    """Return where the prepared file of data set `name` belongs."""
+    """Where the prepared file of this data set belongs."""
     if name not in SOURCES:
-        raise ValueError(f"unknown data set {name!r}: expected one of {', '.join(map(repr, SOURCES))}")
+        raise ValueError(f"name must be one of {', '.join(map(repr, SOURCES))}; got {name!r}.")
     return folder() / f"{name}.npz"
 
 
 def folder() -> Path:
-    """Return the folder of prepared files: `$COURSE_DATA_DIR`, or this user's cache folder."""
+    """The folder of prepared files: `$COURSE_DATA_DIR`, or this user's cache folder."""
     chosen = os.environ.get("COURSE_DATA_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -117,15 +124,15 @@ def folder() -> Path:
 
 
 def mode() -> str:
-    """Return `$COURSE_DATA`: `auto` (real data where there is some; the default), `real` or `sample`."""
+    """The value of `$COURSE_DATA`: `auto` (real data where there is some; the default), `real` or `sample`."""
     chosen = os.environ.get("COURSE_DATA") or "auto"
     if chosen not in MODES:
-        raise ValueError(f"COURSE_DATA is {chosen!r}: expected one of {', '.join(MODES)}")
+        raise ValueError(f"COURSE_DATA must be one of {', '.join(MODES)}; got {chosen!r}.")
     return chosen
 
 
 def warn_of_sample(name: str) -> None:
-    """Print, once per process and data set, that the sample stands in for data that nobody has put there."""
+    """Say, once per process and data set, that the sample stands in for a file that is not there."""
     if mode() == "auto" and name not in _warned:
         _warned.add(name)
         print(f"SAMPLE DATA: there is no {name}.npz in the data folder, so this is the small built-in sample, "
@@ -133,9 +140,18 @@ def warn_of_sample(name: str) -> None:
 
 
 def read_npz(name: str, file: Path) -> dict[str, np.ndarray]:
-    """Read and check a prepared file: images uint8 N×H×W (or N×H×W×3), labels N (or N×1) integers from 0 to 9.
+    """Read and check a prepared file, and leave it as it is.
 
-    Any number of images is welcome. Labels come back as uint8 of shape N. Raises DataError, and leaves the file alone.
+    Args:
+        name: the data set that it should hold.
+        file: a .npz with `x_train`, `x_test` (uint8, N×28×28, or N×32×32×3 for cifar10) and `y_train`, `y_test`
+            (integers from 0 to 9, N or N×1), for any N of at least 1.
+
+    Returns:
+        These four arrays, the labels as uint8 of shape N.
+
+    Raises:
+        DataError: the file can't be read, or an array is missing or not as above.
     """
     shape, classes = SOURCES[name].shape, len(SOURCES[name].classes)
 
@@ -171,7 +187,7 @@ def read_npz(name: str, file: Path) -> dict[str, np.ndarray]:
 
 
 def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
-    """Return the SHA-256 of all arrays: names, shapes and bytes, in their order."""
+    """SHA-256 in hex of all arrays: names, shapes and bytes, as they are ordered."""
     digest = hashlib.sha256()
     for key in sorted(arrays):
         digest.update(f"{key} {arrays[key].shape}".encode())
@@ -180,13 +196,27 @@ def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
 
 
 def hash_content(arrays: dict[str, np.ndarray]) -> str:
-    """Return a SHA-256 that ignores the order: of the sorted hashes of each image with its label, split by split."""
+    """SHA-256 in hex that ignores the order: of the sorted hashes of each image with its label, split by split."""
     digest = hashlib.sha256()
     for split in ("test", "train"):
         pairs = zip(np.ascontiguousarray(arrays[f"x_{split}"]), arrays[f"y_{split}"], strict=True)
         hashes = sorted(hashlib.sha256(image.tobytes() + bytes([label])).digest() for image, label in pairs)
         digest.update(split.encode() + b"".join(hashes))
     return digest.hexdigest()
+
+
+def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
+    """All positions of the labels y, in a random order of which every beginning holds each class in proportion.
+
+    The k-th image of a class of n, in random order, stands at (k − 1/2) / n of the way. The random order comes from
+    the raw output of PCG64, which NumPy promises to keep, on every platform and in every version.
+    """
+    shuffled = np.random.PCG64(seed).random_raw(len(y)).argsort(kind="stable")
+    labels = y[shuffled]
+    counts = np.bincount(labels)
+    rank = np.empty(len(y))
+    rank[labels.argsort(kind="stable")] = np.arange(len(y)) - np.repeat(counts.cumsum() - counts, counts)
+    return shuffled[((rank + .5) / counts[labels]).argsort(kind="stable")]
 
 
 def _wants_sample(name):
@@ -199,7 +229,7 @@ def _wants_sample(name):
     if wanted == "real":
         title, shape = SOURCES[name].title, "×".join(map(str, SOURCES[name].shape))
         raise MissingData(
-            f"there is no {title} here, and COURSE_DATA=real admits nothing else.\n"
+            f"{title} is not here, and COURSE_DATA=real admits nothing else.\n"
             f"Looked for: {file}\n"
             f"Remedies: put {name}.npz there (arrays x_train, y_train, x_test, y_test; images N×{shape}, uint8);\n"
             f"  or set COURSE_DATA_DIR to the folder that holds it;\n"
@@ -214,13 +244,11 @@ def _name_copy(name, arrays):
 
 
 def _identify(name):
-    if _wants_sample(name):
-        return read(name)[1:]
     state = path(name).stat()
     return _identify_file(name, path(name), state.st_size, state.st_mtime_ns)
 
 
 @lru_cache
 def _identify_file(name, file, size, changed):
-    """The copy and the fingerprint of a file, read again only when its size or its time has changed."""
+    """The copy and the fingerprint of a file, which is read again when its size or its time has changed."""
     return _name_copy(name, read_npz(name, file))

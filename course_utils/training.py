@@ -37,24 +37,34 @@ class History(list):
 
 
 class _Sums:
-    """Sums over images, divided once at the end: a short last batch weighs what it holds, no more."""
+    """Sums over images, divided once at the end: a short last batch weighs what it holds, no more.
+
+    The batches' losses and counts stay on their device until then, so that a GPU never has to wait for Python.
+    """
 
     def __init__(self):
-        self.loss = self.correct = self.count = 0
+        self.losses, self.correct, self.sizes = [], [], []
 
     def add(self, loss, logits, y):
-        self.loss += loss.detach() * len(y)
-        self.correct += (logits.detach().argmax(1) == y).sum()
-        self.count += len(y)
+        self.losses.append(loss.detach())
+        self.correct.append((logits.detach().argmax(1) == y).sum())
+        self.sizes.append(len(y))
 
     def score(self):
-        if not self.count:
+        if not self.sizes:
             raise ValueError("There is not one batch in `batches`: is the split empty, or drop_last set on a small one?")
-        return Score(float(self.loss) / self.count, int(self.correct) / self.count)
+        losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
+        loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
+        return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
 
 
 def train_epoch(
-    model: nn.Module, batches: Iterable, optimizer: torch.optim.Optimizer, *, loss_fn: Callable = F.cross_entropy, after_step: Callable = None
+    model: nn.Module,
+    batches: Iterable,
+    optimizer: torch.optim.Optimizer,
+    *,
+    loss_fn: Callable = F.cross_entropy,
+    after_step: Callable = None,
 ) -> Score:
     """Go once through the batches: forward, loss, backward, step.
 
@@ -166,7 +176,8 @@ def fit(
         if scheduler and scheduler_step == "epoch":
             scheduler.step()
         history.append(Epoch(epoch, train, valid, lr, seconds))
-        print(f"{epoch:5} {train.loss:12.4f} {train.accuracy:9.2%} {valid.loss:12.4f} {valid.accuracy:9.2%} {seconds:9.1f}")
+        print(f"{epoch:5} {train.loss:12.4f} {train.accuracy:9.2%} {valid.loss:12.4f} {valid.accuracy:9.2%} "
+              f"{seconds:9.1f}")
         if any([callback.on_epoch_end(state) == "stop" for callback in callbacks]):
             break
     return history
