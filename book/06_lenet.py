@@ -259,7 +259,7 @@ for _ in range(80):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-claim("After 80 steps on one batch its loss is {value:.5f}.", loss, at_most=0.02)
+claim("After 80 steps on one batch its loss is {value:.0e}.", loss, at_most=0.02)
 
 # %% [markdown]
 # ## Which activation?
@@ -276,10 +276,10 @@ plots.curves(line.detach(), {"function": {name: value.detach() for name, value i
              title="A sigmoid passes on a quarter of the gradient at best", xlabel="input", columns=2)
 
 # %% [markdown]
-# Four layers of at most a quarter each: so the first convolution should hear very little. We measure what arrives there,
-# at the same random weights.
+# Between the loss and the first convolution lie four activations. With sigmoids each passes on a quarter at most, so
+# little should arrive. We measure it, from the same random weights.
 
-# %% mystnb={"image": {"alt": "Bars on a logarithmic axis: size of the gradient in each of LeNet's five layers for sigmoid, tanh and ReLU. In the last layer all three are alike; in the first, sigmoid's is far below the two others."}}
+# %% mystnb={"image": {"alt": "Bars on a logarithmic axis: size of the gradient in each of LeNet's five layers for sigmoid, tanh and ReLU. In the last layer sigmoid's is the largest; layer by layer it shrinks, and in the first it is far below the two others."}}
 gradients = {}
 for name, activation in ACTIVATIONS.items():
     torch.manual_seed(SEED)

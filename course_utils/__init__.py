@@ -21,8 +21,22 @@ _HOME = {  # public name -> the module that holds it
     "train_epoch": "training",
     "wilson_interval": "metrics",
 }
-_MODULES = {"claims", "convolution", "data", "diagrams", "exercises", "experiment", "metrics", "networks", "plots", "runtime", "sample", "shapes",
-            "sources", "training"}
+_MODULES = {
+    "claims",
+    "convolution",
+    "data",
+    "diagrams",
+    "exercises",
+    "experiment",
+    "metrics",
+    "networks",
+    "plots",
+    "runtime",
+    "sample",
+    "shapes",
+    "sources",
+    "training",
+}
 
 
 def __getattr__(name):

@@ -21,7 +21,14 @@ class Statement:
     """A claim as it is shown: HTML in a notebook, one line of text elsewhere."""
 
     def __init__(self, sentence, value, kind, status, note, copy):
-        self.sentence, self.value, self.kind, self.status, self.note, self.copy = sentence, value, kind, status, note, copy
+        self.sentence, self.value, self.kind, self.status, self.note, self.copy = (
+            sentence,
+            value,
+            kind,
+            status,
+            note,
+            copy,
+        )
         number = _numbers.setdefault(sentence, len(_numbers) + 1)
         self.id = f"{_lesson}-{number:02}"
         self.text = sentence.format(value=value)
@@ -62,7 +69,11 @@ def _bound(value, equals, within, at_least, at_most):
         raise ValueError("A claim needs something to be checked against: equals=, at_least= or at_most=.")
     words, holds = [], True
     if equals is not None:
-        words.append(f"equals {equals:,}" + (f" within {within:g}" if within else "") if _is_number(equals) else f"equals {equals}")
+        words.append(
+            f"equals {equals:,}" + (f" within {within:g}" if within else "")
+            if _is_number(equals)
+            else f"equals {equals}"
+        )
         holds &= abs(value - equals) <= within if within else value == equals
     if at_least is not None:
         words.append(f"at least {at_least:.6g}")
@@ -148,14 +159,22 @@ class Claims:
         """
         value, copy, strict = _plain(value), data.source, os.environ.get("COURSE_STRICT") == "1"
         if copy == "sample" or not stated:
-            reason = f"not checked on this data ({copy})" if copy == "sample" else "not checked: the lesson ran at another size"
+            reason = (
+                f"not checked on this data ({copy})"
+                if copy == "sample"
+                else "not checked: the lesson ran at another size"
+            )
             return Statement(sentence, value, "measured", "skipped", reason, copy).show()
         runs = {} if at_least is not None or at_most is not None else _recorded_runs(sentence, copy)
         at_least = runs.get("at_least", at_least)
         if at_least is None and at_most is None:
             if strict:
-                raise ClaimError(f"No runs are recorded for {sentence!r} on the {copy}: run `make calibrate LESSON={_lesson}`.")
-            return Statement(sentence, value, "measured", "skipped", f"no recorded runs on this data ({copy})", copy).show()
+                raise ClaimError(
+                    f"No runs are recorded for {sentence!r} on the {copy}: run `make calibrate LESSON={_lesson}`."
+                )
+            return Statement(
+                sentence, value, "measured", "skipped", f"no recorded runs on this data ({copy})", copy
+            ).show()
         holds, words = _bound(value, None, 0, at_least, at_most)
         if runs:
             words = _in_words(sentence, runs)
@@ -166,7 +185,9 @@ class Claims:
         statement = Statement(sentence, value, kind, "checked" if holds else "missed", words, copy)
         statement.note = f"{statement.status}: {words}"
         if not holds and raises:
-            raise ClaimError(f"Claim {statement.id} is false: {statement.text} The value is {value!r}; stated was: {words}.")
+            raise ClaimError(
+                f"Claim {statement.id} is false: {statement.text} The value is {value!r}; stated was: {words}."
+            )
         statement.show()
 
 

@@ -25,7 +25,9 @@ def _output_shape(x, weight, bias, stride, padding):
     if x.dtype != weight.dtype or not x.is_floating_point():
         raise TypeError(f"Images and filters must share one floating-point dtype; got {x.dtype} and {weight.dtype}.")
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"There must be one bias for each of the {len(weight)} filters; got shape {tuple(bias.shape)}.")
+        raise ValueError(
+            f"There must be one bias for each of the {len(weight)} filters; got shape {tuple(bias.shape)}."
+        )
     rows, columns = (conv_output_size(x.shape[axis], weight.shape[axis], stride, padding) for axis in (2, 3))
     return len(x), len(weight), rows, columns
 
@@ -53,7 +55,7 @@ def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0):
     x = F.pad(x, (padding,) * 4)
     K, L = weight.shape[2:]
     for n, f, i, j in torch.cartesian_prod(*(torch.arange(size) for size in answer.shape)).tolist():
-        window = x[n, :, i * stride:i * stride + K, j * stride:j * stride + L]
+        window = x[n, :, i * stride : i * stride + K, j * stride : j * stride + L]
         answer[n, f, i, j] = (window * weight[f]).sum()
     return answer if bias is None else answer + bias[:, None, None]
 
@@ -81,7 +83,10 @@ def im2col(x, kernel_size, *, stride=1, padding=0):
 
 
 def conv2d_im2col(x, weight, bias=None, *, stride=1, padding=0):
-    """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW). Arguments, answer and errors of `conv2d_loops`."""
+    """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW).
+
+    Arguments, answer and errors are those of `conv2d_loops`; source as in `im2col`.
+    """
     shape = _output_shape(x, weight, bias, stride, padding)
     answer = (weight.flatten(1) @ im2col(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
     return answer if bias is None else answer + bias[:, None, None]

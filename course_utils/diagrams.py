@@ -22,13 +22,17 @@ def sliding_window(image, kernel, answer, places, *, title):
         places: sequence of (row, column) in the answer.
     """
     (K, L), count = kernel.shape, len(places)
-    figure, grid = plt.subplots(count, 3, figsize=(WIDTH, 1.95 * count + 0.5), width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
+    figure, grid = plt.subplots(
+        count, 3, figsize=(WIDTH, 1.95 * count + 0.5), width_ratios=[image.shape[1], L + 1.5, answer.shape[1]]
+    )
     for k, (row, column) in enumerate(places):
         left, middle, right = np.atleast_2d(grid)[k]
-        window = image[row:row + K, column:column + L]
+        window = image[row : row + K, column : column + L]
         draw_picture(left, image, numbers=True)
         _frame(left, row, column, K, L)
-        draw_picture(middle, window * kernel, signed=True, numbers=True, limit=float((image.max() * kernel.abs().max())))
+        draw_picture(
+            middle, window * kernel, signed=True, numbers=True, limit=float(image.max() * kernel.abs().max())
+        )
         draw_picture(right, answer, signed=True, numbers=True)
         _frame(right, row, column, 1, 1)
         middle.set_xlabel(f"sum: {(window * kernel).sum():g}")

@@ -71,7 +71,9 @@ def _judge(exercise, answer):
     except Unattempted:
         return stub
     except Exception as error:  # whatever the reader's own code raises
-        return wrong(f"your answer raised {type(error).__name__}: {error}", hint=f"The exercise asks for: {judge.__doc__}")
+        return wrong(
+            f"your answer raised {type(error).__name__}: {error}", hint=f"The exercise asks for: {judge.__doc__}"
+        )
 
 
 def _watched(function):

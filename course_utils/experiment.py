@@ -21,7 +21,7 @@ class Record:
         ValueError: the file holds runs of another configuration, or of another copy of the data (on `add`).
     """
 
-    def __init__(self, name: str, config: dict, folder: Path = None):
+    def __init__(self, name: str, config: dict, folder: Path | None = None):
         self.file = Path(folder or PACKAGE / "results") / f"{name}.json"
         self.content = {"experiment": name, "config": config, "runs": []}
         if self.file.exists():
@@ -44,10 +44,16 @@ class Record:
         if copy != f"{data.name}, {data.source}":
             raise ValueError(f"{self.file} holds runs on {copy}; this one was on {data.name}, {data.source}.")
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PACKAGE, capture_output=True, text=True)
-        self.content["runs"].append(run | {
-            "date": datetime.date.today().isoformat(), "machine": machine(), "cores": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None, "commit": commit.stdout.strip(),
-        })
+        self.content["runs"].append(
+            run
+            | {
+                "date": datetime.date.today().isoformat(),
+                "machine": machine(),
+                "cores": os.cpu_count(),
+                "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+                "commit": commit.stdout.strip(),
+            }
+        )
         self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")

@@ -10,17 +10,36 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 # Colours that stay apart for colour-blind readers (M. Okabe and K. Ito, Color universal design, 2008).
 # The same colour is the same thing everywhere in the book.
 COLOURS = {
-    "train": "#0072B2", "valid": "#D55E00", "test": "#009E73", "published": "#666666",
-    "sigmoid": "#CC79A7", "tanh": "#E69F00", "relu": "#56B4E9",
-    "right": "#009E73", "wrong": "#D55E00", "frame": "#D55E00",
+    "train": "#0072B2",
+    "valid": "#D55E00",
+    "test": "#009E73",
+    "published": "#666666",
+    "sigmoid": "#CC79A7",
+    "tanh": "#E69F00",
+    "relu": "#56B4E9",
+    "right": "#009E73",
+    "wrong": "#D55E00",
+    "frame": "#D55E00",
 }
 WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
 
-plt.rcParams.update({
-    "figure.dpi": 130, "figure.facecolor": "white", "savefig.bbox": "tight", "figure.constrained_layout.use": True,
-    "font.size": 11, "axes.titlesize": 12, "axes.titlelocation": "left", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False, "image.cmap": "gray",
-})
+plt.rcParams.update(
+    {
+        "figure.dpi": 130,
+        "figure.facecolor": "white",
+        "savefig.bbox": "tight",
+        "figure.constrained_layout.use": True,
+        "font.size": 11,
+        "axes.titlesize": 12,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "legend.frameon": False,
+        "image.cmap": "gray",
+    }
+)
 
 
 def _array(picture):
@@ -55,7 +74,9 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
     if numbers:
         for (i, j), value in np.ndenumerate(array):
             dark = abs(value) > 0.6 * limit if signed else value < 0.5 * limit
-            axes.text(j, i, f"{value + 0.0:.3g}", ha="center", va="center", color="white" if dark else "black", fontsize=10)
+            axes.text(
+                j, i, f"{value + 0.0:.3g}", ha="center", va="center", color="white" if dark else "black", fontsize=10
+            )
 
 
 def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, colours=None, title=None):
@@ -82,7 +103,7 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     height = rows * (cell * shape[0] / shape[1] + (0.32 if titles is not None else 0.05)) + (0.45 if title else 0.1)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False)
     limit = max(float(np.abs(_array(picture)).max()) for picture in pictures) if shared else None
-    for axes in grid.flat[len(pictures):]:
+    for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
     for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
         draw_picture(axes, picture, signed=signed, numbers=numbers, limit=limit)
@@ -109,7 +130,7 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log=False, colu
     for axes, (name, panel) in zip(grid.flat, panels.items(), strict=False):
         for label, values in panel.items():
             style = {"marker": "o", "linestyle": ":"} if label == "published" else {}
-            axes.plot(x[:len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
+            axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
         axes.set_title(name, fontsize=11, loc="center")
         axes.set_xlabel(xlabel)
         if log:
@@ -133,8 +154,13 @@ def history(run, *, title):
     x = [row.epoch for row in run]
     curves(
         x,
-        {measure: {split: run.column(split, measure) for split in ("train", "valid")} for measure in ("loss", "accuracy")},
-        title=title, xlabel="epoch", columns=2,
+        {
+            measure: {split: run.column(split, measure) for split in ("train", "valid")}
+            for measure in ("loss", "accuracy")
+        },
+        title=title,
+        xlabel="epoch",
+        columns=2,
     )
 
 
@@ -174,10 +200,23 @@ def confusion(matrix, classes, *, title):
     matrix = np.asarray(matrix)
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH))
-    seaborn.heatmap(errors, annot=matrix, fmt="d", cmap="Oranges", cbar=False, square=True, linewidths=0.5,
-                    linecolor="#dddddd", xticklabels=classes, yticklabels=classes, annot_kws={"fontsize": 10}, ax=axes)
+    seaborn.heatmap(
+        errors,
+        annot=matrix,
+        fmt="d",
+        cmap="Oranges",
+        cbar=False,
+        square=True,
+        linewidths=0.5,
+        linecolor="#dddddd",
+        xticklabels=classes,
+        yticklabels=classes,
+        annot_kws={"fontsize": 10},
+        ax=axes,
+    )
     axes.set(xlabel="answer", ylabel="truth", title=title)
     axes.tick_params(length=0)
+    axes.grid(False)
     plt.show()
 
 
@@ -191,8 +230,16 @@ def distribution(groups, *, title, xlabel):
 
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
     for name, values in groups.items():
-        seaborn.histplot(x=np.asarray(values), bins=40, element="step", fill=False, linewidth=2, label=name,
-                         color=COLOURS.get(name), ax=axes)
+        seaborn.histplot(
+            x=np.asarray(values),
+            bins=40,
+            element="step",
+            fill=False,
+            linewidth=2,
+            label=name,
+            color=COLOURS.get(name),
+            ax=axes,
+        )
     axes.set(xlabel=xlabel, ylabel="count", title=title)
     axes.legend()
     plt.show()

@@ -124,7 +124,10 @@ def fingerprint_module(file: Path) -> str:
     """SHA-256 of a Python file's code; comments, docstrings and layout do not count."""
     tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
@@ -152,5 +155,10 @@ def used() -> dict:
     if "torch" in sys.modules:
         import torch
 
-        record |= {"torch": torch.__version__, "device": device(), "threads": torch.get_num_threads(), "machine": machine()}
+        record |= {
+            "torch": torch.__version__,
+            "device": device(),
+            "threads": torch.get_num_threads(),
+            "machine": machine(),
+        }
     return record

@@ -5,7 +5,9 @@ from torch import nn
 
 
 def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
-    """How many places a kernel takes along one axis: ⌊(size + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1.
+    """How many places a kernel takes along one axis.
+
+    ⌊(size + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1
 
     Args:
         size: length of the input along this axis, in pixels.
@@ -17,8 +19,13 @@ def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int 
 
     Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, arXiv 1603.07285.
     """
-    for name, value, least in [("size", size, 1), ("kernel_size", kernel_size, 1), ("stride", stride, 1),
-                               ("padding", padding, 0), ("dilation", dilation, 1)]:
+    for name, value, least in [
+        ("size", size, 1),
+        ("kernel_size", kernel_size, 1),
+        ("stride", stride, 1),
+        ("padding", padding, 0),
+        ("dilation", dilation, 1),
+    ]:
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
     reach = dilation * (kernel_size - 1) + 1

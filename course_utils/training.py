@@ -52,7 +52,9 @@ class _Sums:
 
     def score(self):
         if not self.sizes:
-            raise ValueError("There is not one batch in `batches`: is the split empty, or drop_last set on a small one?")
+            raise ValueError(
+                "There is not one batch in `batches`: is the split empty, or drop_last set on a small one?"
+            )
         losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
         loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
         return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
@@ -64,7 +66,7 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     *,
     loss_fn: Callable = F.cross_entropy,
-    after_step: Callable = None,
+    after_step: Callable | None = None,
 ) -> Score:
     """Go once through the batches: forward, loss, backward, step.
 
@@ -139,7 +141,7 @@ def fit(
     *,
     epochs: int,
     loss_fn: Callable = F.cross_entropy,
-    scheduler: torch.optim.lr_scheduler.LRScheduler = None,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
     scheduler_step: str = "epoch",
     callbacks: Iterable = (),
 ) -> History:
@@ -176,8 +178,11 @@ def fit(
         if scheduler and scheduler_step == "epoch":
             scheduler.step()
         history.append(Epoch(epoch, train, valid, lr, seconds))
-        print(f"{epoch:5} {train.loss:12.4f} {train.accuracy:9.2%} {valid.loss:12.4f} {valid.accuracy:9.2%} "
-              f"{seconds:9.1f}")
-        if any([callback.on_epoch_end(state) == "stop" for callback in callbacks]):
+        print(
+            f"{epoch:5} {train.loss:12.4f} {train.accuracy:9.2%} {valid.loss:12.4f} {valid.accuracy:9.2%} "
+            f"{seconds:9.1f}"
+        )
+        replies = [callback.on_epoch_end(state) for callback in callbacks]  # each is asked, also after a "stop"
+        if "stop" in replies:
             break
     return history

@@ -1,7 +1,7 @@
 """How long does a sigmoid LeNet-5 sit on its plateau? A published recipe, run again.
 
-The recipe: sigmoid, average pooling, pixels from 0 to 1, Adam, batches of 1,024, 50,000 images to train on and 10,000 to
-validate. First ten epochs at a constant learning rate of .005, then 59 epochs of a cosine that would end after 70.
+The recipe: sigmoid, average pooling, pixels from 0 to 1, Adam, batches of 1,024, 50,000 images to train on and 10,000
+to validate. First ten epochs at a constant learning rate of .005, then 59 epochs of a cosine that would end after 70.
 
     python experiments/lenet_plateau.py
 
@@ -19,8 +19,14 @@ from course_utils.experiment import Record
 from course_utils.networks import lenet
 
 CONFIG = {
-    "lr": 0.005, "batch_size": 1024, "valid": 10_000, "constant_epochs": 10, "cosine_epochs": 59, "T_max": 70,
-    "constant_seeds": [0, 1, 2], "cosine_seeds": [0],
+    "lr": 0.005,
+    "batch_size": 1024,
+    "valid": 10_000,
+    "constant_epochs": 10,
+    "cosine_epochs": 59,
+    "T_max": 70,
+    "constant_seeds": [0, 1, 2],
+    "cosine_seeds": [0],
 }
 
 
@@ -35,10 +41,14 @@ def run(data, schedule, seed, config):
     valid, test = (batches(split, 2_000) for split in plain[1:])
     history = fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler)
     return {
-        "schedule": schedule, "seed": seed,
-        "train_loss": history.column("train", "loss"), "train_accuracy": history.column("train", "accuracy"),
-        "valid_loss": history.column("valid", "loss"), "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history], "test_accuracy": evaluate(model, test).accuracy,
+        "schedule": schedule,
+        "seed": seed,
+        "train_loss": history.column("train", "loss"),
+        "train_accuracy": history.column("train", "accuracy"),
+        "valid_loss": history.column("valid", "loss"),
+        "valid_accuracy": history.column("valid", "accuracy"),
+        "seconds": [row.seconds for row in history],
+        "test_accuracy": evaluate(model, test).accuracy,
     }
 
 

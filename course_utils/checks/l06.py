@@ -21,7 +21,9 @@ def first_loss(answer):
         return wrong("the sign is turned", hint="The loss is minus the logarithm of a probability.")
     if abs(answer - math.log(1000)) > 0.01:
         return wrong(f"your loss is {answer:g}", hint="Minus the logarithm of the probability that each class gets.")
-    return right("A network that starts far above this has a last layer that is sure of something, before it knows anything.")
+    return right(
+        "A network that starts far above this has a last layer that is sure of something, before it knows anything."
+    )
 
 
 @checker("6.2")
@@ -34,9 +36,13 @@ def c3(answer):
     if with_table == kernels * weights:
         return wrong(f"{with_table} counts weights only", hint="Each of the 16 maps has a bias too.")
     if with_table == kernels * (weights + 1):
-        return wrong(f"{with_table} gives every kernel a bias", hint="One bias for each map, however many maps it reads.")
+        return wrong(
+            f"{with_table} gives every kernel a bias", hint="One bias for each map, however many maps it reads."
+        )
     if with_table != kernels * weights + maps:
-        return wrong(f"{with_table} with the table", hint="Count the digits in C3_TABLE: each is a kernel of 25 weights.")
+        return wrong(
+            f"{with_table} with the table", hint="Count the digits in C3_TABLE: each is a kernel of 25 weights."
+        )
     if without != maps * 6 * weights + maps:
         return wrong(f"{without} without the table", hint="16 filters of 6·5·5 weights, each with one bias.")
     return right("The table saves 900 weights of 60,000. Its other aim was to break the symmetry between maps.")
@@ -50,12 +56,20 @@ def side(answer):
         expected = features(torch.zeros(1, 1, n, n)).shape[-1]
         mine = answer(n)
         if mine != expected and mine == n // 4 - 4:
-            return wrong(f"side({n}) is {mine}, the network says {expected}", hint="The second convolution comes before the second pooling.")
+            return wrong(
+                f"side({n}) is {mine}, the network says {expected}",
+                hint="The second convolution comes before the second pooling.",
+            )
         if mine != expected and not float(mine).is_integer():
-            return wrong(f"side({n}) is {mine}, the network says {expected}", hint="Pooling drops a lone last column: round down.")
+            return wrong(
+                f"side({n}) is {mine}, the network says {expected}",
+                hint="Pooling drops a lone last column: round down.",
+            )
         if mine != expected:
-            return wrong(f"side({n}) is {mine}, the network says {expected}",
-                         hint="Go layer by layer: padding 2 keeps n under a 5×5 kernel, a 5×5 kernel without padding takes 4.")
+            return wrong(
+                f"side({n}) is {mine}, the network says {expected}",
+                hint="Go layer by layer: padding 2 keeps n under a 5×5 kernel, a 5×5 kernel without padding takes 4.",
+            )
     return right("So 28 and 29 pixels give the same maps: a column at the edge is read by nobody in the second case.")
 
 
@@ -70,7 +84,11 @@ def connections(answer):
         return wrong("your C3 reads all six maps everywhere", hint="Use the count of the table, exercise 6.2.")
     for name, mine, count in zip(names, answer, expected, strict=True):
         if mine != count:
-            hint = "(inputs + 1 bias) × maps × places." if name != "output" else "The distances have 10·84 connections and no bias."
+            hint = (
+                "(inputs + 1 bias) × maps × places."
+                if name != "output"
+                else "The distances have 10·84 connections and no bias."
+            )
             return wrong(f"{name} has {mine:,} in your list", hint=hint)
     return right(f"Together {sum(expected):,}, as the paper says: each parameter is used nearly six times an image.")
 
@@ -92,18 +110,29 @@ def accuracy(answer):
     model = _Constant().train()
     mine, trains = float(answer(model, uneven)), model.training
     if abs(mine - 0.5) < 1e-6:
-        return wrong("with batches of four right and one wrong you get 0.5", hint="A batch of one must not weigh as much as one of four.")
+        return wrong(
+            "with batches of four right and one wrong you get 0.5",
+            hint="A batch of one must not weigh as much as one of four.",
+        )
     if mine == 0:
         return wrong("the model was asked in training mode", hint="Which call switches dropout and its like off?")
     if abs(mine - 0.8) > 1e-6:
-        return wrong(f"with four right of five you get {mine:.3g}", hint="Count right answers and images, and divide once.")
+        return wrong(
+            f"with four right of five you get {mine:.3g}", hint="Count right answers and images, and divide once."
+        )
     if not trains:
-        return wrong("the model came in training mode and left in evaluation mode", hint="Keep model.training, and give it back.")
+        return wrong(
+            "the model came in training mode and left in evaluation mode", hint="Keep model.training, and give it back."
+        )
     model.eval()
     answer(model, uneven)
     if model.training:
-        return wrong("the model came in evaluation mode and left in training mode", hint="Give back the mode that it came in.")
-    return right("The error of the published one is small when all batches but one are full: that is why it stays unseen.")
+        return wrong(
+            "the model came in evaluation mode and left in training mode", hint="Give back the mode that it came in."
+        )
+    return right(
+        "The error of the published one is small when all batches but one are full: that is why it stays unseen."
+    )
 
 
 @checker("6.6")
@@ -115,7 +144,10 @@ def better(answer):
         return wrong(f"your answer is a {type(answer).__name__}", hint="Give the trained model itself.")
     limit = count_parameters(networks.lenet())
     if count_parameters(answer) > limit:
-        return wrong(f"it has {count_parameters(answer):,} parameters", hint=f"LeNet has {limit:,}: most sit in its linear layers.")
+        return wrong(
+            f"it has {count_parameters(answer):,} parameters",
+            hint=f"LeNet has {limit:,}: most sit in its linear layers.",
+        )
     valid = load("mnist").valid
     needed = target(real=0.985, sample=0.90)
     where = next(answer.parameters()).device
@@ -123,6 +155,8 @@ def better(answer):
     if reached < 0.2:
         return wrong(f"it reads {reached:.1%} of the validation digits", hint="That is chance: was this model trained?")
     if reached < needed:
-        return wrong(f"it reads {reached:.2%} of the validation digits, {needed:.1%} are asked",
-                     hint="ReLU, max pooling, a learning rate that falls to 0, or batch normalisation.")
+        return wrong(
+            f"it reads {reached:.2%} of the validation digits, {needed:.1%} are asked",
+            hint="ReLU, max pooling, a learning rate that falls to 0, or batch normalisation.",
+        )
     return right(f"It reads {reached:.2%} with {count_parameters(answer):,} parameters.")

@@ -1,0 +1,58 @@
+# Every task of the course has one name. `make help` lists them.
+
+PYTHON   ?= python3
+PIP_ARGS ?=
+RUN_DIR  ?= .run
+SEEDS    ?= 5
+PORT     ?= 8000
+export RUN_DIR
+
+BIN := .venv/bin
+PY  := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks lab serve calibrate time-lessons brand clean
+
+help:  ## list these tasks
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
+
+book: export COURSE_STRICT = 1
+book: notebooks  ## run every lesson and build the site into _build/html
+	@$(PY) tools/build.py
+
+test: .venv/.ready  ## prove it: lint, all tests, every lesson in fast mode, a strict site; SLOW=1 for the slow tests too
+	@$(PY) tools/check.py $(if $(SLOW),--slow)
+
+notebooks: .venv/.ready  ## make notebooks/*.ipynb from the manuscript book/*.py
+	@$(PY) tools/notebooks.py
+
+lab: notebooks  ## open copies of the notebooks in JupyterLab, in work/; your answers stay there
+	@mkdir -p work
+	@for file in notebooks/*.ipynb; do [ -e work/$${file##*/} ] || cp $$file work/; done
+	@$(BIN)/jupyter-lab --notebook-dir=work
+
+serve:  ## show the built site at http://localhost:8000 (PORT=...)
+	@test -f _build/html/index.html || { echo 'There is no site yet: run `make book`.'; exit 1; }
+	@$(PYTHON) -m http.server --directory _build/html $(PORT)
+
+calibrate: notebooks  ## measure the bounds of a lesson's claims: LESSON=06_lenet SEEDS=5
+	@$(PY) tools/calibrate.py '$(LESSON)' '$(SEEDS)'
+
+time-lessons: notebooks  ## time a lesson, three runs, and write the time into its header: LESSON=06_lenet
+	@$(PY) tools/time_lessons.py '$(LESSON)'
+
+brand: .venv/.ready  ## make the course yours: REPO=owner/name
+	@$(PY) tools/brand.py '$(REPO)'
+
+clean:  ## remove what was built and run; keeps the environment and work/
+	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site calibrate)
+
+# The environment, made again when the requirements change.
+.venv/.ready: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 13) else \
+	  "The course needs Python 3.11, 3.12 or 3.13; this is %d.%d. Name another: make %s PYTHON=python3.12" \
+	  % (v[0], v[1], "$(MAKECMDGOALS)"))'
+	@test -x $(PY) || { echo 'Creating .venv'; $(PYTHON) -m venv .venv; }
+	@echo 'Installing requirements.txt (several minutes and gigabytes the first time)'
+	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt $(PIP_ARGS)
+	@touch $@

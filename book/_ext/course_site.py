@@ -1,0 +1,96 @@
+"""The course's own piece of Sphinx: launch links at the released tag, edit links to the manuscript, local MathJax.
+
+The repository's address comes from `_config.yml`, the tag from `course_utils.__version__`. Both are looked up when they
+are needed, so that a build without executed lessons ends with the message below and not with an import error.
+"""
+
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+
+from sphinx.errors import ExtensionError
+
+GENERATED = {"book/claims"}  # pages without a source that a reader could edit
+
+
+def require_executed_lessons(app):
+    if not (Path(app.srcdir) / "executed.json").exists():
+        raise ExtensionError("The lessons have not been executed here: run `make book`")
+
+
+def launch_links(repository, lesson):
+    """(name, address, icon) of each place that opens the lesson. UNTESTED: no network where this was written.
+
+    Colab's and Binder's addresses follow their documentation. Cloud Studio's is taken from one old README, is not
+    documented, and can name neither a tag nor a file: it opens the default branch. Try it by hand before relying on it.
+    """
+    from course_utils import __version__
+
+    owner_name, path = repository.removeprefix("https://github.com/"), f"notebooks/{lesson}.ipynb"
+    return [
+        ("Colab", f"https://colab.research.google.com/github/{owner_name}/blob/v{__version__}/{path}",
+         "_static/images/logo_colab.png"),
+        ("Binder", f"https://mybinder.org/v2/gh/{owner_name}/v{__version__}?urlpath=lab/tree/{path}",
+         "_static/images/logo_binder.svg"),
+        ("Cloud Studio", f"https://cloudstudio.net/#{repository}.git", "fas fa-cloud"),
+    ]
+
+
+def launch_bar(links, download):
+    """The same links as one visible line below the lesson's title."""
+    items = [f'<a href="{url}">{name}</a>' for name, url, _ in links]
+    items.append(f'<a href="{download}" download>Download .ipynb</a>')
+    return f'<nav class="launch" aria-label="Open this lesson">{" ".join(items)}</nav>'
+
+
+def dress_page(app, pagename, templatename, context, doctree):
+    """Runs after the theme has made its header buttons (501)."""
+    folder, _, name = pagename.partition("/")
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "source-buttons":
+            if pagename in GENERATED:
+                group["buttons"] = [b for b in group["buttons"] if b["label"] != "source-edit-button"]
+            for button in group["buttons"]:
+                if folder == "notebooks" and button["label"] == "source-edit-button":
+                    button["url"] = button["url"].replace(f"notebooks/{name}.ipynb", f"book/{name}.py")
+    if folder == "notebooks":
+        links = launch_links(app.config.html_theme_options["repository_url"], name)
+        buttons = [{"type": "link", "text": text, "tooltip": f"Open in {text}", "icon": icon, "url": url}
+                   for text, url, icon in links]
+        context["header_buttons"].insert(0, {"type": "group", "label": "launch-buttons", "icon": "fas fa-rocket",
+                                             "tooltip": "Open this lesson", "buttons": buttons})
+        bar = launch_bar(links, context["pathto"](f"_sources/notebooks/{name}.ipynb", 1))
+        context["body"] = context["body"].replace("</h1>", "</h1>" + bar, 1)
+
+
+def silence_thebe(app, config):
+    """Jupyter Book always loads Thebe; its inline script comes twice and is an error on every page."""
+    for event in ("env-before-read-docs", "doctree-resolved"):
+        listeners = app.events.listeners[event]
+        listeners[:] = [listener for listener in listeners if listener.handler.__module__ != "sphinx_thebe"]
+
+
+def backticks_are_code(app, what, name, obj, options, lines):
+    """Docstrings use single backticks, as Markdown does; reStructuredText wants two."""
+    lines[:] = [re.sub(r"(?<![:`\w])`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
+
+
+def add_mathjax(app, exception):
+    """Bring the part of MathJax that the pages use: 2 of the package's 24 megabytes."""
+    if exception or app.builder.name != "html":
+        return
+    package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+    mathjax = Path(app.outdir) / "_static/mathjax"
+    shutil.copytree(package / "output/chtml/fonts", mathjax / "output/chtml/fonts", dirs_exist_ok=True)
+    shutil.copy(package / "tex-chtml-full.js", mathjax)
+
+
+def setup(app):
+    app.connect("config-inited", silence_thebe)
+    app.connect("builder-inited", require_executed_lessons, priority=1)
+    app.connect("html-page-context", dress_page, priority=900)
+    app.connect("autodoc-process-docstring", backticks_are_code)
+    app.connect("build-finished", add_mathjax)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,67 @@
+"""The lessons as the rehearsal ran them: all of them, without a word on stderr, every claim numbered and listed."""
+
+import json
+import re
+
+from claims_page import ClaimReader, claims_of
+from common import ROOT, RUN, lessons
+
+
+def outputs(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def test_every_notebook_was_executed(site):
+    names = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert sorted(path.name for path in (RUN / "test" / "notebooks").glob("*.ipynb")) == names
+    assert list(json.loads((RUN / "test" / "executed.json").read_text(encoding="utf-8"))) == lessons()
+
+
+def test_every_cell_was_executed(executed):
+    counts = [cell.execution_count for cell in executed.cells if cell.cell_type == "code"]
+    assert counts and None not in counts
+
+
+def test_no_cell_wrote_to_stderr_or_raised(executed):
+    bad = [output for output in outputs(executed) if output.get("name") == "stderr" or output.output_type == "error"]
+    assert bad == []
+
+
+def test_every_figure_has_alt_text(executed):
+    for cell in executed.cells:
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
+
+
+def test_claims_are_numbered_without_gap_or_double(lesson, executed):
+    claims = claims_of(executed)
+    assert [claim["id"] for claim in claims] == [f"{lesson[:2]}-{n:02}" for n in range(1, len(claims) + 1)]
+    assert claims, "a lesson without a claim proves nothing"
+
+
+def test_every_claim_of_the_manuscript_is_shown(executed):
+    for cell in executed.cells:
+        if cell.cell_type == "code" and re.search(r"^claim[.(]", cell.source, re.MULTILINE):
+            assert any("div class=\"claim\"" in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+
+
+def test_the_page_lists_every_claim(lesson, executed, site):
+    page = (site / "book" / "claims.html").read_text(encoding="utf-8")
+    listed = re.findall(rf"<td[^>]*><p>({lesson[:2]}-\d\d)</p>", page)
+    assert listed == [claim["id"] for claim in claims_of(executed)]
+
+
+def test_the_lesson_page_shows_every_claim(lesson, executed, site):
+    reader = ClaimReader()
+    reader.feed((site / "notebooks" / f"{lesson}.html").read_text(encoding="utf-8"))
+    assert [claim["id"] for claim in reader.claims] == [claim["id"] for claim in claims_of(executed)]
+
+
+def test_the_lesson_page_says_when_and_on_what_it_was_run(lesson, site):
+    page = (site / "notebooks" / f"{lesson}.html").read_text(encoding="utf-8")
+    assert re.search(r'class="executed">Run on \d{4}-\d\d-\d\d with torch \S+ on CPU.*, data: .+\.</div>', page)
+
+
+def test_the_download_has_no_outputs(lesson, site):
+    download = site / "_sources" / "notebooks" / f"{lesson}.ipynb"
+    assert download.read_bytes() == (ROOT / "notebooks" / f"{lesson}.ipynb").read_bytes()

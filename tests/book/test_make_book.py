@@ -1,0 +1,120 @@
+"""`make book` on a tiny book: what is run again, what is re-used, what stops it, and what it leaves."""
+
+import json
+import time
+
+
+def test_nothing_changed_nothing_runs(tiny_book):
+    started = time.monotonic()
+    status, output = tiny_book.make("book")
+    assert status == 0 and time.monotonic() - started < 15
+    assert output.count(": re-used") == 2 and ": ran in" not in output
+    assert str(tiny_book.folder / "_build" / "html" / "index.html") in output
+    assert "Data: the built-in sample" in output
+
+
+def test_prose_runs_nothing_but_is_shown(tiny_book):
+    tiny_book.change("book/01_one.py", "Some prose.", "Other prose.")
+    status, output = tiny_book.make("book")
+    assert status == 0 and output.count(": re-used") == 2
+    page = tiny_book.page.read_text(encoding="utf-8")
+    assert "Other prose." in page and 'class="claim"' in page
+
+
+def test_changed_code_runs_its_lesson_alone(tiny_book):
+    tiny_book.change("book/02_two.py", "conv_output_size(5, 3)", "conv_output_size(6, 3)")
+    assert tiny_book.news() == {"01_one": [], "02_two": ["its code"]}
+    status, output = tiny_book.make("book")
+    assert status == 0 and "01_one: re-used" in output and "02_two: ran in" in output
+
+
+def test_a_changed_module_runs_the_lessons_that_loaded_it(tiny_book):
+    tiny_book.append("course_utils/shapes.py", "\nANSWER = 42\n")
+    assert tiny_book.news() == {"01_one": [], "02_two": ["course_utils.shapes"]}
+    tiny_book.append("course_utils/claims.py", "\nANSWER = 42\n")
+    assert tiny_book.news()["01_one"] == ["course_utils.claims"]
+
+
+def test_a_module_that_is_gone_runs_the_lessons_that_loaded_it(tiny_book):
+    (tiny_book.folder / "course_utils" / "shapes.py").unlink()
+    assert tiny_book.news() == {"01_one": [], "02_two": ["course_utils.shapes"]}
+
+
+def test_comments_docstrings_and_other_modules_run_nothing(tiny_book):
+    tiny_book.append("course_utils/claims.py", "\n# A comment.\n")
+    tiny_book.change("course_utils/shapes.py", '"""', '"""More to say. ')
+    tiny_book.append("course_utils/__init__.py", "\nANSWER = 42\n")
+    tiny_book.append("course_utils/convolution.py", "\nANSWER = 42\n")
+    assert tiny_book.news() == {"01_one": [], "02_two": []}
+
+
+def test_a_changed_package_file_runs_the_lesson_that_opened_it(tiny_book):
+    tiny_book.append("course_utils/needs/01_one.toml", "# a comment counts here\n")
+    assert tiny_book.news() == {"01_one": ["needs/01_one.toml"], "02_two": []}
+
+
+def test_another_version_of_a_package_or_python_runs_the_lessons_that_loaded_it(tiny_book):
+    file = tiny_book.folder / ".run" / "executed" / "01_one.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    record["used"]["distributions"] |= {"numpy": "0.0", "gone": "1.0"}
+    record["used"]["python"] = "3.10.0"
+    file.write_text(json.dumps(record), encoding="utf-8")
+    assert tiny_book.news() == {"01_one": ["Python", "numpy", "gone"], "02_two": []}
+
+
+def test_other_data_runs_the_lessons_that_loaded_it(tiny_book, monkeypatch):
+    file = tiny_book.folder / ".run" / "executed" / "01_one.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    record["used"]["data"] = {"mnist": {"copy": "sample", "fingerprint": "of an older sample"}}
+    file.write_text(json.dumps(record), encoding="utf-8")
+    assert tiny_book.news() == {"01_one": ["mnist"], "02_two": []}
+
+
+def test_another_choice_of_data_runs_everything(tiny_book, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "auto")
+    assert tiny_book.news() == {"01_one": ["COURSE_DATA"], "02_two": ["COURSE_DATA"]}
+
+
+def test_a_lesson_that_raises_stops_the_book_every_time(tiny_book):
+    tiny_book.change("book/02_two.py", "print(conv_output_size(5, 3))", "answer = 1 / 0  # oh")
+    (tiny_book.folder / "_build" / "html" / "index.html").write_text("an earlier book")
+    for _ in range(2):
+        status, output = tiny_book.make("book")
+        assert status != 0
+        assert "02_two FAILED" in output and "answer = 1 / 0  # oh" in output and "ZeroDivisionError" in output
+        assert "ready" not in output
+    assert not list((tiny_book.folder / ".run" / "executed").glob("02_two*.json"))
+    assert (tiny_book.folder / "_build" / "html" / "index.html").read_text() == "an earlier book"
+
+
+def test_a_dead_link_stops_the_book_every_time(tiny_book):
+    tiny_book.write("book/index.md", "# Tiny\n\n[Nowhere](nowhere.md)\n")
+    site = tiny_book.folder / "_build"
+    (site / "html").rename(site / "elsewhere")
+    for _ in range(2):
+        status, output = tiny_book.make("book")
+        assert status != 0
+        assert "nowhere.md" in output and "ready" not in output
+        assert not (site / "html").exists()
+
+
+def test_missing_real_data_is_an_error_with_remedies(tiny_book, tmp_path):
+    tiny_book.write("course_utils/needs/01_one.toml", 'packages = []\ndata = ["mnist"]\n')
+    status, output = tiny_book.make("book", COURSE_DATA="real", COURSE_DATA_DIR=str(tmp_path / "no-data"))
+    assert status != 0
+    assert "mnist.npz" in output and "COURSE_DATA_DIR" in output and "Traceback" not in output
+
+
+def test_the_run_folder_can_lie_elsewhere(tiny_book, tmp_path):
+    (tiny_book.folder / ".run").rename(tmp_path / "elsewhere")
+    status, output = tiny_book.make("book", RUN_DIR=str(tmp_path / "elsewhere"))
+    assert status == 0 and output.count("re-used") == 2, output
+    assert not (tiny_book.folder / ".run").exists()
+
+
+def test_another_owner_gets_another_address(tiny_book):
+    assert tiny_book.make("brand", "REPO=ada-lovelace/looms")[0] == 0
+    for name in ("_config.yml", "book/01_one.py", "notebooks/01_one.ipynb"):
+        text = (tiny_book.folder / name).read_text(encoding="utf-8")
+        assert "github.com/ada-lovelace/looms" in text and "kernel-by-kernel/kernel-by-kernel" not in text
+    assert tiny_book.news() == {"01_one": [], "02_two": []}

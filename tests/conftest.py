@@ -1,0 +1,50 @@
+"""What several tests need: the lessons as they stand in the manuscript, and as the rehearsal ran them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from common import ROOT, RUN, lessons, read_notebook
+
+
+@pytest.fixture(params=lessons())
+def lesson(request) -> str:
+    """The name of a lesson; a test that asks for it runs once for each."""
+    return request.param
+
+
+@pytest.fixture
+def notebook(lesson):
+    """The notebook of the lesson, as students open it."""
+    return read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb")
+
+
+@pytest.fixture
+def executed(lesson):
+    """The notebook of the lesson, as the rehearsal ran it."""
+    if not (RUN / "test" / "executed.json").exists():
+        pytest.skip("no rehearsal here: run `make test`")
+    return read_notebook(RUN / "test" / "notebooks" / f"{lesson}.ipynb")
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the site that the rehearsal built."""
+    folder = RUN / "site" / "_build" / "html"
+    if not folder.exists():
+        pytest.skip("no rehearsal here: run `make test`")
+    return folder
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Run Python on its own in an empty folder, with nothing of this checkout in its environment."""
+
+    def run(*arguments, cwd=tmp_path, python=sys.executable, **environment):
+        bare = {"HOME": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+        command = [str(argument) for argument in (python, *arguments)]
+        variables = {name: str(value) for name, value in environment.items()}
+        return subprocess.run(command, cwd=cwd, env=bare | variables, text=True, capture_output=True)
+
+    return run

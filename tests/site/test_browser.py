@@ -1,0 +1,100 @@
+"""The site in a real browser: no foreign request, no error, no sideways scrolling on a phone, no barrier.
+
+Needs Chromium on the PATH. The accessibility check needs axe-core too: AXE_JS names its file axe.min.js.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync"]
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=program, args=OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """A function that opens a page of the site; it collects what the page asked of other hosts and its errors."""
+    contexts = []
+
+    def visit(name, problems, size=WIDE, colours="light"):
+        if not contexts:
+            contexts.append(browser.new_context(viewport=size, color_scheme=colours))
+            contexts.append(contexts[0].new_page())
+            page = contexts[1]
+            page.on("request", lambda r: r.url.startswith((address, "data:")) or problems.append(f"request to {r.url}"))
+            page.on("console", lambda m: m.type == "error" and problems.append(f"console: {m.text}"))
+            page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page = contexts[1]
+        page.goto(address + name)
+        page.evaluate("window.MathJax?.startup?.promise")
+        return page
+
+    yield visit
+    if contexts:
+        contexts[0].close()
+
+
+def test_pages_ask_nothing_of_other_hosts_and_raise_no_errors(visit, pages):
+    problems = []
+    for name in pages:
+        problems.append(name)
+        visit(name, problems).wait_for_timeout(200)
+        if problems[-1] == name:
+            problems.pop()
+    assert not problems
+
+
+def test_no_page_scrolls_sideways_on_a_phone(visit, pages):
+    def excess(name):
+        return visit(name, [], PHONE).evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+    assert not [(name, pixels) for name in pages if (pixels := excess(name)) > 0]
+
+
+def test_search_finds_a_word_of_a_lesson(visit, pages):
+    page = visit("search.html?q=equivariance", [])
+    page.wait_for_selector("#search-results li a", timeout=20_000)
+    found = page.eval_on_selector_all("#search-results li a", "links => links.map(link => link.pathname)")
+    assert any("notebooks/02_convolution.html" in path for path in found)
+
+
+def test_folded_solutions_carry_their_titles(visit, pages):
+    lesson = next(name for name in pages if name.startswith("notebooks/"))
+    summaries = visit(lesson, []).query_selector_all("details.hide > summary")
+    labels = [summary.inner_text().strip() for summary in summaries]
+    assert any(label.startswith("Setup, the same in every lesson") for label in labels)
+    assert any(label.startswith("Solution ") for label in labels)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_no_barrier_that_axe_can_find(visit, pages, colours, size):
+    axe = os.environ.get("AXE_JS")
+    if not axe:
+        pytest.skip("AXE_JS does not name axe-core's axe.min.js")
+    violations = []
+    for name in pages:
+        page = visit(name, [], size, colours)
+        assert page.evaluate("document.documentElement.dataset.theme") == colours
+        page.add_script_tag(path=str(Path(axe)))
+        found = page.evaluate("tags => axe.run({runOnly: {type: 'tag', values: tags}})", TAGS)
+        violations += [(name, rule["id"], node["html"][:200]) for rule in found["violations"] for node in rule["nodes"]]
+    assert not violations

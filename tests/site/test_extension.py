@@ -1,0 +1,27 @@
+"""The course's own piece of Sphinx, and what is drawn by code for the cover."""
+
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from common import ROOT, environment
+
+
+def test_a_build_without_executed_lessons_says_what_to_do(tmp_path):
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "book", tmp_path / "book")
+    program = Path(sys.executable).with_name("jupyter-book")
+    bare = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+    done = subprocess.run([program, "build", tmp_path], cwd=tmp_path, env=bare, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "The lessons have not been executed here: run `make book`" in done.stdout + done.stderr
+    assert not list((tmp_path / "_build").rglob("02_convolution.html"))
+
+
+def test_the_cover_picture_is_what_its_script_draws():
+    script = ROOT / "book" / "_ext" / "hero.py"
+    assert runpy.run_path(str(script))["hero"]() == (ROOT / "book" / "_static" / "hero.svg").read_text(encoding="utf-8")
+

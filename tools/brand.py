@@ -1,0 +1,26 @@
+"""Give the course another address: `make brand REPO=owner/name`.
+
+The address stands in `_config.yml` alone; the setup cell of each lesson gets it from there.
+"""
+
+import re
+import sys
+
+from common import ROOT, lessons, read, tokens, write
+from notebooks import pair
+
+
+def brand(repository: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]", repository):
+        sys.exit(f"REPO must be the owner and the name of a GitHub repository, such as owner/name, not {repository!r}.")
+    config, [owner, name] = ROOT / "_config.yml", repository.split("/")
+    old_owner, old_name = tokens()["repository"].split("/")
+    text = read(config).replace(f"github.com/{old_owner}/{old_name}", f"github.com/{repository}")
+    write(config, text.replace(f"{old_owner}.github.io/{old_name}", f"{owner}.github.io/{name}"))
+    for lesson in lessons():
+        pair(lesson)
+    print(f"The course's address is now {tokens()['url']}")
+
+
+if __name__ == "__main__":
+    brand(sys.argv[1])

@@ -1,0 +1,101 @@
+"""Make the book: run the lessons, gather all sources in `.run/book/`, let Jupyter Book build `_build/html`, strictly.
+
+The site is built elsewhere and put in its place when it is whole: a failed build leaves no half site.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+
+from claims_page import claims_page
+from common import ROOT, RUN, environment, fill, read, read_notebook, write
+from run_lessons import KEPT, run_all
+
+BANNER = (
+    "> **Sample data.** The outputs on this page come from the small built-in sample, not from the real data set: "
+    "expect other numbers than the text's."
+)
+
+
+def main() -> None:
+    records = run_all()
+    runs = {name: (with_present_prose(name), facts(record)) for name, record in records.items()}
+    gather(RUN / "book", runs)
+    build(RUN / "book", ROOT / "_build" / "html")
+    print(f"The book is ready. Open {ROOT / '_build' / 'html' / 'index.html'}")
+
+
+def with_present_prose(name: str):
+    """The lesson's notebook as it stands now, with the outputs of its kept run."""
+    notebook, run = read_notebook(ROOT / "notebooks" / f"{name}.ipynb"), read_notebook(KEPT / f"{name}.ipynb")
+    ran = [cell for cell in run.cells if cell.cell_type == "code"]
+    present = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell, done in zip(present, ran, strict=True):
+        cell.outputs, cell.execution_count = done.outputs, done.execution_count
+    return notebook
+
+
+def facts(record: dict) -> dict:
+    """What a page says of its run."""
+    used = record["used"]
+    return {
+        "date": record["date"],
+        "machine": used.get("machine", "a machine without torch"),
+        "data": sorted({data["copy"] for data in used["data"].values()}),
+    }
+
+
+def gather(folder: Path, runs: dict) -> None:
+    """Put all that Jupyter Book reads into `folder`, emptied before: pages with their tokens replaced, the executed
+    lessons (`runs`: name → notebook and facts), the page Claims, and the mark that lessons were executed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("[0-9][0-9]_*.py", "__pycache__"))
+    for page in (folder / "book").rglob("*.md"):
+        write(page, fill(read(page)))
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "notebooks").mkdir()
+    for name, (notebook, about) in runs.items():
+        nbformat.write(with_facts(notebook, about), folder / "notebooks" / f"{name}.ipynb")
+    write(folder / "book" / "claims.md", claims_page({name: notebook for name, (notebook, _) in runs.items()}))
+    write(folder / "executed.json", json.dumps({name: about for name, (_, about) in runs.items()}, indent=1) + "\n")
+
+
+def with_facts(notebook, about: dict):
+    """A copy of the notebook that says, after its first cell, when and on what it was run."""
+    data = ", ".join(about["data"]) or "none"
+    line = f'<div class="executed">Run on {about["date"]} with {about["machine"]}, data: {data}.</div>'
+    texts = [BANNER, line] if "sample" in about["data"] else [line]
+    added = [nbformat.v4.new_markdown_cell(text, id=f"facts-{number}") for number, text in enumerate(texts)]
+    return nbformat.from_dict({**notebook, "cells": [notebook.cells[0], *added, *notebook.cells[1:]]})
+
+
+def build(folder: Path, site: Path) -> None:
+    """Build the site of the sources in `folder`, from nothing, and stop at any warning."""
+    program = Path(sys.executable).with_name("jupyter-book")
+    started = time.monotonic()
+    print("Building the site …", flush=True)
+    done = subprocess.run(
+        [program, "build", folder, "--path-output", folder, "-n", "-W", "--keep-going", "-q"],
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    if done.returncode:
+        print(done.stdout)
+        older = f" {site} still holds the site of an earlier build." if site.exists() else ""
+        sys.exit(f"Building the site failed, see above.{older}")
+    built = folder / "_build" / "html"
+    for notebook in (folder / "notebooks").glob("*.ipynb"):  # the download button gives notebooks without outputs
+        shutil.copy(ROOT / "notebooks" / notebook.name, built / "_sources" / "notebooks")
+    shutil.rmtree(site, ignore_errors=True)
+    site.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(built, site)
+    print(f"Built in {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

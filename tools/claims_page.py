@@ -1,0 +1,75 @@
+"""The page Claims: every claim of the lessons, as the run that the site is built from showed it."""
+
+from html.parser import HTMLParser
+
+MARKS = {"checked": "✓ checked", "skipped": "– not checked", "missed": "✗ missed"}
+
+INTRODUCTION = """# Claims
+
+Every number that a lesson states in a claim, with its value in the run that this site was built from. *Checked*: the
+cell that states it compared it with its bound, and would have stopped the book if it were false. *Not checked*: this
+data or this size of run is not the one that the claim speaks of. The value of a claim is shown as it was computed.
+"""
+
+
+class ClaimReader(HTMLParser):
+    """Collects the `<div class="claim">`s of a piece of HTML: their data attributes and their sentences."""
+
+    def __init__(self):
+        super().__init__()
+        self.claims, self.inside = [], False  # inside: of a claim's sentence, which a <br> or the end of the <div> ends
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "div" and attributes.get("class") == "claim":
+            self.inside = True
+            self.claims.append({name.removeprefix("data-"): value for name, value in attributes.items()} | {"text": ""})
+        elif tag == "br":
+            self.inside = False
+        elif tag == "code":
+            self.handle_data("`")
+
+    def handle_endtag(self, tag):
+        if tag == "div":
+            self.inside = False
+        elif tag == "code":
+            self.handle_data("`")
+
+    def handle_data(self, text):
+        if self.inside:
+            self.claims[-1]["text"] += text
+
+
+def claims_of(notebook) -> list[dict]:
+    """The claims that an executed notebook shows, in their order: id, kind, status, value, copy, text, …"""
+    reader = ClaimReader()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            reader.feed(output.get("data", {}).get("text/html", ""))
+    return reader.claims
+
+
+def claims_page(notebooks: dict) -> str:
+    """The page, from the executed notebooks by lesson name."""
+    parts = [INTRODUCTION]
+    for name, notebook in notebooks.items():
+        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+        if claims := claims_of(notebook):
+            rows = [["claim", "sentence", "value", "status", "data"], ["---"] * 5]
+            for claim in claims:
+                status, copy = MARKS[claim["status"]], claim["copy"] or "–"
+                rows.append([claim["id"], claim["text"].strip(), shorten(claim["value"]), status, copy])
+            parts += [f"\n## [{title}](../notebooks/{name}.ipynb)\n", *map(table_row, rows)]
+    return "\n".join(parts) + "\n"
+
+
+def shorten(value: str) -> str:
+    """A float with six significant digits; anything else as it is."""
+    try:
+        return value if value.lstrip("-").isdigit() else f"{float(value):.6g}"
+    except ValueError:
+        return value
+
+
+def table_row(texts: list[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"

@@ -1,0 +1,88 @@
+"""What the scripts in this folder share: where things lie, the course's address and version, and the lessons."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+RUN = ROOT / os.environ.get("RUN_DIR", ".run")  # an absolute RUN_DIR lies outside of the checkout
+SETUP_TITLE = "# @title Setup, "
+
+sys.path.insert(0, str(ROOT))  # for course_utils
+
+
+def lessons() -> list[str]:
+    """The names of all lessons, such as `06_lenet`, in their order."""
+    return sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]_*.py"))
+
+
+def find_lesson(name: str) -> str:
+    """The one lesson whose name begins with `name`: `06` and `06_lenet` are the same lesson."""
+    found = [lesson for lesson in lessons() if name and lesson.startswith(name)]
+    if len(found) != 1:
+        sys.exit(f"LESSON={name} names {len(found)} lessons. The lessons are: {', '.join(lessons())}")
+    return found[0]
+
+
+def tokens() -> dict[str, str]:
+    """What the tokens of pages and of the setup cell, such as `{{ url }}`, stand for."""
+    [url] = re.findall(r"^repository:.*\n(?:  .*\n)*?  url: (\S+)", read(ROOT / "_config.yml"), re.MULTILINE)
+    [version] = re.findall(r'^__version__ = "(.+)"$', read(ROOT / "course_utils" / "__init__.py"), re.MULTILINE)
+    return {"repository": url.removeprefix("https://github.com/"), "url": url, "version": version, "tag": f"v{version}"}
+
+
+def fill(text: str) -> str:
+    """`text` with each token in double braces replaced."""
+    for name, value in tokens().items():
+        text = text.replace("{{ " + name + " }}", value)
+    return text
+
+
+def setup_cell() -> str:
+    """The source of the first code cell of every lesson."""
+    template = read(ROOT / "tools" / "setup_cell.py")
+    docstring = ast.parse(template).body[0]
+    return fill("".join(template.splitlines(keepends=True)[docstring.end_lineno :])).strip()
+
+
+def is_setup(cell) -> bool:
+    return cell.source.startswith(SETUP_TITLE)
+
+
+def needs(lesson: str) -> dict:
+    """What a lesson needs beyond torch: `{"packages": [...], "data": [...]}`."""
+    return tomllib.loads(read(ROOT / "course_utils" / "needs" / f"{lesson}.toml"))
+
+
+def read_notebook(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process that must find `course_utils` in this checkout."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **more}
+
+
+def call(*command, **more) -> int:
+    """Run one of this environment's commands, such as `pytest`, in the root folder; return its exit status."""
+    program = Path(sys.executable).with_name(command[0])
+    return subprocess.run([program, *map(str, command[1:])], cwd=ROOT, env=environment(**more)).returncode

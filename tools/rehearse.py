@@ -1,0 +1,40 @@
+"""Run every lesson in fast mode, as the tests do, and build a throw-away site from them.
+
+Fast mode: copies in `.run/test/`, the sample, small parameters (nbmake's mocks), one thread each. The site lies in
+`.run/site/_build/html` and is built as strictly as the real one.
+"""
+
+import shutil
+import sys
+import time
+from importlib.metadata import version
+
+from build import build, gather
+from common import ROOT, RUN, call, lessons, needs, read_notebook
+
+TEST = RUN / "test"
+
+
+def run_in_fast_mode(*arguments) -> int:
+    """Run notebooks by nbmake; arguments as for pytest. Returns the exit status."""
+    settings = ["-c", ROOT / "pyproject.toml", f"--rootdir={ROOT}", "-p", "no:cacheprovider"]
+    return call("pytest", "--nbmake", *settings, *arguments, COURSE_DATA="sample", OMP_NUM_THREADS="1")
+
+
+def main() -> None:
+    shutil.rmtree(TEST, ignore_errors=True)
+    shutil.rmtree(RUN / "site", ignore_errors=True)
+    shutil.copytree(ROOT / "notebooks", TEST / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    if run_in_fast_mode(TEST / "notebooks", "--overwrite", "-n", 2, "--durations=0"):
+        sys.exit("A lesson failed in fast mode, see above.")
+    today = {"date": time.strftime("%Y-%m-%d"), "machine": f"torch {version('torch')} on CPU, 1 thread"}
+    runs = {}
+    for name in lessons():
+        data = ["sample"] if needs(name)["data"] else []
+        runs[name] = (read_notebook(TEST / "notebooks" / f"{name}.ipynb"), today | {"data": data})
+    gather(TEST, runs)
+    build(TEST, RUN / "site" / "_build" / "html")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Run every lesson as a student would, on the data at hand, and keep what ran without error.
+
+A run is kept in `.run/executed/` with a record of all that it used, and re-used while all of that is unchanged: code
+cells and their tags, modules and files of `course_utils`, installed versions, Python, the data. Prose does not count.
+A failed run is never kept. `--minutes N` leaves out lessons for which no time is left.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from common import ROOT, RUN, environment, is_setup, lessons, needs, read, read_notebook, write
+from course_utils import runtime, sources
+
+KEPT = RUN / "executed"
+CELL_TIMEOUT = 1800  # seconds; far more than any cell takes on a slow laptop
+ASK_WHAT_WAS_USED = "import json\nfrom course_utils import runtime\nprint(json.dumps(runtime.used()))"
+
+
+class LessonFailed(Exception):
+    """A cell raised; the message shows the cell and the error."""
+
+
+class OutOfTime(Exception):
+    """The time given to all lessons together is over."""
+
+
+def settle_data(names: list[str]) -> str:
+    """Decide once for all lessons whether they run on real data or on the sample, and say so."""
+    wanted = sorted({data for name in names for data in needs(name)["data"]})
+    try:
+        if sources.mode() == "auto":
+            os.environ["COURSE_DATA"] = "real" if all(map(sources.available, wanted)) else "sample"
+        copies = [f"{data} ({sources.describe(data)})" for data in wanted]
+    except (ValueError, FileNotFoundError) as problem:
+        sys.exit(f"{type(problem).__name__}: {problem}")
+    if sources.mode() == "sample":
+        missing = [data for data in wanted if not sources.available(data)]
+        why = f": not in {sources.folder()}: {', '.join(missing)}" if missing else ""
+        print(f"Data: the built-in sample{why}. COURSE_DATA_DIR names a folder of real data; see README.md.")
+    else:
+        print(f"Data: {', '.join(copies) or 'none needed'}, from {sources.folder()}")
+    return sources.mode()
+
+
+def hash_code(notebook) -> str:
+    """A hash of all that runs: code cells and their tags, without the generated setup cell."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and not is_setup(cell)]
+    code = json.dumps([(cell.source, cell.metadata.get("tags", [])) for cell in cells])
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def strict() -> bool:
+    return os.environ.get("COURSE_STRICT") == "1"
+
+
+def changes(record: dict, notebook) -> list[str]:
+    """What has changed since the recorded run; empty when the run still stands for the lesson."""
+    used = record["used"]
+
+    def version(name):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return None
+
+    def module(name):
+        file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+        return runtime.fingerprint_module(file) if file.exists() else None
+
+    def resource(path):
+        file = ROOT / "course_utils" / path
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+
+    same = {
+        "its code": record["code"] == hash_code(notebook),
+        "COURSE_STRICT": record["strict"] or not strict(),
+        "Python": used["python"] == python_version(),
+        "COURSE_DATA": used["course_data"] == sources.mode(),
+    }
+    same |= {name: known == module(name) for name, known in used["modules"].items()}
+    same |= {path: known == resource(path) for path, known in used["resources"].items()}
+    same |= {name: known == version(name) for name, known in used["distributions"].items()}
+    same |= {name: known["fingerprint"] == sources.fingerprint(name) for name, known in used["data"].items()}
+    return [name for name, unchanged in same.items() if not unchanged]
+
+
+def kept(name: str, folder: Path = KEPT) -> dict | None:
+    """The record of a kept run."""
+    files = [folder / f"{name}.json", folder / f"{name}.ipynb"]
+    return json.loads(read(files[0])) if all(file.exists() for file in files) else None
+
+
+def execute(notebook, progress=lambda done, of: None, deadline=float("inf"), **variables) -> dict:
+    """Run a notebook in a fresh kernel, in the folder `notebooks/`; return what it used. Outputs go into `notebook`."""
+    client = NotebookClient(notebook, kernel_name="python3", extra_arguments=["--log-level=ERROR"],
+                            resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    try:
+        with client.setup_kernel(env=environment(COURSE_DATA=sources.mode(), **variables)):
+            for done, index in enumerate(code):
+                if time.monotonic() >= deadline:
+                    raise OutOfTime
+                progress(done, len(code))
+                client.timeout = max(1, min(CELL_TIMEOUT, deadline - time.monotonic()))
+                client.execute_cell(notebook.cells[index], index)
+            notebook.cells.append(nbformat.v4.new_code_cell(ASK_WHAT_WAS_USED))
+            client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
+    except CellTimeoutError as problem:
+        if time.monotonic() >= deadline:
+            raise OutOfTime from None
+        raise LessonFailed(problem) from None
+    except CellExecutionError as problem:
+        raise LessonFailed(re.sub(r"\x1b\[[0-9;]*m", "", str(problem))) from None
+    except DeadKernelError:
+        raise LessonFailed(f"The kernel died in this cell:\n{notebook.cells[index].source}") from None
+    return json.loads(notebook.cells.pop().outputs[0].text)
+
+
+def run_and_keep(name: str, notebook, folder: Path = KEPT, **options) -> dict:
+    """Run a notebook and keep it with its record; a run that fails leaves nothing, not even an earlier one."""
+    record_file = folder / f"{name}.json"
+    record_file.unlink(missing_ok=True)
+    started, load = time.time(), os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    record = {"code": hash_code(notebook), "strict": strict(), "date": time.strftime("%Y-%m-%d"), "load": load}
+    record["used"] = execute(notebook, **options)
+    record["seconds"] = round(time.time() - started, 1)
+    write(folder / f"{name}.ipynb", nbformat.writes(notebook))
+    write(record_file, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def run_all(minutes: float = float("inf")) -> dict[str, dict]:
+    """Run or re-use every lesson, saying which; return the records by lesson. Stops at the first that fails."""
+    settle_data(lessons())
+    deadline, records = time.monotonic() + 60 * minutes, {}
+    for name in lessons():
+        notebook, record = read_notebook(ROOT / "notebooks" / f"{name}.ipynb"), kept(name)
+        news = changes(record, notebook) if record else ["no earlier run"]
+        if not news:
+            records[name] = record
+            print(f"{name}: re-used the run of {record['date']} ({record['seconds']:.0f} s)")
+            continue
+        print(f"{name}: running, because of {', '.join(news[:3])}{', …' if len(news) > 3 else ''}", flush=True)
+        try:
+            records[name] = run_and_keep(name, notebook, progress=show_progress, deadline=deadline)
+            print(f"{name}: ran in {records[name]['seconds']:.0f} s")
+        except OutOfTime:
+            print(f"{name}: left out, since the {minutes:g} minutes for all lessons are over")
+        except LessonFailed as problem:
+            sys.exit(f"{name} FAILED. {problem}")
+    return records
+
+
+def show_progress(done: int, of: int) -> None:
+    if sys.stdout.isatty():
+        print(f"  cell {done + 1} of {of}", end="\r", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all lessons together")
+    run_all(parser.parse_args().minutes)
