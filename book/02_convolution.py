@@ -114,7 +114,8 @@ claim("With shuffled pixels and weights, a dense layer's answer moves by {value:
 
 # %% [markdown]
 # And it is expensive. Suppose we want six new pictures of 28×28 from one. A dense layer joins each new pixel to each
-# old one. A convolution with six *kernels* of 5×5 uses the same 25 weights, and one *bias* each, at every place.
+# old one. A convolution joins it to a small window only (*local connectivity*), and uses the same weights at every
+# place (*weight sharing*): six *kernels* of 5×5, with one *bias* each.
 #
 # > **Predict before you run.** How many numbers must each of the two learn?
 
@@ -180,7 +181,8 @@ corners
 # with a minus.
 
 # %% mystnb={"image": {"alt": "Three rows, each with the picture and a framed window, the products of window and kernel, and the answer with one framed pixel: 15 on the corner, minus 15 outside of it, 5 at the end of the stroke."}}
-diagrams.sliding_window(picture, kernel, corners, [(1, 1), (0, 0), (3, 1)], title="The corner answers 15, its outer side −15")
+diagrams.sliding_window(picture, kernel, corners, places=[(1, 1), (0, 0), (3, 1)],
+                        title="The corner answers 15, its outer side −15")
 
 # %% [markdown]
 # The answer has four by four pixels: a kernel of width 2 fits at four places along a line of five. Lesson 3 makes a
@@ -278,7 +280,7 @@ colour = torch.rand(3, 12, 12, dtype=torch.float64)  # C×H×W
 conv = nn.Conv2d(in_channels=3, out_channels=16, kernel_size=3).double()
 first = sum(correlate2d(colour[c], conv.weight[0, c].detach()) for c in range(3)) + conv.bias[0]
 difference = (first - conv(colour[None])[0, 0]).abs().max()
-claim("Summed over channels by hand, the first feature map differs by {value:.0e} from torch's.", difference, at_most=1e-12)
+claim("Summed over channels by hand, the first map differs by {value:.0e} from torch's.", difference, at_most=1e-12)
 
 # %% [markdown]
 # Sixteen filters make sixteen feature maps. Read the shapes below aloud.
@@ -457,8 +459,21 @@ claim("Gradients by hand and by autograd differ by {value:.0e}.", difference, at
 
 # %% [markdown]
 # Both gradients are the operation that you have slid by hand, so a library that is fast forwards is fast backwards too.
-# `course_utils.convolution.conv2d_backward` does the same for batches, channels, stride and padding.
-#
+# The package does the same for batches, channels, stride and padding, by way of im2col.
+
+# %%
+from course_utils.convolution import conv2d_backward
+
+x = torch.randn(2, 3, 9, 9, dtype=torch.float64, requires_grad=True)
+weight = torch.randn(4, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+answer = F.conv2d(x, weight, stride=2, padding=1)
+g = torch.randn_like(answer)
+answer.backward(g)
+grad_x, grad_weight, grad_bias = conv2d_backward(g, x.detach(), weight.detach(), stride=2, padding=1)
+difference = max((grad_x - x.grad).abs().max(), (grad_weight - weight.grad).abs().max())
+claim("For a whole batch with stride and padding they differ by {value:.0e}.", difference, at_most=1e-12)
+
+# %% [markdown]
 # ## Exercises
 #
 # Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.
@@ -530,9 +545,9 @@ assert check("2.4", detector_solution)
 # %% [markdown]
 # ### Exercise 2.5 · Break it on purpose
 #
-# Write `position_aware(image)` for N×1×H×W images. It must return the same shape, and answer a moved picture differently
-# from the moved answer, **not only at the border** but in every column. Start from a 3×3 convolution and change one
-# thing.
+# Write `position_aware(image)` for N×1×H×W images. It must return the same shape. And for a moved picture it must give
+# another answer than the moved answer, **not only at the border** but in every column. Start from a 3×3 convolution and
+# change one thing.
 
 # %%
 def position_aware(image):
@@ -578,8 +593,8 @@ assert check("2.6", kernel_gradient_solution)
 # %% [markdown]
 # ## What you can do now
 #
-# 1. Compute a convolution with a pencil, with loops, and with one matrix product. You have seen all three give PyTorch's
-#    numbers.
+# 1. Compute a convolution with a pencil, with loops, and with one matrix product. You have seen that all three give
+#    PyTorch's numbers.
 # 2. Say that `Conv2d` computes a cross-correlation: a true convolution turns the kernel first.
 # 3. Count: F·C·K·K weights and F biases, whatever the size of the picture.
 # 4. Say why the order of additions decides the last digits, and so what "equal" can mean.
@@ -588,7 +603,8 @@ assert check("2.6", kernel_gradient_solution)
 #
 # ## Further reading
 #
-# - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285): every case, drawn.
+# - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285): every case,
+#   drawn.
 # - I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, chapter 9: the idea, and its gradients in section 9.5.
 # - O. S. Kayhan and J. C. van Gemert, *On translation invariance in CNNs* (arXiv 2003.07064): what networks do with the
 #   border.

@@ -88,7 +88,7 @@ SMALL_EPOCHS = 1  # of the small network at the end
 # %% [markdown]
 # ## Three splits, three jobs
 #
-# MNIST holds 70,000 handwritten digits. Its makers set 10,000 of them aside for the *test*. We set aside 5,000 more, for
+# MNIST holds 70,000 handwritten digits. Its makers set 10,000 of them aside for the *test*. We set aside 5,000 more for
 # *validation*. The training split is for learning. The validation split is for choosing: which activation, how many
 # epochs. The test split is for one look, at the end. Whoever chooses by the test split reports how well they chose.
 
@@ -100,9 +100,10 @@ plots.images(mnist.train.x[:12], [str(label.item()) for label in mnist.train.y[:
 # %% [markdown]
 # ## The network
 #
-# A convolutional network alternates two steps: a convolution looks for patterns, a pooling layer keeps a coarser
-# picture of where they were. In 1962 Hubel and Wiesel described cells of a cat's brain that work in such an order;
-# Fukushima's Neocognitron of 1980 built it, and LeCun's networks of 1989 and 1998 learnt it by gradient descent. Here is
+# A convolutional network alternates two steps: a convolution, followed by an *activation function*, looks for patterns;
+# a *pooling* layer keeps a coarser picture of where they were. Linear layers then read the class from the patterns. In
+# 1962 Hubel and Wiesel described cells of a cat's brain that work in such an order; Fukushima's Neocognitron of 1980
+# was built in that way, and LeCun's networks of 1989 and 1998 learnt their patterns by gradient descent. Here is
 # LeNet-5 as everyone writes it today.
 
 # %%
@@ -291,7 +292,8 @@ plots.bars(gradients, title="Sigmoid starves the first layer", ylabel="size of t
 
 # %%
 ratio = gradients["relu"]["layer 1"] / gradients["sigmoid"]["layer 1"]
-claim.data("At the start, ReLU's first layer receives {value:.0f} times the gradient of sigmoid's.", ratio, data=mnist, at_least=10)
+claim.data("At the start, ReLU's first layer receives {value:.0f} times the gradient of sigmoid's.",
+           ratio, data=mnist, at_least=10)
 
 # %% [markdown]
 # Does it matter for training? Three networks, the same images, the same optimiser.
@@ -314,7 +316,8 @@ for name, activation in ACTIVATIONS.items():
 stated = (COMPARE_IMAGES, COMPARE_EPOCHS) == (10_000, 3)
 claim.measured("After three epochs on 10,000 images, ReLU reads {value:.1%} of the validation digits.",
                accuracy["relu"], data=mnist, stated=stated)
-claim.measured("ReLU is ahead of sigmoid by {value:.1%} then.", accuracy["relu"] - accuracy["sigmoid"], data=mnist, stated=stated)
+claim.measured("ReLU is ahead of sigmoid by {value:.1%} then.",
+               accuracy["relu"] - accuracy["sigmoid"], data=mnist, stated=stated)
 
 # %% [markdown]
 # ### How long does the sigmoid stand still?
@@ -328,6 +331,9 @@ plateau = recorded("lenet_plateau")["runs"]
 runs = {f"seed {run['seed']}": run["valid_accuracy"] for run in plateau if run["schedule"] == "constant"}
 plots.curves(range(1, 11), {**runs, "published": published}, title="The sigmoid LeNet loses its first epochs",
              xlabel="epoch", ylabel="validation accuracy", percent=True)
+
+# %% [markdown]
+# All four curves start near one in ten, the accuracy of guessing. What about the loss, and what does patience bring?
 
 # %%
 long = next(run for run in plateau if run["schedule"] == "cosine")
@@ -443,8 +449,8 @@ claim.measured("The network reads {value:.2%} of the test digits.", final.accura
 print(f"{correct:,} of {len(mnist.test):,}: 95 % interval from {low:.2%} to {high:.2%}")
 
 # %% [markdown]
-# An accuracy is an estimate from 10,000 digits; another 10,000 would give another number. The *Wilson interval* says how
-# far off it may be. Two networks whose intervals overlap widely have not been told apart.
+# An accuracy is an estimate from 10,000 digits; another 10,000 would give another number. The *Wilson interval* says
+# how far off it may be. Two networks whose intervals overlap widely have not been told apart.
 #
 # ## What does it get wrong?
 #
@@ -476,7 +482,8 @@ plots.images(mnist.test.x[worst], [f"{mnist.test.y[k]} → {answer[k]} ({confide
 # %% mystnb={"image": {"alt": "Two rows of six 5 by 5 filters. Before training they are noise; after training some are lighter on one side than on the other."}}
 torch.manual_seed(SEED)
 before = lenet(nn.ReLU, nn.MaxPool2d)[0].weight
-plots.images(torch.cat([before, model[0].weight.cpu()]), ["before"] * 6 + ["after"] * 6, columns=6, signed=True, shared=True,
+filters = torch.cat([before, model[0].weight.cpu()])
+plots.images(filters, ["before"] * 6 + ["after"] * 6, columns=6, signed=True, shared=True,
              title="Some filters have become edge detectors, none is a drawing")
 
 # %% [markdown]
@@ -542,8 +549,8 @@ check("6.2", c3)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 6.2
-kernels_in_table = sum(len(row) for row in C3_TABLE)  # 60 kernels of 25 weights, and 16 biases
-c3_solution = (kernels_in_table * 25 + 16, 16 * 6 * 25 + 16)
+kernels_solution = len("".join(C3_TABLE))  # one kernel of 25 weights for each digit in the table, one bias for each map
+c3_solution = (kernels_solution * 25 + 16, 16 * 6 * 25 + 16)
 assert check("6.2", c3_solution)
 
 # %% [markdown]
@@ -562,10 +569,11 @@ check("6.3", side)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 6.3
 def side_solution(n):
-    return (n // 2 - 4) // 2  # padding 2 keeps n; pooling halves and drops a lone last column; a 5×5 kernel takes 4
+    # 28 padded by 2 on each side is the paper's 32, and a 5×5 kernel takes 4 of it again: padding by 2 keeps n.
+    return (n // 2 - 4) // 2  # pooling halves, a lone last column is dropped; the second 5×5 kernel takes 4
 
 
-assert check("6.3", side_solution)  # 32 − 4 = 28 = 28 + 2·2 − 4: two pixels of zeros on each side are those of 1998
+assert check("6.3", side_solution)
 
 # %% [markdown]
 # ### Exercise 6.4 · Connections
@@ -641,8 +649,8 @@ assert check("6.6", my_model_solution)
 #
 # ## Further reading
 #
-# - Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to document recognition* (1998): section
-#   II-B is LeNet-5.
+# - Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to document recognition* (1998):
+#   section II-B is LeNet-5.
 # - X. Glorot and Y. Bengio, *Understanding the difficulty of training deep feedforward neural networks* (2010): the
 #   plateau, explained.
 # - A. Karpathy, *A recipe for training neural networks* (2019): the checks before training, and more of them.

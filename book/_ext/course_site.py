@@ -37,32 +37,39 @@ def launch_links(repository, lesson):
     ]
 
 
-def launch_bar(links, download):
-    """The same links as one visible line below the lesson's title."""
-    items = [f'<a href="{url}">{name}</a>' for name, url, _ in links]
-    items.append(f'<a href="{download}" download>Download .ipynb</a>')
-    return f'<nav class="launch" aria-label="Open this lesson">{" ".join(items)}</nav>'
+def add_launch_links(context, links, download):
+    """The links twice: as a menu in the header, which stays in sight, and as a line below the title, which is seen."""
+    buttons = [
+        {"type": "link", "text": text, "tooltip": f"Open in {text}", "url": url, "icon": icon}
+        for text, url, icon in links
+    ]
+    menu = {"type": "group", "label": "launch-buttons", "tooltip": "Open this lesson", "icon": "fas fa-rocket"}
+    context["header_buttons"].insert(0, menu | {"buttons": buttons})
+    line = "".join(f'<a href="{url}">{text}</a> ' for text, url, _ in links)
+    line += f'<a href="{download}" download>Download .ipynb</a>'
+    bar = f'<nav class="launch" aria-label="Open this lesson">{line}</nav>'
+    context["body"] = context["body"].replace("</h1>", f"</h1>{bar}", 1)
+
+
+def mend_edit_button(context, pagename):
+    """A lesson is edited in its manuscript; a generated page not at all."""
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "source-buttons":
+            [edit] = [b for b in group["buttons"] if b["label"] == "source-edit-button"] or [{"url": ""}]
+            edit["url"] = re.sub(r"notebooks/(\w+)\.ipynb$", r"book/\1.py", edit["url"])
+            if pagename in GENERATED:
+                group["buttons"].remove(edit)
 
 
 def dress_page(app, pagename, templatename, context, doctree):
     """Runs after the theme has made its header buttons (501)."""
-    folder, _, name = pagename.partition("/")
-    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
-    for group in context.get("header_buttons", []):
-        if group.get("label") == "source-buttons":
-            if pagename in GENERATED:
-                group["buttons"] = [b for b in group["buttons"] if b["label"] != "source-edit-button"]
-            for button in group["buttons"]:
-                if folder == "notebooks" and button["label"] == "source-edit-button":
-                    button["url"] = button["url"].replace(f"notebooks/{name}.ipynb", f"book/{name}.py")
-    if folder == "notebooks":
-        links = launch_links(app.config.html_theme_options["repository_url"], name)
-        buttons = [{"type": "link", "text": text, "tooltip": f"Open in {text}", "icon": icon, "url": url}
-                   for text, url, icon in links]
-        context["header_buttons"].insert(0, {"type": "group", "label": "launch-buttons", "icon": "fas fa-rocket",
-                                             "tooltip": "Open this lesson", "buttons": buttons})
-        bar = launch_bar(links, context["pathto"](f"_sources/notebooks/{name}.ipynb", 1))
-        context["body"] = context["body"].replace("</h1>", "</h1>" + bar, 1)
+    mend_edit_button(context, pagename)
+    body = context.get("body", "")
+    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')  # ARIA has given up the former
+    if pagename.startswith("notebooks/"):
+        lesson = pagename.removeprefix("notebooks/")
+        links = launch_links(app.config.html_theme_options["repository_url"], lesson)
+        add_launch_links(context, links, context["pathto"](f"_sources/notebooks/{lesson}.ipynb", 1))
 
 
 def silence_thebe(app, config):

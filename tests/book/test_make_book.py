@@ -1,13 +1,13 @@
 """`make book` on a tiny book: what is run again, what is re-used, what stops it, and what it leaves."""
 
 import json
-import time
+
+from common import tokens
 
 
 def test_nothing_changed_nothing_runs(tiny_book):
-    started = time.monotonic()
     status, output = tiny_book.make("book")
-    assert status == 0 and time.monotonic() - started < 15
+    assert status == 0
     assert output.count(": re-used") == 2 and ": ran in" not in output
     assert str(tiny_book.folder / "_build" / "html" / "index.html") in output
     assert "Data: the built-in sample" in output
@@ -62,7 +62,7 @@ def test_another_version_of_a_package_or_python_runs_the_lessons_that_loaded_it(
     assert tiny_book.news() == {"01_one": ["Python", "numpy", "gone"], "02_two": []}
 
 
-def test_other_data_runs_the_lessons_that_loaded_it(tiny_book, monkeypatch):
+def test_other_data_runs_the_lessons_that_loaded_it(tiny_book):
     file = tiny_book.folder / ".run" / "executed" / "01_one.json"
     record = json.loads(file.read_text(encoding="utf-8"))
     record["used"]["data"] = {"mnist": {"copy": "sample", "fingerprint": "of an older sample"}}
@@ -113,8 +113,9 @@ def test_the_run_folder_can_lie_elsewhere(tiny_book, tmp_path):
 
 
 def test_another_owner_gets_another_address(tiny_book):
+    old = tokens()["repository"]
     assert tiny_book.make("brand", "REPO=ada-lovelace/looms")[0] == 0
     for name in ("_config.yml", "book/01_one.py", "notebooks/01_one.ipynb"):
         text = (tiny_book.folder / name).read_text(encoding="utf-8")
-        assert "github.com/ada-lovelace/looms" in text and "kernel-by-kernel/kernel-by-kernel" not in text
+        assert "github.com/ada-lovelace/looms" in text and old not in text
     assert tiny_book.news() == {"01_one": [], "02_two": []}

@@ -43,7 +43,7 @@ def public_definitions():
                 yield pytest.param(path, node, id=f"{path.stem}.{node.name}")
 
 
-@pytest.mark.parametrize(("path", "node"), public_definitions())
+@pytest.mark.parametrize(("path", "node"), list(public_definitions()))
 def test_public_names_of_course_utils_are_used(path, node):
     """By a lesson, a script or another module; a class also by its own module, which returns or raises it."""
     others = [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT]
@@ -67,6 +67,7 @@ def test_each_requirement_is_used(requirement):
     code = [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT, *(ROOT / "tests").rglob("*.py")]
     imported = set()
     for path in code:
+        imported |= set(re.findall(r'importorskip\("(\w+)', read(path)))
         for node in ast.walk(ast.parse(read(path))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}

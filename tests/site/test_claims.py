@@ -37,5 +37,6 @@ def test_the_claims_page_lists_every_claim(pages):
     shown = [claim for lesson in lessons() for claim in claims_of(lesson, pages)]
     rows = [[words(cell) for cell in row.select("td")] for row in pages["book/claims.html"].select("tr:has(td)")]
     assert rows == [
-        [c["data-id"], sentence(c), shorten(c["data-value"]), MARKS[c["data-status"]], c["data-copy"] or "–"] for c in shown
+        [c["data-id"], sentence(c), shorten(c["data-value"]), MARKS[c["data-status"]], c["data-copy"] or "–"]
+        for c in shown
     ]

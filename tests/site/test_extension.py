@@ -1,12 +1,14 @@
 """The course's own piece of Sphinx, and what is drawn by code for the cover."""
 
+import re
 import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-from common import ROOT, environment
+from common import ROOT, environment, lessons, needs, read
 
 
 def test_a_build_without_executed_lessons_says_what_to_do(tmp_path):
@@ -21,7 +23,14 @@ def test_a_build_without_executed_lessons_says_what_to_do(tmp_path):
     assert not list((tmp_path / "_build").rglob("02_convolution.html"))
 
 
+def test_binder_installs_what_the_package_needs():
+    binder = re.findall(r"^  - ([\w-]+)>=", read(ROOT / "binder" / "environment.yml"), re.MULTILINE)
+    asked = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["dependencies"]
+    asked += [package for lesson in lessons() for package in needs(lesson)["packages"]]
+    assert {name.replace("pytorch-cpu", "torch") for name in binder} >= {re.split("[<>=]", text)[0] for text in asked}
+
+
 def test_the_cover_picture_is_what_its_script_draws():
     script = ROOT / "book" / "_ext" / "hero.py"
-    assert runpy.run_path(str(script))["hero"]() == (ROOT / "book" / "_static" / "hero.svg").read_text(encoding="utf-8")
+    assert runpy.run_path(str(script))["hero"]() == read(ROOT / "book" / "_static" / "hero.svg")
 
