@@ -45,7 +45,7 @@ brand: .venv/.ready  ## make the course yours: REPO=owner/name
 	@$(PY) tools/brand.py '$(REPO)'
 
 clean:  ## remove what was built and run; keeps the environment and work/
-	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site calibrate)
+	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site calibrate timing)
 
 # The environment, made again when the requirements change.
 .venv/.ready: requirements.txt constraints.txt

@@ -6,6 +6,15 @@ import torch.nn.functional as F
 from course_utils.exercises import checker, right, wrong
 
 
+def _extra_axes(answer):
+    """A verdict for an answer of four axes where two were asked, or None."""
+    if getattr(answer, "ndim", 2) == 4:
+        return wrong(
+            f"your answer has shape {tuple(answer.shape)}", hint="Take the two added axes away again with [0, 0]."
+        )
+    return None
+
+
 def _slid(image, kernel, **options):
     """Cross-correlation of one H×W image with one K×L kernel, by torch."""
     return F.conv2d(image[None, None], kernel[None, None], **options)[0, 0]
@@ -41,6 +50,8 @@ def true_convolution(answer):
     torch.manual_seed(0)
     image, kernel = torch.randn(6, 7, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
     mine, expected = answer(image, kernel), _slid(image, kernel.flip(0, 1))
+    if verdict := _extra_axes(mine):
+        return verdict
     if mine.shape != expected.shape:
         return wrong(
             f"a 6×7 image and a 3×2 kernel give shape {tuple(mine.shape)}",
@@ -67,6 +78,8 @@ def counts(answer):
     weights, biases = layer.weight.numel(), layer.bias.numel()
     if not isinstance(answer, tuple | list) or len(answer) != 2:
         return wrong(f"your answer is {answer!r}", hint="Give two numbers: (weights, parameters).")
+    if tuple(answer) == (weights + biases, weights):
+        return wrong("the two stand the other way round", hint="Give (weights, parameters): parameters include biases.")
     if answer[0] == weights // 3:
         return wrong(f"you count {answer[0]} weights", hint="A filter has one kernel for each of the 3 channels.")
     if answer[0] != weights:
@@ -84,6 +97,8 @@ def counts(answer):
 def detector(answer):
     """a 3×3 tensor."""
     answer = torch.as_tensor(answer, dtype=torch.float64)
+    if verdict := _extra_axes(answer):
+        return verdict
     if answer.shape != (3, 3):
         return wrong(f"your kernel has shape {tuple(answer.shape)}", hint="It must cover three by three pixels.")
 
@@ -110,7 +125,7 @@ def detector(answer):
         )
     if abs(rises[0] - 1) > 1e-6:
         return wrong(f"a rise answers {rises[0]:.3g}", hint="The pattern is right. What would divide the answer to 1?")
-    return right("A fall needed no test of its own: a convolution is linear, so the mirrored step turns the sign.")
+    return right("A fall needed no test of its own: it is an even spot minus a rise, and convolution is linear: 0 − 1 = −1.")
 
 
 @checker("2.5")
@@ -119,6 +134,8 @@ def position_aware(answer):
     torch.manual_seed(0)
     image = torch.randn(2, 1, 12, 16, dtype=torch.float64)
     mine = answer(image)
+    if not torch.equal(mine, answer(image)):
+        return wrong("the same picture gives two answers", hint="Make the weights once, without drawing them anew.")
     if mine.shape != image.shape:
         return wrong(
             f"images of shape {tuple(image.shape)} come back as {tuple(mine.shape)}",
@@ -133,9 +150,9 @@ def position_aware(answer):
     if len(columns) < image.shape[3]:
         return wrong(
             f"only the columns {columns} disagree",
-            hint="Padding acts at the border alone. What can differ from column to column?",
+            hint="What can tell each column where it is? (Weights that add up to 0 would cancel a constant.)",
         )
-    return right("Networks are sometimes given such a channel of coordinates on purpose, when the place matters.")
+    return right("Where the place matters, networks are given such knowledge on purpose, as a channel of coordinates.")
 
 
 @checker("2.6")
@@ -149,10 +166,12 @@ def kernel_gradient(answer):
         g = torch.randn_like(slid)
         slid.backward(g)
         mine = answer(image, g, stride)
+        if verdict := _extra_axes(mine):
+            return verdict
         if mine.shape != kernel.shape:
             return wrong(
                 f"with stride {stride} your gradient has shape {tuple(mine.shape)}, the kernel (3, 3)",
-                hint="With a stride of 2 the weight [a, b] meets the pixels [2i + a, 2j + b]: g needs gaps.",
+                hint="With a stride of 2 a weight skips every second pixel: g needs gaps.",
             )
         if torch.allclose(mine, kernel.grad.flip(0, 1)):
             return wrong(
@@ -164,5 +183,5 @@ def kernel_gradient(answer):
                 hint="Sum over all places: g[i, j] times the pixel [stride·i + a, stride·j + b].",
             )
     return right(
-        "A stride forwards is a gap backwards: this is a dilated convolution, and libraries compute it as one."
+        "A stride forwards is a gap backwards: this is a dilated convolution, and can be computed as one."
     )

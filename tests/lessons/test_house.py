@@ -5,6 +5,7 @@ import importlib.util
 import re
 import subprocess
 import tomllib
+from functools import cache
 from importlib import metadata
 
 import pytest
@@ -28,12 +29,30 @@ def requirements():
     return [Requirement(line) for line in lines if line]
 
 
+@cache
 def names_in(path):
     """All names and attributes that a Python file mentions."""
     nodes = list(ast.walk(ast.parse(read(path))))
     imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom | ast.Import) for alias in node.names}
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     return imported | names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+@cache
+def imported():
+    """The top-level modules that our code imports."""
+    modules = set()
+    for path in [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT, *(ROOT / "tests").rglob("*.py")]:
+        modules |= set(re.findall(r'importorskip\("(\w+)', read(path)))
+        for node in ast.walk(ast.parse(read(path))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(node.module.split(".")[0])
+    return modules
+
+
+installed = cache(metadata.packages_distributions)
 
 
 def public_definitions():
@@ -63,22 +82,13 @@ def test_each_lazy_name_exists():
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
 def test_each_requirement_is_used(requirement):
     """Imported by our code, called by make, or named in the settings."""
-    modules = {module for module, owners in metadata.packages_distributions().items() if requirement.name in owners}
-    code = [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT, *(ROOT / "tests").rglob("*.py")]
-    imported = set()
-    for path in code:
-        imported |= set(re.findall(r'importorskip\("(\w+)', read(path)))
-        for node in ast.walk(ast.parse(read(path))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                imported.add(node.module.split(".")[0])
+    modules = {module for module, owners in installed().items() if requirement.name in owners}
     scripts = metadata.distribution(requirement.name).entry_points.select(group="console_scripts")
     calls = read(ROOT / "Makefile") + "".join(read(path) for path in (ROOT / "tools").glob("*.py"))
     called = any(re.search(rf'(/|"){re.escape(script.name)}\b', calls) for script in scripts)
     settings = read(ROOT / "pyproject.toml") + read(ROOT / "_config.yml")
     settings = "\n".join(line for line in settings.splitlines() if "dependencies" not in line and ">=" not in line)
-    assert modules & imported or called or requirement.name in settings
+    assert modules & imported() or called or requirement.name in settings
 
 
 def test_each_requirement_has_a_reason():

@@ -11,7 +11,8 @@ def claims_of(lesson, pages):
 
 
 def words(element):
-    return " ".join(element.get_text().split())
+    """The text, with plain quotation marks: Sphinx curls those of a page, but not those of a cell's output."""
+    return " ".join(element.get_text().translate(str.maketrans("‘’“”", "''\"\"")).split())
 
 
 def sentence(claim):

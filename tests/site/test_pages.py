@@ -90,6 +90,13 @@ def test_cover_and_contents_list_every_lesson(pages):
     assert re.findall(r"^ +- file: notebooks/(\w+)$", read(ROOT / "_toc.yml"), re.MULTILINE) == LESSONS
 
 
+def test_the_cover_asks_each_lessons_question(pages):
+    asked = [" ".join(question.get_text().split()) for question in pages["book/index.html"].select(".lessons em")]
+    for lesson in LESSONS:
+        question = article(pages[f"notebooks/{lesson}.html"]).select_one("h1 ~ p > em").get_text()
+        assert " ".join(question.split()) == asked[int(lesson[:2]) - 1]
+
+
 def test_titles_of_lessons_begin_with_their_numbers(pages):
     for lesson in LESSONS:
         heading = pages[f"notebooks/{lesson}.html"].h1.get_text()
