@@ -17,7 +17,7 @@ help:  ## list these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 book: export COURSE_STRICT = 1
-book: notebooks  ## run every lesson and build the site into _build/html
+book: .venv/.ready  ## run every lesson and build the site into _build/html
 	@$(PY) tools/build.py
 
 test: .venv/.ready  ## prove it: lint, all tests, every lesson in fast mode, a strict site; SLOW=1 for the slow tests too

@@ -165,7 +165,7 @@ for row, column in [(1, 1), (3, 3)]:
 
 # %%
 def correlate2d(image, kernel):
-    """Slide `kernel` (K×L) over `image` (H×W): a dot product at each of the (H-K+1)×(W-L+1) places where it fits."""
+    """Slide `kernel` (K×L) over `image` (H×W): a dot product at each place where it fits."""
     (H, W), (K, L) = image.shape, kernel.shape
     answer = image.new_empty(H - K + 1, W - L + 1)
     for i in range(H - K + 1):
@@ -215,7 +215,8 @@ impulse[1, 1] = 1
 counting = torch.tensor([[1., 2], [3, 4]], dtype=torch.float64)
 response = correlate2d(impulse, counting)
 plots.images([impulse, counting, response], ["picture", "kernel", "answer"], columns=3,
-             numbers=True, shared=True, title="One bright pixel is answered by the kernel, turned around")
+             numbers=True, shared=True,
+             title="One bright pixel is answered by the kernel, turned around")
 
 # %%
 claim("The impulse response is the kernel turned by 180 degrees: {value}.",
@@ -250,7 +251,8 @@ claim("Picture and kernel swapped, it changes by {value:.0e}.", swapped, at_most
 sobel_x = torch.tensor([[-1., 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=torch.float64)
 blur = torch.full((5, 5), 1 / 25, dtype=torch.float64)
 sharpen = torch.tensor([[0., -1, 0], [-1, 5, -1], [0, -1, 0]], dtype=torch.float64)
-kernels = {"Sobel left-right": sobel_x, "Sobel top-down": sobel_x.T, "blur": blur, "sharpen": sharpen}
+kernels = {"Sobel left-right": sobel_x, "Sobel top-down": sobel_x.T,
+           "blur": blur, "sharpen": sharpen}
 
 # %% [markdown]
 # First on our digit.
@@ -269,7 +271,8 @@ plots.images(answers, list(kernels), signed=True, title="The same digit, asked f
 # %% mystnb={"image": {"alt": "A photograph of a Chinese tower: the original in grey, its left-right edges drawn dark on white, its top-down edges, and a sharpened version."}}
 photo = torch.tensor(load_sample_image("china.jpg"), dtype=torch.float64).mean(2) / 255
 tower = photo[40:310, 20:350]
-edges = [F.conv2d(tower[None, None], sobel[None, None])[0, 0].abs() for sobel in (sobel_x, sobel_x.T)]
+edges = [F.conv2d(tower[None, None], sobel[None, None])[0, 0].abs()
+         for sobel in (sobel_x, sobel_x.T)]
 crisp = F.conv2d(tower[None, None], sharpen[None, None])[0, 0].clamp(0, 1)
 titles = ["photograph", "left-right edges", "top-down edges", "sharpened"]
 plots.images([tower, *(1 - edge.clamp(0, 1) for edge in edges), crisp], titles, columns=2,
@@ -336,7 +339,8 @@ claim("Both hold the same numbers: {value}.", torch.equal(batch, last), equals=T
 # everywhere at once. The trick is called *im2col*.
 
 # %% mystnb={"image": {"alt": "The five by five picture with a framed window; the matrix whose sixteen columns are its windows, the same one framed; the kernel as a row of four; and their product, the sixteen answers, with 15 framed."}}
-diagrams.im2col(picture, kernel, at=5, title="A convolution is a matrix product, once the windows are columns")
+diagrams.im2col(picture, kernel, at=5,
+                title="A convolution is a matrix product, once the windows are columns")
 
 # %% [markdown]
 # PyTorch calls the layout `F.unfold`. With channels, a column is a whole block of C·K·K numbers, and each filter is
@@ -494,7 +498,8 @@ answer.backward(g)
 with torch.no_grad():
     for_weights = (correlate2d(pixels, g) - weights.grad).abs().max()
     for_pixels = (convolve2d(g, weights) - pixels.grad).abs().max()
-claim("The weights' gradients by hand and by autograd differ by {value:.0e}.", for_weights, at_most=1e-12)
+claim("The weights' gradients by hand and by autograd differ by {value:.0e}.",
+      for_weights, at_most=1e-12)
 claim("Those of the pixels differ by {value:.0e}.", for_pixels, at_most=1e-12)
 
 # %% [markdown]
@@ -582,7 +587,7 @@ check("2.4", detector)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.4
-detector_solution = torch.tensor([[-1., 0, 1]] * 3) / 3  # each row says 1/3, and the middle column must not vote
+detector_solution = torch.tensor([[-1., 0, 1]] * 3) / 3  # each row says 1/3; the middle has no say
 assert check("2.4", detector_solution)
 
 # %% [markdown]
@@ -602,7 +607,7 @@ check("2.5", position_aware)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.5
 def position_aware_solution(image):
-    column = torch.linspace(0, 1, image.shape[3], dtype=image.dtype)  # tells every pixel where it is
+    column = torch.linspace(0, 1, image.shape[3], dtype=image.dtype)  # where is each pixel?
     return F.conv2d(image * column, torch.ones(1, 1, 3, 3, dtype=image.dtype), padding=1)
 
 

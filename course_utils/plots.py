@@ -58,15 +58,16 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
     """Draw one picture on given axes, without ticks.
 
     Args:
-        picture: H×W, 1×H×W or 3×H×W. Colour pictures are 0–255 or 0–1, grey ones are scaled to their own range.
+        picture: H×W, 1×H×W or 3×H×W. Colour pictures are 0–255 or 0–1; grey ones go from 0, or a
+            lower value, as black to their largest value as white.
         signed: blue for negative, white for 0, red for positive.
         numbers: write each value into its pixel.
         limit: with `signed`, the value of the strongest colour; else the value shown white. Default: the largest.
     """
     array = _array(picture)
     limit = limit or max(float(np.abs(array).max()), 1e-12)
-    colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"vmax": limit}
-    axes.imshow(array, **colours)
+    lowest = -limit if signed else min(0, array.min())
+    axes.imshow(array, cmap="RdBu_r" if signed else "gray", vmin=lowest, vmax=limit)
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     for spine in axes.spines.values():

@@ -40,8 +40,8 @@ def setup(lesson: str) -> None:
     from . import claims, sources
 
     claims.begin(lesson)
-    copies = ", ".join(f"{name} ({sources.describe(name)})" for name in needs["data"]) or "none needed"
-    print(f"Kernel by Kernel {__version__} ({origin()}) · {machine()} · data: {copies}")
+    copies = "".join(f" · {name}: {sources.describe(name)}" for name in needs["data"])
+    print(f"course_utils {__version__} ({origin()}) · {machine()}{copies}")
     if device() == "cpu" and "google.colab" in sys.modules:
         print("Colab lends a GPU: Runtime → Change runtime type → T4 GPU, then run the lesson again.")
 
@@ -93,8 +93,9 @@ def machine() -> str:
     """One line about what computes here: the torch version, the device, and on a CPU the number of threads."""
     import torch
 
-    name = {"cpu": f"CPU, {torch.get_num_threads()} threads", "mps": "Apple GPU"}.get(device())
-    return f"torch {torch.__version__} on {name or torch.cuda.get_device_name()}"
+    threads = torch.get_num_threads()
+    name = {"cpu": f"CPU, {threads} thread{'s' * (threads > 1)}", "mps": "Apple GPU"}.get(device())
+    return f"torch {torch.__version__.split('+')[0]} on {name or torch.cuda.get_device_name()}"
 
 
 def resource(path: str) -> Path:

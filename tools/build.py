@@ -1,6 +1,7 @@
-"""Make the book: run the lessons, gather all sources in `.run/book/`, let Jupyter Book build `_build/html`, strictly.
+"""Make the book: pair and run the lessons, gather all sources, and let Jupyter Book build the site, strictly.
 
-The site is built elsewhere and put in its place when it is whole: a failed build leaves no half site.
+Sources are gathered in `.run/book/`. The site is built there, and put into `_build/html` when it is whole: a failed
+build leaves no half site.
 """
 
 import json
@@ -13,7 +14,8 @@ from pathlib import Path
 import nbformat
 
 from claims_page import claims_page
-from common import ROOT, RUN, environment, fill, read, read_notebook, write
+from common import ROOT, RUN, environment, fill, lessons, read, read_notebook, write
+from notebooks import pair
 from run_lessons import KEPT, run_all
 
 BANNER = (
@@ -23,6 +25,8 @@ BANNER = (
 
 
 def main() -> None:
+    for name in lessons():
+        pair(name)
     records = run_all()
     runs = {name: (with_present_prose(name), facts(record)) for name, record in records.items()}
     gather(RUN / "book", runs)

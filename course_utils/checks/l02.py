@@ -50,7 +50,7 @@ def true_convolution(answer):
     torch.manual_seed(0)
     image, kernel = torch.randn(6, 7, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
     mine, expected = answer(image, kernel), _slid(image, kernel.flip(0, 1))
-    if verdict := _extra_axes(mine):
+    if (verdict := _extra_axes(mine)) is not None:
         return verdict
     if mine.shape != expected.shape:
         return wrong(
@@ -97,7 +97,7 @@ def counts(answer):
 def detector(answer):
     """a 3×3 tensor."""
     answer = torch.as_tensor(answer, dtype=torch.float64)
-    if verdict := _extra_axes(answer):
+    if (verdict := _extra_axes(answer)) is not None:
         return verdict
     if answer.shape != (3, 3):
         return wrong(f"your kernel has shape {tuple(answer.shape)}", hint="It must cover three by three pixels.")
@@ -125,7 +125,7 @@ def detector(answer):
         )
     if abs(rises[0] - 1) > 1e-6:
         return wrong(f"a rise answers {rises[0]:.3g}", hint="The pattern is right. What would divide the answer to 1?")
-    return right("A fall needed no test of its own: it is an even spot minus a rise, and convolution is linear: 0 − 1 = −1.")
+    return right("A fall needed no test of its own: it is an even spot minus a rise, and convolution is linear.")
 
 
 @checker("2.5")
@@ -166,7 +166,7 @@ def kernel_gradient(answer):
         g = torch.randn_like(slid)
         slid.backward(g)
         mine = answer(image, g, stride)
-        if verdict := _extra_axes(mine):
+        if (verdict := _extra_axes(mine)) is not None:
             return verdict
         if mine.shape != kernel.shape:
             return wrong(

@@ -29,8 +29,8 @@ def test_every_public_name_is_there():
 def test_setup_prints_one_line_and_no_path(capsys):
     course_utils.setup("02_convolution")
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"Kernel by Kernel {course_utils.__version__} (clone) · torch ")
-    assert line.endswith("data: mnist (sample)")
+    assert line.startswith(f"course_utils {course_utils.__version__} (clone) · torch ")
+    assert line.endswith(" · mnist: sample")
     assert "/" not in line
 
 
