@@ -1,15 +1,15 @@
 """The built-in sample: three small data sets for tests and for a first look where no data can be had.
 
 `mnist` is real handwriting: the UCI digits of 8×8 pixels that come with scikit-learn, enlarged to MNIST's format.
-`fashion_mnist` and `cifar10` are drawn by `course_utils.drawings`. Each has ten classes that can be learnt, and about a
-fiftieth of the images of its namesake, so scores on a sample say nothing about the real data.
+`fashion_mnist` and `cifar10` are drawn by `course_utils._drawings`. Each has ten classes that can be learnt, and about
+a fiftieth of the images of its namesake, so scores on a sample say nothing about the real data.
 
 All of it is integer arithmetic on raw random numbers, so that every machine makes the same bytes.
 """
 
 import numpy as np
 
-from . import drawings, sources
+from . import _drawings, sources
 
 PIXEL, FINE = 12, 3            # a pixel measures 12 units and is looked at in 3×3 places
 CIRCLE = ((100, 0), (92, 38), (71, 71), (38, 92), (0, 100), (-38, 92), (-71, 71), (-92, 38),
@@ -140,12 +140,12 @@ def _drawn(name):
 def _garments(label, n):
     easel = Easel(n, 28, 1, seed=2017 + label)
     easel.pose(width=(84, 108), height=(88, 104), slant=6, shift=3, flip=False)
-    drawings.GARMENTS[label](easel, easel.dice(110, 245))
+    _drawings.GARMENTS[label](easel, easel.dice(110, 245))
     return easel.finish(noise=18, on_black=True)[..., 0]
 
 
 def _objects(label, n):
     easel = Easel(n, 32, 3, seed=2009 + label)
     easel.pose(width=(66, 106), height=(66, 106), slant=10, shift=9, flip=True)
-    drawings.OBJECTS[label](easel)
+    _drawings.OBJECTS[label](easel)
     return easel.finish(noise=18)

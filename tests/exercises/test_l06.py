@@ -1,5 +1,6 @@
 """Every exercise of lesson 6: its solution is right, a stub is unattempted, typical mistakes get the hint they need."""
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,6 @@ from torch import nn
 
 from course_utils import batches, load
 from course_utils.exercises import check
-from course_utils.networks import lenet
 from tests.exercises.checkers import Checkers
 
 
@@ -20,6 +20,19 @@ def accuracy(model, batches, keep_mode=True, evaluate=True):
     if keep_mode:
         model.train(was_training)
     return right.float().mean().item()
+
+
+def train_step(model, x, y, optimizer, zero=True, step_first=False, training=True):
+    model.train(training)
+    loss = F.cross_entropy(model(x), y)
+    if zero:
+        optimizer.zero_grad()
+    if step_first:
+        optimizer.step()
+    loss.backward()
+    if not step_first:
+        optimizer.step()
+    return loss.item()
 
 
 def mean_of_means(model, batches):
@@ -38,10 +51,12 @@ RIGHT = {
     "6.2": (1516, 2416),
     "6.3": lambda n: (n // 2 - 4) // 2,
     "6.4": [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840],
-    "6.5": accuracy,
+    "6.5": train_step,
+    "6.6": accuracy,
 }
 WRONG = [
     ("6.1", 3.0, "natural logarithm"),
+    ("6.1", 9.966, "base 2"),
     ("6.1", 2.303, "probability of each class"),
     ("6.1", -6.908, "minus the logarithm"),
     ("6.1", 1000, "each class gets"),
@@ -54,49 +69,52 @@ WRONG = [
     ("6.3", lambda n: (n / 2 - 4) / 2, "round down"),
     ("6.3", lambda n: (n // 2 - 2) // 2, "layer by layer"),
     ("6.4", [122_304, 5_880, 241_600, 2_000, 48_120, 10_164, 840], "the table"),
+    ("6.4", [122_304, 5_880, 150_000, 2_000, 48_120, 10_164, 840], "6.2"),
     ("6.4", [117_600, 5_880, 151_600, 2_000, 48_120, 10_164, 840], "1 bias"),
     ("6.4", [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 850], "no bias"),
     ("6.4", 340_908, "seven numbers"),
-    ("6.5", mean_of_means, "must not weigh as much"),
-    ("6.5", lambda *args: accuracy(*args, evaluate=False), "switches dropout"),
-    ("6.5", lambda *args: accuracy(*args, keep_mode=False), "give it back"),
-    ("6.5", always_training_afterwards, "that it came in"),
-    ("6.5", lambda model, batches: accuracy(model, batches) / 2, "divide once"),
-    ("6.6", "a model", "trained model itself"),
-    ("6.6", nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.Linear(100, 10)), "most sit in its linear layers"),
+    ("6.6", mean_of_means, "must not weigh as much"),
+    ("6.6", lambda *args: accuracy(*args, evaluate=False), "switches dropout"),
+    ("6.6", lambda *args: accuracy(*args, keep_mode=False), "give it back"),
+    ("6.6", always_training_afterwards, "that it came in"),
+    ("6.6", lambda model, batches: accuracy(model, batches) / 2, "divide once"),
+    ("6.7", "a model", "trained model itself"),
+    ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 20)), "Most sit in the first linear layer"),
+    ("6.5", lambda *args: train_step(*args, zero=False), "add up until"),
+    ("6.5", lambda *args: train_step(*args, step_first=True), "both, in that order"),
+    ("6.5", lambda *args: torch.tensor(train_step(*args)), "loss.item()"),
+    ("6.5", lambda *args: train_step(*args, training=False), "switches dropout"),
+    ("6.5", lambda *args: train_step(*args) / 8, "before the step"),
+    ("6.5", lambda *args: train_step(*args) and train_step(*args), "One forward"),
 ]
 
 
 class TestLesson06(Checkers):
-    RIGHT, WRONG, ASKED = RIGHT, WRONG, [*RIGHT, "6.6"]
+    RIGHT, WRONG, ASKED = RIGHT, WRONG, [*RIGHT, "6.7"]
+
+
+def block(in_channels, out_channels):
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.MaxPool2d(2), nn.ReLU())
 
 
 def trained(steps):
-    """A LeNet after some steps on the sample."""
+    """A small network after some steps on the sample."""
     torch.manual_seed(0)
-    model = lenet(nn.ReLU, nn.MaxPool2d)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
-    train = batches(load("mnist").train, 64, shuffle=True)
-    while steps > 0:
-        for x, y in train:
-            optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
-            optimizer.step()
-            steps -= 1
-            if not steps:
-                break
+    model = nn.Sequential(block(1, 8), block(8, 16), block(16, 32), nn.Flatten(), nn.Linear(288, 10))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _, (x, y) in zip(range(steps), itertools.cycle(batches(load("mnist").train, 64, shuffle=True)), strict=False):
+        train_step(model, x, y, optimizer)
     return model
 
 
 @pytest.mark.parametrize(
     ("steps", "status", "words"),
     [
-        (57, "right", "parameters"),
-        (8, "wrong", "batch normalisation"),
+        (120, "right", "parameters"),
+        (14, "wrong", "falls to 0"),
         (0, "wrong", "was this model trained"),
     ],
 )
-def test_a_trained_model_is_judged_by_its_validation_accuracy(steps, status, words, monkeypatch):
-    monkeypatch.setenv("COURSE_DATA", "sample")
-    verdict = check("6.6", trained(steps) if steps else lenet())
+def test_a_trained_model_is_judged_by_its_validation_accuracy(steps, status, words):
+    verdict = check("6.7", trained(steps))
     assert (verdict.status, words in verdict.message) == (status, True), verdict.message

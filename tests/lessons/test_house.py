@@ -56,7 +56,7 @@ installed = cache(metadata.packages_distributions)
 
 
 def public_definitions():
-    for path in sorted(PACKAGE.glob("*.py")):
+    for path in sorted(PACKAGE.glob("[a-z]*.py")):
         for node in ast.parse(read(path)).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 yield pytest.param(path, node, id=f"{path.stem}.{node.name}")

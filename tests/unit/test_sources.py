@@ -49,7 +49,7 @@ def test_a_prepared_file_is_read(folder):
     np.savez_compressed(folder / "mnist.npz", **stored)
     before = state(folder)
     read = sources.read("mnist")
-    assert read.copy == "unknown copy" and read.fingerprint == sources.hash_arrays(stored)
+    assert read.copy == "unknown copy" and read.fingerprint == sources._hash_arrays(stored)
     assert all(np.array_equal(read.arrays[key], stored[key]) for key in stored)
     assert sources.available("mnist") and not sources.available("cifar10")
     assert state(folder) == before
@@ -60,7 +60,7 @@ def test_mode_sample_passes_the_file_by(folder, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", "sample")
     read = sources.read("fashion_mnist")
     assert read.copy == "sample" == sources.describe("fashion_mnist")
-    assert read.fingerprint == sources.fingerprint("fashion_mnist") == sources.hash_arrays(read.arrays)
+    assert read.fingerprint == sources.fingerprint("fashion_mnist") == sources._hash_arrays(read.arrays)
 
 
 def test_mode_auto_falls_back_to_the_sample():
@@ -187,7 +187,7 @@ def test_a_broken_file_is_refused_with_the_reason_and_left_alone(folder, case, m
 def stored(tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "mnist.npz"
     np.savez_compressed(file, **arrays(train=3, test=2))
-    return file, file.read_bytes(), sources.read_npz("mnist", file)
+    return file, file.read_bytes(), sources._read_npz("mnist", file)
 
 
 @given(data=st.data())
@@ -200,7 +200,7 @@ def test_no_damage_gives_wrong_arrays(stored, data):
     else:
         file.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1:])
     try:
-        read = sources.read_npz("mnist", file)
+        read = sources._read_npz("mnist", file)
     except sources.DataError:
         return
     assert all(np.array_equal(read[key], expected[key]) for key in expected)
@@ -211,7 +211,7 @@ def test_labels_in_other_layouts_are_the_same_labels(folder, change):
     plain = arrays()
     np.savez(folder / "mnist.npz", **{key: change(value) if key[0] == "y" else value for key, value in plain.items()})
     read = sources.read("mnist")
-    assert read.fingerprint == sources.hash_arrays(plain)
+    assert read.fingerprint == sources._hash_arrays(plain)
     assert read.arrays["y_train"].dtype == np.uint8 and read.arrays["y_train"].shape == (40,)
 
 
@@ -224,8 +224,8 @@ def test_a_fingerprint_sees_every_change():
     changed[1]["y_test"][1] ^= 1
     changed[2]["x_train"] = changed[2]["x_train"][::-1]
     changed[3]["x_train"] = changed[3]["x_train"].reshape(6, 14, 56)
-    assert len({sources.hash_arrays(each) for each in [plain, *changed]}) == 5
-    assert sources.hash_arrays(plain) == sources.hash_arrays({key: plain[key].copy("F") for key in sorted(plain)})
+    assert len({sources._hash_arrays(each) for each in [plain, *changed]}) == 5
+    assert sources._hash_arrays(plain) == sources._hash_arrays({key: plain[key].copy("F") for key in sorted(plain)})
 
 
 @given(st.permutations(range(6)), st.permutations(range(4)))
@@ -233,27 +233,27 @@ def test_a_fingerprint_sees_every_change():
 def test_the_hash_of_the_content_ignores_order_alone(train, test):
     plain = arrays(train=6, test=4)
     moved = {key: value[list(train if "train" in key else test)] for key, value in plain.items()}
-    assert sources.hash_content(moved) == sources.hash_content(plain)
+    assert sources._hash_content(moved) == sources._hash_content(plain)
 
 
 def test_the_hash_of_the_content_sees_labels_and_splits():
     plain, swapped = arrays(train=6, test=6), arrays(train=6, test=6)
     swapped["y_train"] = swapped["y_train"][::-1]
-    assert sources.hash_content(plain) != sources.hash_content(swapped)
+    assert sources._hash_content(plain) != sources._hash_content(swapped)
 
     def split(train):
         chosen = {"train": list(train), "test": [i for i in range(6) if i not in train]}
         return {key: plain[f"{key[0]}_train"][chosen[key[2:]]] for key in sources.KEYS}
 
     ways = [train for size in range(1, 6) for train in combinations(range(6), size)]
-    assert len({sources.hash_content(split(train)) for train in ways}) == len(ways) == 62
+    assert len({sources._hash_content(split(train)) for train in ways}) == len(ways) == 62
 
 
 def test_copies_are_named_by_their_hash(folder, monkeypatch):
     official, moved, other = arrays(), arrays(), arrays()
     moved = {key: value[::-1] for key, value in moved.items()}
     other["x_train"][0, 0, 0] ^= 1
-    known = {sources.hash_arrays(official): "official", sources.hash_content(official): "reordered copy"}
+    known = {sources._hash_arrays(official): "official", sources._hash_content(official): "reordered copy"}
     monkeypatch.setitem(sources.COPIES, "mnist", known)
     cases = [(official, "official"), (moved, "reordered copy"), (other, "unknown copy")]
     for seconds, (stored, name) in enumerate(cases):
@@ -266,7 +266,7 @@ def test_copies_are_named_by_their_hash(folder, monkeypatch):
 def test_a_file_is_identified_once_while_it_stays_the_same(folder, monkeypatch):
     np.savez(folder / "mnist.npz", **arrays())
     first = sources.fingerprint("mnist")
-    monkeypatch.setattr(sources, "read_npz", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(sources, "_read_npz", lambda *_: pytest.fail("read again"))
     assert sources.fingerprint("mnist") == first and sources.describe("mnist") == "unknown copy"
 
 
