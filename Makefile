@@ -1,5 +1,8 @@
 # Every task of the course has one name. `make help` lists them.
 
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+
 PYTHON   ?= python3
 PIP_ARGS ?=
 RUN_DIR  ?= .run
@@ -54,5 +57,6 @@ clean:  ## remove what was built and run; keeps the environment and work/
 	  % (v[0], v[1], "$(MAKECMDGOALS)"))'
 	@test -x $(PY) || { echo 'Creating .venv'; $(PYTHON) -m venv .venv; }
 	@echo 'Installing requirements.txt (several minutes and gigabytes the first time)'
-	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt $(PIP_ARGS)
+	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt $(PIP_ARGS) \
+	  | sed '/^Requirement already satisfied/d'
 	@touch $@

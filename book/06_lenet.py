@@ -243,8 +243,8 @@ claim("The LeNet-5 of 1998 has {value:,} trainable parameters.",
 # Ten minutes of training are a slow way to find a bug. Two checks take seconds.
 #
 # **One: the first loss.** The network answers each image with ten numbers, the *logits*. *Softmax* turns them into
-# probabilities: each is raised to e to its power, and divided by the sum. The loss is *cross-entropy*: minus the
-# natural logarithm of the probability of the true class.
+# probabilities: e to the power of each, divided by the sum of the ten. The loss is *cross-entropy*: minus the natural
+# logarithm of the probability of the true class.
 #
 # > **Predict before you run.** An untrained network knows nothing. Which loss should it show?
 
@@ -372,7 +372,7 @@ plots.curves(range(1, 11), lines | {"published": published}, xlabel="epoch", per
              ylabel="validation accuracy", title="The sigmoid LeNet loses its first epoch")
 
 # %% [markdown]
-# After one epoch all four are still near one in ten, the accuracy of guessing. What about the loss? And what does
+# After one epoch all four read one or two digits in ten, and guessing reads one. What about the loss? And what does
 # patience bring? The tutorial's longer run lowered the learning rate along a cosine and stopped after 59 epochs.
 
 # %%

@@ -115,15 +115,14 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     plt.show()
 
 
-def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log=False, columns=1):
+def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
     """Curves over a common axis, in one panel or several side by side.
 
     Args:
         x: the values along the axis.
         lines: {name: values}, or {panel title: {name: values}} for several panels. A name that is a key of
             `COLOURS` gets that colour; values shorter than x start at its beginning.
-        percent: values from 0 to 1 are written as percentages.
-        log: logarithmic vertical axis.
+        percent: write values from 0 to 1 as percentages: in all panels (True), or in the panel of this title.
     """
     panels = lines if isinstance(next(iter(lines.values())), dict) else {"": lines}
     rows = math.ceil(len(panels) / columns)
@@ -134,9 +133,7 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log=False, colu
             axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
         axes.set_title(name, fontsize=11, loc="center")
         axes.set_xlabel(xlabel)
-        if log:
-            axes.set_yscale("log")
-        if percent:
+        if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         if all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -161,6 +158,7 @@ def history(run, *, title):
         },
         title=title,
         xlabel="epoch",
+        percent="accuracy",
         columns=2,
     )
 

@@ -50,7 +50,7 @@ def facts(record: dict) -> dict:
     return {
         "date": record["date"],
         "machine": used.get("machine", "a machine without torch"),
-        "data": sorted({data["copy"] for data in used["data"].values()}),
+        "data": {name: data["copy"] for name, data in used["data"].items()},
     }
 
 
@@ -72,9 +72,9 @@ def gather(folder: Path, runs: dict) -> None:
 
 def with_facts(notebook, about: dict):
     """A copy of the notebook that says, after its first cell, when and on what it was run."""
-    data = ", ".join(about["data"]) or "none"
+    data = ", ".join(f"{name} ({copy})" for name, copy in about["data"].items()) or "none"
     line = f'<div class="executed">Run on {about["date"]} with {about["machine"]}, data: {data}.</div>'
-    texts = [BANNER, line] if "sample" in about["data"] else [line]
+    texts = [BANNER, line] if "sample" in about["data"].values() else [line]
     added = [nbformat.v4.new_markdown_cell(text, id=f"facts-{number}") for number, text in enumerate(texts)]
     return nbformat.from_dict({**notebook, "cells": [notebook.cells[0], *added, *notebook.cells[1:]]})
 

@@ -112,3 +112,11 @@ def test_what_is_no_picture_is_refused(pictures, words, figures):
     with pytest.raises(ValueError, match=words):
         plots.images(pictures)
     figures.append(plt.figure())
+
+
+@pytest.mark.parametrize(("percent", "written"), [(True, [True, True]), ("b", [False, True]), (False, [False, False])])
+def test_percentages_stand_where_they_are_asked(percent, written, figures):
+    plots.curves([0, 1], {"a": {"x": [0, 1]}, "b": {"x": [0, 1]}}, title="T", xlabel="x", percent=percent, columns=2)
+    figures[0].canvas.draw()
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figures[0].axes]
+    assert [all(text.endswith("%") for text in texts) for texts in labels] == written
