@@ -65,7 +65,7 @@ def test_a_lesson_says_when_and_on_what_it_ran(lesson, pages):
 
 def test_a_lesson_on_the_sample_says_so(lesson, pages):
     page = article(pages[f"notebooks/{lesson}.html"])
-    on_sample = "data: sample" in page.select_one("div.executed").get_text()
+    on_sample = "(sample)" in page.select_one("div.executed").get_text()
     assert ("Sample data." in page.get_text()) == on_sample
 
 
