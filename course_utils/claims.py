@@ -69,11 +69,8 @@ def _bound(value, equals, within, at_least, at_most):
         raise ValueError("A claim needs something to be checked against: equals=, at_least= or at_most=.")
     words, holds = [], True
     if equals is not None:
-        words.append(
-            f"equals {equals:,}" + (f" within {within:g}" if within else "")
-            if _is_number(equals)
-            else f"equals {equals}"
-        )
+        known = f"{equals:.6g}" if isinstance(equals, float) else f"{equals:,}" if _is_number(equals) else equals
+        words.append(f"equals {known}" + (f" within {within:g}" if within else ""))
         holds &= abs(value - equals) <= within if within else value == equals
     if at_least is not None:
         words.append(f"at least {at_least:.6g}")

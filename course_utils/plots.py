@@ -15,6 +15,7 @@ COLOURS = {
     "test": "#009E73",
     "published": "#666666",
     "sigmoid": "#CC79A7",
+    "sigmoid − ½": "#882255",
     "tanh": "#E69F00",
     "relu": "#56B4E9",
     "right": "#009E73",
@@ -38,6 +39,7 @@ plt.rcParams.update(
         "grid.alpha": 0.3,
         "legend.frameon": False,
         "image.cmap": "gray",
+        "axes.prop_cycle": plt.cycler(color=["#332288", "#117733", "#AA4499", "#999933", "#44AA99"]),  # P. Tol, muted
     }
 )
 

@@ -59,7 +59,8 @@ def claims_page(notebooks: dict) -> str:
             for claim in claims:
                 status, copy = MARKS[claim["status"]], claim["copy"] or "–"
                 rows.append([claim["id"], claim["text"].strip(), shorten(claim["value"]), status, copy])
-            parts += [f"\n## [{title}](../notebooks/{name}.ipynb)\n", *map(table_row, rows)]
+            heading = f"\n## [{title}](../notebooks/{name}.ipynb)\n"
+            parts += [heading, ":::{div} claims", *map(table_row, rows), ":::"]
     return "\n".join(parts) + "\n"
 
 
