@@ -113,7 +113,7 @@ def execute(notebook, progress=lambda done, of: None, deadline=float("inf"), **v
                 if time.monotonic() >= deadline:
                     raise OutOfTime
                 progress(done, len(code))
-                client.timeout = max(1, min(CELL_TIMEOUT, deadline - time.monotonic()))
+                client.timeout = max(1, int(min(CELL_TIMEOUT, deadline - time.monotonic())))
                 client.execute_cell(notebook.cells[index], index)
             notebook.cells.append(nbformat.v4.new_code_cell(ASK_WHAT_WAS_USED))
             client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)

@@ -58,9 +58,12 @@ class TinyBook:
 
     def make(self, *arguments, **variables):
         """`make`, in this test's own environment instead of a new one."""
+        return self.call("make", "-o", ".venv/.ready", *arguments, **variables)
+
+    def call(self, *command, **variables):
+        """Exit status and output of a command in this project."""
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RUN_DIR")}
         environment |= {"COURSE_DATA": "sample", "OMP_NUM_THREADS": "1", **variables}
-        command = ["make", "-o", ".venv/.ready", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=environment, text=True, capture_output=True)
         return done.returncode, done.stdout + done.stderr
 

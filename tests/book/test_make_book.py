@@ -75,6 +75,16 @@ def test_another_choice_of_data_runs_everything(tiny_book, monkeypatch):
     assert tiny_book.news() == {"01_one": ["COURSE_DATA"], "02_two": ["COURSE_DATA"]}
 
 
+def test_lessons_run_while_there_is_time(tiny_book):
+    tiny_book.change("book/02_two.py", "conv_output_size(5, 3)", "conv_output_size(6, 3)")
+    assert tiny_book.make("notebooks")[0] == 0
+    command = [".venv/bin/python", "tools/run_lessons.py", "--minutes"]
+    status, output = tiny_book.call(*command, "0")
+    assert status == 0 and "01_one: re-used" in output and "02_two: left out" in output, output
+    status, output = tiny_book.call(*command, "5", COURSE_STRICT="1")
+    assert status == 0 and "02_two: ran in" in output, output
+
+
 def test_a_lesson_that_raises_stops_the_book_every_time(tiny_book):
     tiny_book.change("book/02_two.py", "print(conv_output_size(5, 3))", "answer = 1 / 0  # oh")
     (tiny_book.folder / "_build" / "html" / "index.html").write_text("an earlier book")
