@@ -18,7 +18,7 @@
 # 1. Compute a convolution with a pencil, with loops, and with one matrix product, and get PyTorch's numbers each time.
 # 2. Say what `Conv2d` computes that the convolution of a mathematics book does not.
 # 3. Count the weights of a convolution, and of the dense layer that it replaces.
-# 4. Say why two correct programs differ in the fourteenth place in `float64`, and in the fifth in `float32`.
+# 4. Say why two correct programs differ in the fourteenth place in `float64`, and in the sixth in `float32`.
 # 5. Predict where moving the picture moves the answer, and where it does not.
 # 6. Write down the gradients of a convolution.
 
@@ -93,7 +93,8 @@ plots.images([digit, moved], ["a digit", "moved by one pixel"], columns=3)
 
 # %% [markdown]
 # We count the pixels of the pen stroke, and how many of them have kept their value. The sentence with a bar at its
-# side is a *claim*: if its number were false, the cell would fail. So does this course state all its numbers.
+# side is a *claim*: if its number were false, the cell would fail. This is how the course states what it has
+# computed.
 
 # %%
 ink = (digit > 0) | (moved > 0)
@@ -116,8 +117,9 @@ claim("Pixels and weights shuffled, a dense layer's answer changes by {value:.0e
 
 # %% [markdown]
 # And it is expensive. Suppose we want six new pictures of 28×28 from one. A dense layer joins each new pixel to each
-# old one, and adds one more number, its *bias*. A convolution joins it to a small window only (*local connectivity*),
-# and uses the same weights at every place (*weight sharing*): six *kernels* of 5×5, with one bias each.
+# old one, and adds to each new pixel one more number, its *bias*. A convolution joins it to a small window only
+# (*local connectivity*), and uses the same weights at every place (*weight sharing*): six *kernels* of 5×5, with one
+# bias each.
 #
 # > **Predict before you run.** How many numbers must each of the two learn?
 
@@ -144,8 +146,8 @@ kernel = torch.tensor([[1., 1],
 # %% [markdown]
 # Lay the kernel on the picture. Multiply what lies on top of each other, then add.
 #
-# > **Predict before you run.** What comes out with the kernel's top left weight on the corner, at row 1 and column 1?
-# > And at row 3, column 3?
+# > **Predict before you run.** What comes out with the kernel's top left weight on the corner, at row 1 and column 1
+# > (counted from 0)? And at row 3, column 3?
 
 # %%
 for row, column in [(1, 1), (3, 3)]:
@@ -153,8 +155,8 @@ for row, column in [(1, 1), (3, 3)]:
     print(f"row {row}, column {column}: {(window * kernel).sum():g}")
 
 # %% [markdown]
-# The weights add up to 0, so an even spot answers nothing. Three bright pixels around a dark one answer most. **A
-# kernel is a question**, and this one asks: *is here the inside of a corner?*
+# The weights add up to 0, so a flat spot, where all pixels are equal, answers 0. Three bright pixels around a dark one
+# answer most. **A kernel is a question**, and this one asks: *is here the inside of a corner?*
 #
 # Note that this is no matrix product. `window @ kernel` is something else; `(window * kernel).sum()` is the dot
 # product of two lists of four numbers.
@@ -321,9 +323,10 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# `N×C×H×W` is how PyTorch *names* the axes. How the numbers *lie* in memory is another matter: `Tensor.stride()` says
-# how far to jump for the next image, channel, row and column. In the *channels-last* format, which some networks
-# compute faster (lesson 6 uses it), the channels of one pixel lie side by side. The shape is the same.
+# `N×C×H×W` is how PyTorch *names* the axes. How the numbers *lie* in memory is another matter: `Tensor.stride()` (not
+# the stride of a convolution, which comes below) says how far to jump for the next image, channel, row and column. In
+# the *channels-last* format, in which some networks run faster (lesson 6 uses it), the channels of one pixel lie side
+# by side. The shape is the same.
 
 # %%
 last = batch.to(memory_format=torch.channels_last)
@@ -485,7 +488,7 @@ claim("Zero padding breaks equivariance in the columns {value}.", str(broken), e
 # `g[p − a, q − b] * kernel[a, b]` over all weights. The minus signs turn the kernel: **a true convolution of `g` and
 # `kernel`.** And the bias is added everywhere, so its gradient is the sum of `g`.
 #
-# `answer.backward(g)` hands `g` to autograd, which then works out the same gradients by its own way.
+# `answer.backward(g)` hands `g` to autograd, which then works out the same gradients in its own way.
 
 # %%
 torch.manual_seed(SEED)
@@ -526,8 +529,8 @@ claim("For a whole layer the three gradients differ by {value:.0e}.", difference
 #
 # ### Exercise 2.1 · With a pencil
 #
-# The picture is `[[1, 2, 0], [0, 1, 3], [4, 0, 1]]`, the kernel `[[1, 0], [2, -1]]`. Compute the answer (two rows, two
-# columns) on paper, and type it in as a list of lists.
+# The picture is `[[1, 2, 0], [0, 1, 3], [4, 0, 1]]`, the kernel `[[1, 0], [2, -1]]`. Compute the answer that
+# `correlate2d` gives (two rows, two columns) on paper, and type it in as a list of lists.
 
 # %%
 pencil = ...
@@ -579,7 +582,7 @@ assert check("2.3", counts_solution)
 # ### Exercise 2.4 · An edge detector with a scale
 #
 # Write a 3×3 kernel that answers exactly **1** where the picture rises from 0 to 1 from left to right (with the step
-# anywhere in the window), −1 where it falls, and 0 on even spots and on steps from top to bottom.
+# anywhere in the window), −1 where it falls, and 0 on flat spots and on steps from top to bottom.
 
 # %%
 detector = ...

@@ -90,8 +90,9 @@ SMALL_EPOCHS = 1  # of the small network at the end
 #
 # MNIST holds 70,000 handwritten digits. Its makers set 10,000 of them aside for the *test*. We set aside 5,000 more
 # for *validation*. The training split is for learning. The validation split is for choosing: which activation, how
-# many epochs. The test split is for one look per network, at the end: the best of many looks is no estimate, but luck
-# kept.
+# many epochs. The test split is for one look per network, at the end: the best of many looks is no estimate any more,
+# it has kept the luck. `batches` will hand images out as `float32`, *normalised*: less the mean of the training
+# pixels, divided by their standard deviation.
 
 # %% mystnb={"image": {"alt": "Twelve handwritten digits of the training split with their labels above them."}}
 mnist = load("mnist")
@@ -103,10 +104,10 @@ plots.images(mnist.train.x[:12], labels, columns=6)
 # ## The network
 #
 # A convolutional network alternates two steps: a convolution, followed by an *activation function*, looks for
-# patterns; a *pooling* layer keeps a coarser picture of where they were. Linear layers then read the class from the
-# patterns. In 1962 Hubel and Wiesel described cells of a cat's brain that work in such an order; Fukushima's
-# Neocognitron of 1980 was built in that way, and LeCun's networks of 1989 and 1998 learnt their patterns by gradient
-# descent. Here is LeNet-5 as everyone writes it today.
+# patterns; a *pooling* layer keeps a coarser picture of where they were. *Linear* layers (lesson 2 called them dense)
+# then read the class. In 1962 Hubel and Wiesel described cells of a cat's brain that work in such an order;
+# Fukushima's Neocognitron of 1980 was built in that way, and LeCun's networks of 1989 and 1998 learnt their patterns
+# by gradient descent. Here is LeNet-5 as everyone writes it today.
 
 # %%
 def lenet(activation=nn.ReLU, pool=nn.AvgPool2d):
@@ -166,8 +167,9 @@ claim("It finds our number of parameters: {value}.", report.total_params == tota
 # %% [markdown]
 # ## As it was written in 1998
 #
-# The paper's network is another one. Its input has 32×32 pixels. Its pooling has a trainable coefficient and bias for
-# each map. Its activation is a scaled tanh. Its second convolution does not see all maps: a table says which.
+# The paper's network is another one. Its input has 32×32 pixels. Its pooling, called *subsampling*, has a trainable
+# coefficient and bias for each map. Its activation is a scaled tanh. Its second convolution does not see all maps: a
+# table says which.
 
 # %%
 class Subsampling(nn.Module):
@@ -236,7 +238,7 @@ claim("The LeNet-5 of 1998 has {value:,} trainable parameters.",
 
 # %% [markdown]
 # A round 60,000, as the paper says. It counts seven layers: C1, S2, C3, S4, C5, F6 and the output. (The network of
-# 1989 that is often given its name read 16×16 pixels and had 9,760 parameters.)
+# 1989, often called LeNet as well, read 16×16 pixels and had 9,760 parameters.)
 #
 # ## Before any training: two checks
 #
@@ -265,8 +267,8 @@ claim("`F.cross_entropy` of the logits differs by {value:.0e} from the formula."
 # softmax of its own.)
 #
 # **Two: learn one batch by heart.** A network that cannot learn 64 images will not learn 55,000. If this loss does not
-# go to 0, look for the bug in the loop, not in the data. The *optimiser* (Adam here) changes each weight against its
-# gradient; the *learning rate* `lr` says how far.
+# go to 0, look for the bug in the network or the loop before you ask for more data. The *optimiser* (Adam here)
+# changes each weight against its gradient; the *learning rate* `lr` says how far.
 
 # %%
 torch.manual_seed(SEED)
@@ -305,7 +307,7 @@ plots.curves(line.detach(), {"function": values, "slope": slopes}, columns=2, xl
 # Between the loss and the first convolution lie four activations. With sigmoids each passes on a quarter at most, so
 # little should arrive. We measure it on one batch, from the same random weights.
 
-# %% mystnb={"image": {"alt": "Bars on a logarithmic axis: size of the gradient in each of LeNet's five layers for the four activations. For both sigmoids it shrinks from layer to layer towards the input, and in the first layer it is far below that of tanh and ReLU."}}
+# %% mystnb={"image": {"alt": "Bars on a logarithmic axis: size of the gradient in each of LeNet's five layers for the four activations. The sigmoid's shrinks from layer to layer towards the input; the moved sigmoid's is small everywhere. In the first layer both are far below tanh and ReLU."}}
 x, y = next(iter(batches(mnist.train, 256)))
 gradients = {}
 for name, activation in ACTIVATIONS.items():
@@ -325,7 +327,8 @@ claim.data("At the start, ReLU's first layer receives {value:.0f} times the grad
 # %% [markdown]
 # Does it matter for training? Four networks, the same images, the same optimiser. An *epoch* is one pass over them.
 #
-# > **Predict before you run.** The moved sigmoid's gradients are as small as the sigmoid's. Will it stand still too?
+# > **Predict before you run.** The moved sigmoid's gradients are no larger than the sigmoid's. Will it learn as
+# > slowly?
 
 # %%
 some = mnist.train.take(COMPARE_IMAGES)
@@ -341,27 +344,27 @@ for name, activation in ACTIVATIONS.items():
     accuracy[name] = run[-1].valid.accuracy
 
 # %% [markdown]
-# This is one run of each; the claims below also name the book's own runs with other seeds.
+# This is one run of each; the claims below also name the book's five runs, with the seeds 0 to 4.
 
 # %%
 stated = (COMPARE_IMAGES, COMPARE_EPOCHS) == (10_000, 3)
 claim.measured("After three epochs on 10,000 images, ReLU reads {value:.1%} of the validation digits.",
                accuracy["relu"], data=mnist, stated=stated)
-claim.measured("ReLU is ahead of sigmoid by {value:.1%} then.",
+claim.measured("ReLU then reads {value:.1%} of the digits more than sigmoid.",
                accuracy["relu"] - accuracy["sigmoid"], data=mnist, stated=stated)
-claim.measured("Moving the sigmoid down by ½ alone brings {value:.1%}.",
+claim.measured("Moving the sigmoid down by ½ alone brings {value:.1%} of the digits.",
                accuracy["sigmoid − ½"] - accuracy["sigmoid"], data=mnist, stated=stated)
 
 # %% [markdown]
 # So small slopes are only half of the story. Adam scales each weight's step by its past gradients, and so makes up for
 # small ones. The other half: the outputs of a sigmoid lie around ½, so all images look much alike to the next layer.
-# tanh and ReLU finish close together; we take ReLU, which is the cheapest and stays ahead in deeper networks.
+# tanh and ReLU finish close together; we take ReLU, which is the cheapest and usually trains deeper networks better.
 #
 # ### How long does the sigmoid stand still?
 #
-# A published tutorial trained the sigmoid LeNet on 50,000 images (Adam, `lr=0.005`, batches of 1,024, so 49 steps an
-# epoch) and printed its validation accuracy after each of ten epochs. We ran that again with three seeds; recorded by
-# `python experiments/lenet_plateau.py`.
+# A published tutorial trained the sigmoid LeNet on 50,000 images (pixels from 0 to 1, Adam, `lr=0.005`, batches of
+# 1,024, so 49 steps an epoch) and printed its validation accuracy after each of ten epochs. We ran that again with
+# three seeds; recorded by `python experiments/lenet_plateau.py`.
 
 # %% mystnb={"image": {"alt": "Validation accuracy over ten epochs: three recorded runs and the published points begin between one tenth and one fifth, climb from the second epoch on, and reach about 95 per cent."}}
 published = [0.1507, 0.4576, 0.7078, 0.8043, 0.8904, 0.9182, 0.9314, 0.9390, 0.9452, 0.9500]
@@ -408,8 +411,8 @@ def train_epoch(model, loader, optimizer):
     return loss_sum / count, correct / count
 
 # %% [markdown]
-# The second looks, and must not touch. `model.eval()` switches layers such as dropout to their other mode, and
-# `inference_mode` keeps no graph for a backward pass.
+# The second looks, and must not touch. `model.eval()` switches layers such as dropout (lesson 8) to their other mode,
+# and `inference_mode` keeps no graph for a backward pass.
 
 # %%
 @torch.inference_mode()
@@ -429,7 +432,7 @@ def score(model, loader):
 # - the mean of the batches' means, in which a short last batch counts too much;
 # - the sum of the batches' mean losses divided by the number of *images*: 64 times too small;
 # - the loss of the last batch, returned as that of the epoch;
-# - no `eval()` in the test, so that dropout (lesson 8) stays on; or `eval()` in the middle, and no `train()` after it;
+# - no `eval()` in the test, so that dropout stays on; or `eval()` in the middle, and no `train()` after it;
 # - a second forward pass after the step, just for the accuracy: a third more time, and flattering;
 # - the test split scored after every epoch, and the best of those scores reported.
 #
@@ -510,7 +513,7 @@ print(f"{correct:,} of {len(mnist.test):,}: 95 % interval from {low:.2%} to {hig
 # The *confusion matrix* counts, for each true class (row), what the network answered (column). Right answers stand on
 # the diagonal. Only the errors are coloured.
 
-# %% mystnb={"image": {"alt": "Ten by ten counts with nearly all digits on the diagonal. The coloured cells beside it are confusions, a few digits each."}}
+# %% mystnb={"image": {"alt": "Ten by ten counts with nearly all digits on the diagonal. The coloured cells off the diagonal are confusions, a few digits each."}}
 logits = predict(model, test).cpu()
 matrix = confusion_matrix(mnist.test.y, logits.argmax(1))
 plots.confusion(matrix, mnist.classes, title="No confusion is frequent")
@@ -567,7 +570,7 @@ share = count_parameters(small) / count_parameters(model)
 claim("It has {value:.0%} of LeNet's parameters.", share, at_most=0.5)
 
 # %% [markdown]
-# Its images lie in memory with channels last (lesson 2), which this network computes faster.
+# Its images lie in memory with channels last (lesson 2), which makes this network faster.
 
 # %%
 options = {"channels_last": True, "device": DEVICE}
@@ -588,8 +591,9 @@ claim.measured("After one epoch it reads {value:.2%} of the test digits; 59 epoc
                reached, data=mnist, stated=SMALL_EPOCHS == 1, at_least=0.9878)
 
 # %% [markdown]
-# Better parts and a better schedule do in one epoch what patience did in 59. Which of them did it? That takes one
-# change at a time, and several seeds: the rest of this course.
+# One epoch of this network beats 59 of that one. But much differs between them: the parts, the schedule, the batches
+# (128 images against 1,024), the normalised pixels. Which of them did it? That takes one change at a time, and several
+# seeds: the rest of this course.
 #
 # ## Exercises
 #
@@ -671,7 +675,8 @@ assert check("6.4", connections_solution)
 # ### Exercise 6.5 · One step from memory
 #
 # Close your eyes, recall the loop, then write `train_step(model, x, y, optimizer)`: one step of training on the batch
-# `x, y`. Return the loss as a plain number, as it was before the step.
+# `x, y`, with the model in training mode, in whichever mode it came. Return the loss as a plain number, as it was
+# before the step.
 
 # %%
 def train_step(model, x, y, optimizer):
@@ -696,8 +701,8 @@ assert check("6.5", train_step_solution)
 # %% [markdown]
 # ### Exercise 6.6 · Find the bugs
 #
-# This function is published, with other names. Write `accuracy(model, loader)` that is right for batches of any
-# length, asks the model in evaluation mode, and then gives it back in the mode in which it came.
+# A function like this one has been published. Write `accuracy_of(model, loader)`: it must be right for batches of any
+# length, run the model in evaluation mode, and give it back in the mode in which it came.
 
 # %%
 def published_accuracy(model, loader):
@@ -754,7 +759,7 @@ assert check("6.7", my_model_solution)
 # ## What you can do now
 #
 # 1. Build LeNet-5 with 61,706 parameters, and the one of 1998 with 60,000, and say where each of them sits.
-# 2. Check the first loss against ln C, and learn one batch by heart, before you train.
+# 2. Check the first loss against ln M for M classes, and learn one batch by heart, before you train.
 # 3. Explain the plateau: a sigmoid passes on at most a quarter of the gradient at each layer, and its outputs are not
 #    centred.
 # 4. Write both loops: sums over images, divided once; `train()` to learn, `eval()` to look.

@@ -42,7 +42,7 @@ def setup(lesson: str) -> None:
     claims.begin(lesson)
     copies = "".join(f" · {name}: {sources.describe(name)}" for name in needs["data"])
     print(f"course_utils {__version__} ({origin()}) · {machine()}{copies}")
-    if device() == "cpu" and "google.colab" in sys.modules:
+    if needs.get("gpu_helps") and device() == "cpu" and "google.colab" in sys.modules:
         print("Colab lends a GPU: Runtime → Change runtime type → T4 GPU, then run the lesson again.")
 
 

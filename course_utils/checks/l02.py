@@ -125,7 +125,7 @@ def detector(answer):
         )
     if abs(rises[0] - 1) > 1e-6:
         return wrong(f"a rise answers {rises[0]:.3g}", hint="The pattern is right. What would divide the answer to 1?")
-    return right("A fall needed no test of its own: it is an even spot minus a rise, and convolution is linear.")
+    return right("A fall needed no test of its own: it is a flat spot minus a rise, and convolution is linear.")
 
 
 @checker("2.5")
