@@ -222,7 +222,7 @@ def confusion(matrix, classes, *, title):
 
 
 def distribution(groups, *, title, xlabel):
-    """How values are spread, one smooth curve for each group, with the values as ticks below.
+    """How values are spread: one histogram in outline for each group.
 
     Args:
         groups: {name: values}.
