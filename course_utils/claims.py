@@ -6,6 +6,7 @@ import math
 import os
 import re
 import string
+from dataclasses import dataclass
 
 from .runtime import PACKAGE, resource
 
@@ -17,21 +18,21 @@ class ClaimError(AssertionError):
     """A stated number is not true."""
 
 
+@dataclass
 class Statement:
     """A claim as it is shown: HTML in a notebook, one line of text elsewhere."""
 
-    def __init__(self, sentence, value, kind, status, note, copy):
-        self.sentence, self.value, self.kind, self.status, self.note, self.copy = (
-            sentence,
-            value,
-            kind,
-            status,
-            note,
-            copy,
-        )
-        number = _numbers.setdefault(sentence, len(_numbers) + 1)
+    sentence: str
+    value: object
+    kind: str  # "claim", "data" or "measured"
+    status: str  # "checked", "skipped" or "missed"
+    note: str
+    copy: str = ""
+
+    def __post_init__(self):
+        number = _numbers.setdefault(self.sentence, len(_numbers) + 1)
         self.id = f"{_lesson}-{number:02}"
-        self.text = sentence.format(value=value)
+        self.text = self.sentence.format(value=self.value)
 
     def __repr__(self):
         return f"[claim {self.id}, {self.status}] {self.text}"
@@ -179,8 +180,8 @@ class Claims:
 
     @staticmethod
     def _show(sentence, value, kind, holds, words, copy="", raises=True):
-        statement = Statement(sentence, value, kind, "checked" if holds else "missed", words, copy)
-        statement.note = f"{statement.status}: {words}"
+        status = "checked" if holds else "missed"
+        statement = Statement(sentence, value, kind, status, f"{status}: {words}", copy)
         if not holds and raises:
             raise ClaimError(
                 f"Claim {statement.id} is false: {statement.text} The value is {value!r}; stated was: {words}."

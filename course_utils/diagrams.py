@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 
-from .plots import COLOURS, WIDTH, draw_picture
+from .plots import COLOURS, WIDTH, draw_picture, show_figure
 
 
 def _frame(axes, row, column, height, width):
@@ -39,8 +39,7 @@ def sliding_window(image, kernel, answer, places, *, title):
         if not k:
             for axes, name in zip((left, middle, right), ("picture", "window × kernel", "answer"), strict=True):
                 axes.set_title(name, loc="center", fontsize=11)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
+    show_figure(figure, title)
 
 
 def im2col(image, kernel, *, at, title):
@@ -66,8 +65,7 @@ def im2col(image, kernel, *, at, title):
     draw_picture(bottom[1], kernel.reshape(1, -1) @ columns, signed=True, numbers=True)
     _frame(bottom[1], 0, at, 1, 1)
     bottom[1].set_title("row × matrix: all answers at once", loc="center", fontsize=11)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
+    show_figure(figure, title)
 
 
 def architecture(model, input_shape, *, title):
@@ -97,5 +95,4 @@ def architecture(model, input_shape, *, title):
     axes.text(1.62, 0.75, "parameters", ha="right", color="#666666")
     axes.set(xlim=(-0.42, 1.65), ylim=(-len(blocks) + 0.4, 1.1))
     axes.axis("off")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
+    show_figure(figure, title)

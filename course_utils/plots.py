@@ -12,14 +12,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 COLOURS = {
     "train": "#0072B2",
     "valid": "#D55E00",
-    "test": "#009E73",
     "published": "#666666",
     "sigmoid": "#CC79A7",
     "sigmoid − ½": "#882255",
     "tanh": "#E69F00",
     "relu": "#56B4E9",
-    "right": "#009E73",
-    "wrong": "#D55E00",
     "frame": "#D55E00",
 }
 WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
@@ -82,7 +79,14 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
             )
 
 
-def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, colours=None, title=None):
+def show_figure(figure, title=None):
+    """Show a figure of several panels, with what it finds written above all of them."""
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    plt.show()
+
+
+def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, title=None):
     """A grid of pictures.
 
     Args:
@@ -91,7 +95,6 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
         columns: pictures in a row.
         signed, numbers: see `draw_picture`.
         shared: one grey scale (or colour scale, if signed) for all pictures instead of one for each.
-        colours: one colour for each title.
         title: what the figure shows, one sentence.
 
     Raises:
@@ -111,10 +114,8 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
         draw_picture(axes, picture, signed=signed, numbers=numbers, limit=limit)
         if titles is not None:
-            axes.set_title(titles[k], fontsize=10, loc="center", color=colours[k] if colours else "black")
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
+            axes.set_title(titles[k], fontsize=10, loc="center")
+    show_figure(figure, title)
 
 
 def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
@@ -141,8 +142,7 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylabel(ylabel)
     grid[0, 0].legend()
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
+    show_figure(figure, title)
 
 
 def history(run, *, title):

@@ -13,10 +13,9 @@ from course_utils.shapes import count_parameters
 @checker("6.1")
 def first_loss(answer):
     """one number."""
-    if abs(answer - math.log10(1000)) < 0.01:
-        return wrong(f"{answer} is a logarithm to base 10", hint="Cross-entropy uses the natural logarithm.")
-    if abs(answer - math.log2(1000)) < 0.01:
-        return wrong(f"{answer} is a logarithm to base 2", hint="Cross-entropy uses the natural logarithm.")
+    for base in (10, 2):
+        if abs(answer - math.log(1000, base)) < 0.01:
+            return wrong(f"{answer} is a logarithm to base {base}", hint="Cross-entropy uses the natural logarithm.")
     if abs(answer - math.log(10)) < 0.01:
         return wrong(f"{answer:.3f} belongs to ten classes", hint="How large is the probability of each class here?")
     if abs(answer + math.log(1000)) < 0.01:
@@ -57,21 +56,15 @@ def side(answer):
     for n in (28, 32, 29, 30, 64):
         expected = features(torch.zeros(1, 1, n, n)).shape[-1]
         mine = answer(n)
-        if mine != expected and mine == n // 4 - 4:
-            return wrong(
-                f"side({n}) is {mine}, the network says {expected}",
-                hint="The second convolution comes before the second pooling.",
-            )
-        if mine != expected and not float(mine).is_integer():
-            return wrong(
-                f"side({n}) is {mine}, the network says {expected}",
-                hint="Pooling drops a lone last column: round down.",
-            )
-        if mine != expected:
-            return wrong(
-                f"side({n}) is {mine}, the network says {expected}",
-                hint="Go layer by layer: padding 2 keeps n under a 5×5 kernel, a 5×5 kernel without padding takes 4.",
-            )
+        if mine == expected:
+            continue
+        if mine == n // 4 - 4:
+            hint = "The second convolution comes before the second pooling."
+        elif not float(mine).is_integer():
+            hint = "Pooling drops a lone last column: round down."
+        else:
+            hint = "Go layer by layer: padding 2 keeps n under a 5×5 kernel, a 5×5 kernel without padding takes 4."
+        return wrong(f"side({n}) is {mine}, the network says {expected}", hint=hint)
     return right("So widths from 28 to 31 all give 5: pooling drops the last column of a map of odd width.")
 
 
