@@ -4,13 +4,13 @@ A data set is two tensors that fit into memory: pixels (uint8, a quarter of floa
 slice of them.
 """
 
-import operator
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
 from . import sources
+from ._arguments import whole
 
 
 class Images:
@@ -61,7 +61,7 @@ class Images:
         Raises:
             TypeError, ValueError: n is not a whole number of at least 1, or seed not one of at least 0.
         """
-        n, seed = _whole("n", n, least=1), _whole("seed", seed, least=0)
+        n, seed = whole("n", n, least=1), whole("seed", seed, least=0)
         if n >= len(self):
             return self
         chosen = np.sort(sources.stratified_order(self.y.cpu().numpy(), seed)[:n])
@@ -116,7 +116,7 @@ def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
 
     Source: LeCun et al. 1998 (MNIST), Xiao et al. 2017 (Fashion-MNIST), Krizhevsky 2009 (CIFAR-10).
     """
-    valid, seed = _whole("valid", valid, least=1), _whole("seed", seed, least=0)
+    valid, seed = whole("valid", valid, least=1), whole("seed", seed, least=0)
     arrays, copy, fingerprint = sources.read(name)
     x, y = _tensors(arrays, "train")
     if copy == "sample":
@@ -163,7 +163,7 @@ class batches:
             raise TypeError(f"augment must be a function of a batch; got {augment!r}.")
         if generator is not None and not isinstance(generator, torch.Generator):
             raise TypeError(f"generator must be a torch.Generator; got {generator!r}.")
-        self.batch_size = _whole("batch_size", batch_size, least=1)
+        self.batch_size = whole("batch_size", batch_size, least=1)
         if drop_last and len(images) < self.batch_size:
             raise ValueError(f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch; "
                              f"got {self.batch_size:,}.")
@@ -191,16 +191,6 @@ class batches:
     def _draw_order(self):
         device = "cpu" if self.generator is None else self.generator.device
         return torch.randperm(len(self.x), generator=self.generator, device=device).to(self.x.device)
-
-
-def _whole(name, value, least):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number of at least {least}; got {value!r}.") from None
-    if number < least or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
-    return number
 
 
 def _tensors(arrays, split):

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from ._arguments import whole
+
 
 def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
     """How many places a kernel takes along one axis.
@@ -15,19 +17,14 @@ def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int 
         padding: pixels added at each of the two ends, at least 0.
 
     Raises:
-        ValueError: an argument lies outside its range, or the kernel does not fit into the padded input.
+        TypeError: an argument is no whole number.
+        ValueError: it lies outside its range, or the kernel does not fit into the padded input.
 
     Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, arXiv 1603.07285.
     """
-    for name, value, least in [
-        ("size", size, 1),
-        ("kernel_size", kernel_size, 1),
-        ("stride", stride, 1),
-        ("padding", padding, 0),
-        ("dilation", dilation, 1),
-    ]:
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    size, kernel_size = whole("size", size, least=1), whole("kernel_size", kernel_size, least=1)
+    stride, dilation = whole("stride", stride, least=1), whole("dilation", dilation, least=1)
+    padding = whole("padding", padding, least=0)
     reach = dilation * (kernel_size - 1) + 1
     if reach > size + 2 * padding:
         raise ValueError(

@@ -69,7 +69,7 @@ IMAGE, FILTERS = torch.zeros(1, 2, 5, 5), torch.zeros(3, 2, 3, 3)
         (IMAGE, torch.zeros(3, 1, 3, 3), {}, ValueError, "2 channels, the filters are made for 1"),
         (IMAGE, FILTERS, {"stride": -1}, ValueError, "stride must be a whole number of at least 1; got -1"),
         (IMAGE, FILTERS, {"stride": 0}, ValueError, "stride"),
-        (IMAGE, FILTERS, {"stride": 1.5}, ValueError, "stride"),
+        (IMAGE, FILTERS, {"stride": 1.5}, TypeError, "stride"),
         (IMAGE, FILTERS, {"padding": -1}, ValueError, "padding"),
         (IMAGE, FILTERS, {"bias": torch.zeros(2)}, ValueError, "one bias for each of the 3 filters"),
         (IMAGE[0], FILTERS, {}, ValueError, "N×C×H×W"),

@@ -1,0 +1,89 @@
+"""Checks of arguments, so that every function refuses a wrong one in the same words: name, expected, got."""
+
+import math
+import numbers
+import operator
+
+import torch
+
+
+def whole(name: str, value, *, least: int | None = None, most: int | None = None) -> int:
+    """value as a whole number from least to most. Raises: TypeError, ValueError."""
+    expected = f"{name} must be a whole number{_range(least, most)}"
+    if isinstance(value, bool):
+        raise TypeError(f"{expected}; got {value!r}.")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{expected}; got {_shown(value)}.") from None
+    if (least is not None and number < least) or (most is not None and number > most):
+        raise ValueError(f"{expected}; got {number}.")
+    return number
+
+
+def number(name: str, value, *, least: float | None = None, most: float | None = None) -> float:
+    """value as a finite number from least to most. Raises: TypeError, ValueError."""
+    expected = f"{name} must be a number{_range(least, most)}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{expected}; got {_shown(value)}.")
+    if not math.isfinite(value) or (least is not None and value < least) or (most is not None and value > most):
+        raise ValueError(f"{expected}; got {value!r}.")
+    return float(value)
+
+
+def one_of(name: str, value, choices) -> str:
+    """value, which must be one of the choices. Raises: TypeError, ValueError."""
+    expected = f"{name} must be one of {', '.join(map(repr, choices))}"
+    if not isinstance(value, str):
+        raise TypeError(f"{expected}; got {_shown(value)}.")
+    if value not in choices:
+        raise ValueError(f"{expected}; got {value!r}.")
+    return value
+
+
+def kind(name: str, value, wanted: type | tuple, such_as: str):
+    """value, which must be of the type wanted; such_as is an example of it. Raises: TypeError."""
+    if not isinstance(value, wanted):
+        raise TypeError(f"{name} must be {such_as}; got {_shown(value)}.")
+    return value
+
+
+def function(name: str, value, such_as: str):
+    """value, which must be callable; such_as says of what. Raises: TypeError."""
+    if not callable(value):
+        raise TypeError(f"{name} must be {such_as}; got {_shown(value)}.")
+    return value
+
+
+def tensor(name: str, value, shape: str, *, floating: bool = False) -> torch.Tensor:
+    """value, a tensor with as many axes as shape, such as "N×C×H×W", has letters or numbers.
+
+    Raises:
+        TypeError: value is no tensor, or with `floating` none of real numbers.
+        ValueError: another number of axes, or another length of an axis that shape gives as a number.
+    """
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"{name} must be a tensor, {shape}; got {_shown(value)}.")
+    if floating and not value.is_floating_point():
+        raise TypeError(f"{name} must be a tensor of floating-point numbers; got {value.dtype}.")
+    axes = shape.split("×")
+    fits = value.ndim == len(axes) and all(
+        not axis.isdigit() or int(axis) == length for axis, length in zip(axes, value.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} must be a tensor, {shape}; got shape {tuple(value.shape)}.")
+    return value
+
+
+def _range(least, most):
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    return f" of at least {least}" if least is not None else f" of at most {most}" if most is not None else ""
+
+
+def _shown(value):
+    """value in an error message: short, and a tensor by its shape."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
