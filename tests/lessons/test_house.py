@@ -29,6 +29,13 @@ def requirements():
     return [Requirement(line) for line in lines if line]
 
 
+# Public names whose first lesson is still to be written.
+AWAITED = {
+    "Checkpoint": "07_training_control",
+    "EarlyStopping": "07_training_control",
+}
+
+
 @cache
 def names_in(path):
     """All names and attributes that a Python file mentions."""
@@ -69,6 +76,9 @@ def test_public_names_of_course_utils_are_used(path, node):
     used = set().union(*(names_in(other) for other in others if other not in (path, PACKAGE / "__init__.py")))
     if isinstance(node, ast.ClassDef):
         used |= names_in(path)
+    if (lesson := AWAITED.get(node.name)) and lesson not in lessons():
+        assert node.name not in used, f"{node.name} is in use: take it from AWAITED"
+        pytest.skip(f"awaits lesson {lesson}")
     assert node.name in used
 
 
