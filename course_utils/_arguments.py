@@ -1,21 +1,22 @@
-"""Checks of arguments, so that every function refuses a wrong one in the same words: name, expected, got."""
+"""Checks of arguments, so that every function refuses a wrong one in the same words: name, expected, got.
+
+Nothing here needs torch until a tensor is asked for.
+"""
 
 import math
-import numbers
 import operator
-
-import torch
+from numbers import Real
 
 
 def whole(name: str, value, *, least: int | None = None, most: int | None = None) -> int:
     """value as a whole number from least to most. Raises: TypeError, ValueError."""
     expected = f"{name} must be a whole number{_range(least, most)}"
-    if isinstance(value, bool):
-        raise TypeError(f"{expected}; got {value!r}.")
+    if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")):
+        raise TypeError(f"{expected}; got {shown(value)}.")
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{expected}; got {_shown(value)}.") from None
+        raise TypeError(f"{expected}; got {shown(value)}.") from None
     if (least is not None and number < least) or (most is not None and number > most):
         raise ValueError(f"{expected}; got {number}.")
     return number
@@ -24,8 +25,8 @@ def whole(name: str, value, *, least: int | None = None, most: int | None = None
 def number(name: str, value, *, least: float | None = None, most: float | None = None) -> float:
     """value as a finite number from least to most. Raises: TypeError, ValueError."""
     expected = f"{name} must be a number{_range(least, most)}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{expected}; got {_shown(value)}.")
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{expected}; got {shown(value)}.")
     if not math.isfinite(value) or (least is not None and value < least) or (most is not None and value > most):
         raise ValueError(f"{expected}; got {value!r}.")
     return float(value)
@@ -35,7 +36,7 @@ def one_of(name: str, value, choices) -> str:
     """value, which must be one of the choices. Raises: TypeError, ValueError."""
     expected = f"{name} must be one of {', '.join(map(repr, choices))}"
     if not isinstance(value, str):
-        raise TypeError(f"{expected}; got {_shown(value)}.")
+        raise TypeError(f"{expected}; got {shown(value)}.")
     if value not in choices:
         raise ValueError(f"{expected}; got {value!r}.")
     return value
@@ -44,26 +45,28 @@ def one_of(name: str, value, choices) -> str:
 def kind(name: str, value, wanted: type | tuple, such_as: str):
     """value, which must be of the type wanted; such_as is an example of it. Raises: TypeError."""
     if not isinstance(value, wanted):
-        raise TypeError(f"{name} must be {such_as}; got {_shown(value)}.")
+        raise TypeError(f"{name} must be {such_as}; got {shown(value)}.")
     return value
 
 
 def function(name: str, value, such_as: str):
     """value, which must be callable; such_as says of what. Raises: TypeError."""
     if not callable(value):
-        raise TypeError(f"{name} must be {such_as}; got {_shown(value)}.")
+        raise TypeError(f"{name} must be {such_as}; got {shown(value)}.")
     return value
 
 
-def tensor(name: str, value, shape: str, *, floating: bool = False) -> torch.Tensor:
-    """value, a tensor with as many axes as shape, such as "N×C×H×W", has letters or numbers.
+def tensor(name: str, value, shape: str, *, floating: bool = False, hint: str = ""):
+    """value, a tensor with as many axes as shape, such as "N×C×H×W", has letters or numbers; hint says how to mend one.
 
     Raises:
         TypeError: value is no tensor, or with `floating` none of real numbers.
         ValueError: another number of axes, or another length of an axis that shape gives as a number.
     """
+    import torch
+
     if not isinstance(value, torch.Tensor):
-        raise TypeError(f"{name} must be a tensor, {shape}; got {_shown(value)}.")
+        raise TypeError(f"{name} must be a tensor, {shape}; got {shown(value)}.")
     if floating and not value.is_floating_point():
         raise TypeError(f"{name} must be a tensor of floating-point numbers; got {value.dtype}.")
     axes = shape.split("×")
@@ -71,8 +74,15 @@ def tensor(name: str, value, shape: str, *, floating: bool = False) -> torch.Ten
         not axis.isdigit() or int(axis) == length for axis, length in zip(axes, value.shape, strict=True)
     )
     if not fits:
-        raise ValueError(f"{name} must be a tensor, {shape}; got shape {tuple(value.shape)}.")
+        raise ValueError(f"{name} must be a tensor, {shape}; got shape {tuple(value.shape)}.{hint and ' ' + hint}")
     return value
+
+
+def shape(name: str, value) -> tuple[int, ...]:
+    """value, the shape of a batch: a tuple of whole numbers of at least 1. Raises: TypeError, ValueError."""
+    if not isinstance(value, tuple | list) or not value:
+        raise TypeError(f"{name} must be a tuple of whole numbers, such as (1, 1, 28, 28); got {shown(value)}.")
+    return tuple(whole(f"{name}[{axis}]", length, least=1) for axis, length in enumerate(value))
 
 
 def _range(least, most):
@@ -81,9 +91,9 @@ def _range(least, most):
     return f" of at least {least}" if least is not None else f" of at most {most}" if most is not None else ""
 
 
-def _shown(value):
-    """value in an error message: short, and a tensor by its shape."""
-    if isinstance(value, torch.Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
+def shown(value):
+    """value in an error message: short; a tensor or an array by its type and shape."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of {value.dtype} and shape {tuple(value.shape)}"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"

@@ -8,6 +8,7 @@ import re
 import string
 from dataclasses import dataclass
 
+from ._arguments import kind, number, shown
 from .runtime import PACKAGE, resource
 
 _lesson = "00"
@@ -30,9 +31,9 @@ class Statement:
     copy: str = ""
 
     def __post_init__(self):
+        self.text = _written(self.sentence, self.value)
         number = _numbers.setdefault(self.sentence, len(_numbers) + 1)
         self.id = f"{_lesson}-{number:02}"
-        self.text = self.sentence.format(value=self.value)
 
     def __repr__(self):
         return f"[claim {self.id}, {self.status}] {self.text}"
@@ -59,6 +60,8 @@ class Statement:
 def begin(lesson: str) -> None:
     """Number claims from 1 in the lesson of this name; running a lesson's setup cell again keeps the numbers."""
     global _lesson
+    if not re.match(r"\d\d", kind("lesson", lesson, str, "a lesson's name, such as '06_lenet'")):
+        raise ValueError(f"lesson must begin with its number, such as '06_lenet'; got {lesson!r}.")
     if lesson[:2] != _lesson:
         _lesson = lesson[:2]
         _numbers.clear()
@@ -68,7 +71,11 @@ def _bound(value, equals, within, at_least, at_most):
     """Whether the bounds hold, and the bounds in words."""
     if equals is None and at_least is None and at_most is None:
         raise ValueError("A claim needs something to be checked against: equals=, at_least= or at_most=.")
-    words, holds = [], True
+    equals, at_least, at_most = (
+        _comparable(name, bound, value)
+        for name, bound in (("equals", equals), ("at_least", at_least), ("at_most", at_most))
+    )
+    words, holds, within = [], True, number("within", within, least=0)
     if equals is not None:
         known = f"{equals:.6g}" if isinstance(equals, float) else f"{equals:,}" if _is_number(equals) else equals
         words.append(f"equals {known}" + (f" within {within:g}" if within else ""))
@@ -86,12 +93,55 @@ def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _plain(value):
+def _copy_of(data):
+    """The copy's name of a data set. Raises: TypeError."""
+    if not hasattr(data, "source") or not hasattr(data, "name"):
+        raise TypeError(f"data must be ImageData, as load('mnist') returns it; got {shown(data)}.")
+    return data.source
+
+
+def _comparable(name, given, value):
+    """The bound as a plain value: None, a number if the value is one, else for `equals` something of the same type."""
+    bound = None if given is None else _plain(name, given)
+    alike = _is_number(bound) if _is_number(value) else name == "equals" and type(bound) is type(value)
+    if bound is not None and (not alike or bound != bound):  # NaN is no bound
+        raise TypeError(f"{name} must be something to compare the value {value!r} with; got {shown(given)}.")
+    return bound
+
+
+def _plain(name, value):
     """A Python number, truth value or string, from a tensor or NumPy scalar if need be."""
-    value = value.item() if hasattr(value, "item") else value
+    if hasattr(value, "item"):
+        try:
+            value = value.item()
+        except (RuntimeError, ValueError):  # not exactly one element
+            raise ValueError(f"{name} must be one number; got {shown(value)}.") from None
+    if not isinstance(value, int | float | str):
+        raise TypeError(f"{name} must be a number, a truth value or a string; got {shown(value)}.")
+    return value
+
+
+def _value(value):
+    """What a claim states, as a plain value. NaN is never true."""
+    value = _plain("value", value)
     if _is_number(value) and math.isnan(value):
         raise ClaimError("The value of a claim is NaN: no bound can hold for it.")
     return value
+
+
+def _written(sentence, value):
+    """The sentence with the value in its place."""
+    kind("sentence", sentence, str, "one sentence with {value} in it")
+    try:
+        names = {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+    except ValueError:  # a brace that is never closed, say
+        names = None
+    if names != {"value"}:
+        raise ValueError(f"sentence must hold {{value}} and no other field; got {sentence!r}.")
+    try:
+        return sentence.format(value=value)
+    except ValueError as problem:
+        raise ValueError(f"value must fit the format in {sentence!r}; got {value!r} ({problem}).") from None
 
 
 def _here(bound, copy):
@@ -117,9 +167,9 @@ class Claims:
 
         Raises:
             ClaimError: the sentence is false.
-            ValueError: no bound is given.
+            ValueError, TypeError: no bound, or a sentence, value or bound that do not fit each other.
         """
-        value = _plain(value)
+        value = _value(value)
         holds, words = _bound(value, equals, within, at_least, at_most)
         return self._show(sentence, value, "claim", holds, words)
 
@@ -133,10 +183,11 @@ class Claims:
 
         Raises:
             ClaimError: the sentence is false of this data.
+            ValueError, TypeError: as above, or data is no `ImageData`.
         """
-        value, copy = _plain(value), data.source
+        value, copy = _value(value), _copy_of(data)
         bounds = [_here(bound, copy) for bound in (equals, at_least, at_most)]
-        if copy == "sample" or bounds == [None] * 3:
+        if copy == "sample" or all(bound is None for bound in bounds):
             return Statement(sentence, value, "data", "skipped", f"not checked on this data ({copy})", copy).show()
         holds, words = _bound(value, bounds[0], within, *bounds[1:])
         return self._show(sentence, value, "data", holds, f"{words} ({data.name}, {copy})", copy)
@@ -154,8 +205,9 @@ class Claims:
 
         Raises:
             ClaimError: strict, and the value missed its bound or has none.
+            ValueError, TypeError: as above.
         """
-        value, copy, strict = _plain(value), data.source, os.environ.get("COURSE_STRICT") == "1"
+        value, copy, strict = _value(value), _copy_of(data), os.environ.get("COURSE_STRICT") == "1"
         if copy == "sample" or not stated:
             reason = (
                 f"not checked on this data ({copy})"

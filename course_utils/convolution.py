@@ -7,27 +7,23 @@ Shapes: images x are N×C×H×W, filters F×C×K×L, biases F, answers N×F×OH�
 import torch
 import torch.nn.functional as F
 
+from ._arguments import kind, tensor
 from .shapes import conv_output_size
 
 
 def _output_shape(x, weight, bias, stride, padding):
     """Check that filters fit images, and return the shape N×F×OH×OW of the answer."""
-    if x.ndim != 4 or weight.ndim != 4:
-        raise ValueError(
-            f"Images must be N×C×H×W and filters F×C×K×L; got shapes {tuple(x.shape)} and {tuple(weight.shape)}. "
-            "x[None, None] turns one H×W picture into a batch of one with one channel."
-        )
+    hint = "x[None, None] turns one H×W picture into a batch of one with one channel."
+    tensor("x", x, "N×C×H×W", floating=True, hint=hint)
+    tensor("weight", weight, "F×C×K×L", floating=True)
     if x.shape[1] != weight.shape[1]:
         raise ValueError(
-            f"The images have {x.shape[1]} channels, the filters are made for {weight.shape[1]}. "
-            "Axis 1 of both must be equally long."
+            f"x and weight must have as many channels, in axis 1 of both; got {x.shape[1]} and {weight.shape[1]}."
         )
-    if x.dtype != weight.dtype or not x.is_floating_point():
-        raise TypeError(f"Images and filters must share one floating-point dtype; got {x.dtype} and {weight.dtype}.")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(
-            f"There must be one bias for each of the {len(weight)} filters; got shape {tuple(bias.shape)}."
-        )
+    if x.dtype != weight.dtype:
+        raise TypeError(f"x and weight must share one dtype; got {x.dtype} and {weight.dtype}.")
+    if bias is not None and tensor("bias", bias, "F").shape != weight.shape[:1]:
+        raise ValueError(f"bias must hold one number for each of {len(weight)} filters; got shape {tuple(bias.shape)}.")
     rows, columns = (conv_output_size(x.shape[axis], weight.shape[axis], stride, padding) for axis in (2, 3))
     return len(x), len(weight), rows, columns
 
@@ -47,11 +43,12 @@ def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0):
 
     Raises:
         ValueError: shapes that do not fit, a kernel larger than the padded image, a stride below 1.
-        TypeError: dtypes that differ.
+        TypeError: no tensors of floating-point numbers, or dtypes that differ.
 
     Source: the formula in the documentation of `torch.nn.Conv2d`.
     """
-    answer = x.new_zeros(_output_shape(x, weight, bias, stride, padding))
+    shape = _output_shape(x, weight, bias, stride, padding)
+    answer = x.new_zeros(shape)
     x = F.pad(x, (padding,) * 4)
     K, L = weight.shape[2:]
     for n, f, i, j in torch.cartesian_prod(*(torch.arange(size) for size in answer.shape)).tolist():
@@ -71,11 +68,14 @@ def im2col(x, kernel_size, *, stride=1, padding=0):
         N×(C·K·L)×(OH·OW): windows in reading order, in each the channels one after another. Equal to `F.unfold`.
 
     Raises:
-        ValueError: the kernel does not fit.
+        ValueError, TypeError: x is no such tensor, kernel_size no pair of whole numbers, or the kernel does not fit.
 
     Source: K. Chellapilla, S. Puri, P. Simard, High performance convolutional neural networks for document
     processing, IWFHR 2006.
     """
+    tensor("x", x, "N×C×H×W")
+    if len(kind("kernel_size", kernel_size, tuple | list, "a pair, such as (3, 3)")) != 2:
+        raise ValueError(f"kernel_size must be a pair, such as (3, 3); got {kernel_size}.")
     K, L = kernel_size
     conv_output_size(x.shape[2], K, stride, padding), conv_output_size(x.shape[3], L, stride, padding)
     windows = F.pad(x, (padding,) * 4).unfold(2, K, stride).unfold(3, L, stride)  # N×C×OH×OW×K×L, a view: no copy yet
@@ -108,7 +108,7 @@ def conv2d_backward(grad, x, weight, *, stride=1, padding=0):
     Source: I. Goodfellow, Y. Bengio, A. Courville, Deep Learning (2016), section 9.5.
     """
     shape = _output_shape(x, weight, None, stride, padding)
-    if grad.shape != shape:
+    if tensor("grad", grad, "N×F×OH×OW", floating=True).shape != shape:
         raise ValueError(f"grad must have the shape of the answer, {shape}; got {tuple(grad.shape)}.")
     rows = grad.flatten(2)  # N×F×(OH·OW)
     grad_weight = (rows @ im2col(x, weight.shape[2:], stride=stride, padding=padding).mT).sum(0).view_as(weight)

@@ -5,11 +5,27 @@ import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 
+from ._arguments import kind, shape, tensor, whole
 from .plots import COLOURS, WIDTH, draw_picture, show_figure
 
 
 def _frame(axes, row, column, height, width):
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), width, height, fill=False, color=COLOURS["frame"], linewidth=3))
+
+
+def _kernel_size(image, kernel):
+    """K and L of a K×L kernel that fits into an H×W image."""
+    H, W = tensor("image", image, "H×W").shape
+    K, L = tensor("kernel", kernel, "K×L").shape
+    if not (0 < K <= H and 0 < L <= W):
+        raise ValueError(f"kernel must fit into the image of {H}×{W}; got shape {(K, L)}.")
+    return K, L
+
+
+def _inside(place, size):
+    return isinstance(place, tuple | list) and len(place) == 2 and all(
+        isinstance(at, int) and 0 <= at < length for at, length in zip(place, size, strict=True)
+    )
 
 
 def sliding_window(image, kernel, answer, places, *, title):
@@ -20,8 +36,16 @@ def sliding_window(image, kernel, answer, places, *, title):
         kernel: K×L tensor.
         answer: (H−K+1)×(W−L+1) tensor, the convolution of the two.
         places: sequence of (row, column) in the answer.
+
+    Raises:
+        TypeError, ValueError: a tensor of another shape, or a place outside of the answer.
     """
-    (K, L), count = kernel.shape, len(places)
+    K, L = _kernel_size(image, kernel)
+    rows, columns = image.shape[0] - K + 1, image.shape[1] - L + 1
+    tensor("answer", answer, f"{rows}×{columns}", hint="That is where the kernel has a place on the image.")
+    count = len(kind("places", places, list | tuple, "a list of pairs (row, column)"))
+    if not count or not all(_inside(place, answer.shape) for place in places):
+        raise ValueError(f"places must be pairs (row, column) in an answer of {tuple(answer.shape)}; got {places}.")
     figure, grid = plt.subplots(
         count, 3, figsize=(WIDTH, 1.95 * count + 0.5), width_ratios=[image.shape[1], L + 1.5, answer.shape[1]]
     )
@@ -48,10 +72,14 @@ def im2col(image, kernel, *, at, title):
     Args:
         image: H×W tensor.
         kernel: K×L tensor.
-        at: number of the column that is framed in both.
+        at: number of the column that is framed in both, from 0.
+
+    Raises:
+        TypeError, ValueError: a tensor of another shape, a kernel that does not fit, or no column of this number.
     """
-    K, L = kernel.shape
+    K, L = _kernel_size(image, kernel)
     columns = torch.nn.functional.unfold(image[None, None], (K, L))[0]
+    at = whole("at", at, least=0, most=columns.shape[1] - 1)
     across = image.shape[1] - L + 1
     figure, (top, bottom) = plt.subplots(2, 2, figsize=(WIDTH, 4.4), width_ratios=[1, 2.6], height_ratios=[1.25, 1])
     draw_picture(top[0], image, numbers=True)
@@ -75,21 +103,26 @@ def architecture(model, input_shape, *, title):
     Args:
         model: an `nn.Sequential`.
         input_shape: with the batch axis, such as (1, 1, 28, 28).
+
+    Raises:
+        TypeError, ValueError: model is no `nn.Sequential`, or input_shape no tuple of whole numbers of at least 1.
+        RuntimeError: the input does not fit the model (torch's own message).
     """
-    x = torch.zeros(input_shape)
+    kind("model", model, torch.nn.Sequential, "an nn.Sequential")
+    x = torch.zeros(shape("input_shape", input_shape))
     blocks = [("input", tuple(x.shape[1:]), 0)]
     for layer in model:
-        shape, x = x.shape, layer(x)
+        before, x = x.shape, layer(x)
         count = sum(parameter.numel() for parameter in layer.parameters())
-        if x.shape != shape or count:
+        if x.shape != before or count:
             blocks.append((type(layer).__name__, tuple(x.shape[1:]), count))
     figure, axes = plt.subplots(figsize=(WIDTH, 0.5 * len(blocks) + 0.5))
-    largest = max(np.prod(shape) for _, shape, _ in blocks)
-    for k, (name, shape, count) in enumerate(blocks):
-        length = 0.06 + 0.94 * (np.prod(shape) / largest) ** 0.5
+    largest = max(np.prod(size) for _, size, _ in blocks)
+    for k, (name, size, count) in enumerate(blocks):
+        length = 0.06 + 0.94 * (np.prod(size) / largest) ** 0.5
         axes.barh(-k, length, height=0.6, color=COLOURS["train"] if count else "#BBBBBB")
         axes.text(-0.03, -k, name, ha="right", va="center")
-        axes.text(1.04, -k, " × ".join(map(str, shape)), ha="left", va="center")
+        axes.text(1.04, -k, " × ".join(map(str, size)), ha="left", va="center")
         axes.text(1.62, -k, f"{count:,}" if count else "–", ha="right", va="center")
     axes.text(1.04, 0.75, "shape", ha="left", color="#666666")
     axes.text(1.62, 0.75, "parameters", ha="right", color="#666666")

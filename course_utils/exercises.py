@@ -3,6 +3,8 @@
 import importlib
 from typing import NamedTuple
 
+from ._arguments import number
+
 _checkers = {}  # "2.1" -> the function that judges an answer
 
 
@@ -89,7 +91,12 @@ def _watched(function):
 
 
 def target(*, real: float, sample: float) -> float:
-    """The score to reach in a trained exercise: on real data, or on the built-in sample."""
+    """The score to reach in a trained exercise: on real data, or on the built-in sample.
+
+    Raises:
+        TypeError, ValueError: a score that is no number from 0 to 1.
+    """
+    real, sample = number("real", real, least=0, most=1), number("sample", sample, least=0, most=1)
     from . import sources
 
     return sample if any(entry["copy"] == "sample" for entry in sources.loaded.values()) else real

@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from ._arguments import kind
 from .runtime import PACKAGE, machine
 
 
@@ -19,14 +20,17 @@ class Record:
 
     Raises:
         ValueError: the file holds runs of another configuration, or of another copy of the data (on `add`).
+        TypeError: a name that is no string, or a configuration or run that JSON can't hold.
     """
 
     def __init__(self, name: str, config: dict, folder: Path | None = None):
+        kind("name", name, str, "the file's name without its ending")
+        config = _as_json("config", config)
         self.file = Path(folder or PACKAGE / "results") / f"{name}.json"
         self.content = {"experiment": name, "config": config, "runs": []}
         if self.file.exists():
             self.content = json.loads(self.file.read_text(encoding="utf-8"))
-            if self.content["config"] != json.loads(json.dumps(config)):
+            if self.content["config"] != config:
                 raise ValueError(f"{self.file} holds runs of another configuration. Move it away to start anew.")
 
     def has(self, **marks) -> bool:
@@ -40,6 +44,9 @@ class Record:
             run: JSON-able results.
             data: the `ImageData` it was measured on; its copy is noted, and must be the same for all runs.
         """
+        run = _as_json("run", run)
+        if not hasattr(data, "source"):
+            raise TypeError(f"data must be ImageData, as load('mnist') returns it; got {type(data).__name__}.")
         copy = self.content.setdefault("data", f"{data.name}, {data.source}")
         if copy != f"{data.name}, {data.source}":
             raise ValueError(f"{self.file} holds runs on {copy}; this one was on {data.name}, {data.source}.")
@@ -58,3 +65,12 @@ class Record:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
         part.replace(self.file)
+
+
+def _as_json(name, value):
+    """A dict as JSON keeps it. Raises: TypeError."""
+    kind(name, value, dict, "a dict that JSON can hold")
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError) as problem:
+        raise TypeError(f"{name} must hold only what JSON can: {problem}. Make numbers of tensors with .item().") from None

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ._arguments import kind, number, shown, whole
+
 # Colours that stay apart for colour-blind readers (M. Okabe and K. Ito, Color universal design, 2008).
 # The same colour is the same thing everywhere in the book.
 COLOURS = {
@@ -41,15 +43,34 @@ plt.rcParams.update(
 )
 
 
+def _numbers(name, values):
+    """values as an array of numbers, with at least one axis. Raises: TypeError."""
+    try:
+        array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
+    except ValueError:  # rows of different lengths
+        array = None
+    if array is None or array.dtype.kind not in "fiub" or array.ndim == 0:
+        raise TypeError(f"{name} must hold numbers, along an axis or more; got {shown(values)}.")
+    return array
+
+
+def _groups(name, groups):
+    """groups, a dict with something in it. Raises: TypeError, ValueError."""
+    kind(name, groups, dict, "a dict, such as {name: values}")
+    if not groups:
+        raise ValueError(f"{name} must hold at least one entry, {{name: values}}; got an empty dict.")
+    return groups
+
+
 def _array(picture):
     """A picture as NumPy H×W or H×W×3, from a tensor or array of shape H×W, 1×H×W or 3×H×W."""
-    array = np.asarray(picture.detach().cpu() if isinstance(picture, torch.Tensor) else picture)
+    array = _numbers("pictures", picture)
     if array.ndim == 3 and array.shape[0] in (1, 3):
         array = np.moveaxis(array, 0, -1)
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[-1] == 3):
-        raise ValueError(f"A picture must be H×W, 1×H×W or 3×H×W; got shape {tuple(array.shape)}.")
+    if array.size == 0 or array.ndim != 2 and not (array.ndim == 3 and array.shape[-1] == 3):
+        raise ValueError(f"Each of the pictures must be H×W, 1×H×W or 3×H×W; got shape {tuple(np.shape(picture))}.")
     return array
 
 
@@ -62,9 +83,14 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
         signed: blue for negative, white for 0, red for positive.
         numbers: write each value into its pixel.
         limit: with `signed`, the value of the strongest colour; else the value shown white. Default: the largest.
+
+    Raises:
+        TypeError, ValueError: the picture holds no numbers, or has another shape.
     """
     array = _array(picture)
-    limit = limit or max(float(np.abs(array).max()), 1e-12)
+    limit = max(float(np.abs(array).max()), 1e-12) if limit is None else number("limit", limit)
+    if limit <= 0:
+        raise ValueError(f"limit must be above 0, the value of the strongest colour; got {limit}.")
     lowest = -limit if signed else min(0, array.min())
     axes.imshow(array, cmap="RdBu_r" if signed else "gray", vmin=lowest, vmax=limit)
     axes.set(xticks=[], yticks=[])
@@ -81,7 +107,8 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
 
 def show_figure(figure, title=None):
     """Show a figure of several panels, with what it finds written above all of them."""
-    if title:
+    if title is not None:
+        kind("title", title, str, "a sentence")
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     plt.show()
 
@@ -98,15 +125,19 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
         title: what the figure shows, one sentence.
 
     Raises:
-        ValueError: no pictures, or a picture of another shape.
+        TypeError, ValueError: no pictures, a picture of another shape, or not one title for each.
     """
-    pictures = list(pictures)
-    if not pictures:
-        raise ValueError("There are no pictures to draw.")
+    columns = whole("columns", columns, least=1)
+    kind("pictures", pictures, list | tuple | np.ndarray | torch.Tensor, "a sequence of pictures")
+    if getattr(pictures, "ndim", 1) == 0 or len(pictures) == 0:
+        raise ValueError(f"pictures must hold at least one picture; got {shown(pictures)}.")
+    if titles is not None and len(kind("titles", titles, list | tuple, "a list of texts")) != len(pictures):
+        raise ValueError(f"titles must hold one text for each of {len(pictures)} pictures; got {len(titles)}.")
     rows = math.ceil(len(pictures) / columns)
     shape = _array(pictures[0]).shape
     cell = WIDTH / columns
-    height = rows * (cell * shape[0] / shape[1] + (0.32 if titles is not None else 0.05)) + (0.45 if title else 0.1)
+    above, top = 0.05 if titles is None else 0.32, 0.1 if title is None else 0.45
+    height = rows * (cell * shape[0] / shape[1] + above) + top
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False)
     limit = max(float(np.abs(_array(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:
@@ -126,12 +157,19 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
         lines: {name: values}, or {panel title: {name: values}} for several panels. A name that is a key of
             `COLOURS` gets that colour; values shorter than x start at its beginning.
         percent: write values from 0 to 1 as percentages: in all panels (True), or in the panel of this title.
+        columns: panels in a row.
+
+    Raises:
+        TypeError, ValueError: no line, values that are no numbers, or more of them than x has.
     """
-    panels = lines if isinstance(next(iter(lines.values())), dict) else {"": lines}
+    x, columns = _numbers("x", x), whole("columns", columns, least=1)
+    panels = lines if isinstance(next(iter(_groups("lines", lines).values())), dict) else {"": lines}
     rows = math.ceil(len(panels) / columns)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 2.9 * rows), squeeze=False)
     for axes, (name, panel) in zip(grid.flat, panels.items(), strict=False):
-        for label, values in panel.items():
+        for label, values in _groups("lines", panel).items():
+            if len(_numbers(f"lines[{label!r}]", values)) > len(x):
+                raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
             style = {"marker": "o", "linestyle": ":"} if label == "published" else {}
             axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
         axes.set_title(name, fontsize=11, loc="center")
@@ -149,8 +187,15 @@ def history(run, *, title):
     """Loss and accuracy of a training, epoch by epoch: training and validation split.
 
     Args:
-        run: a `course_utils.training.History`.
+        run: a `course_utils.training.History` with at least one row.
+
+    Raises:
+        TypeError, ValueError: run is no history, or an empty one.
     """
+    from .training import History
+
+    if not kind("run", run, History, "a History, as fit returns it"):
+        raise ValueError("run must hold at least one epoch; got an empty history.")
     x = [row.epoch for row in run]
     curves(
         x,
@@ -172,9 +217,16 @@ def bars(groups, *, title, ylabel, log=False):
         groups: {series: {category: value}}; every series has the same categories. A series that is a key of
             `COLOURS` gets that colour.
         log: logarithmic axis.
+
+    Raises:
+        TypeError, ValueError: groups is no such dict, or its series differ in their categories.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
+    for name, values in _groups("groups", groups).items():
+        _numbers(f"groups[{name!r}]", list(_groups(f"groups[{name!r}]", values).values()))
     categories = list(next(iter(groups.values())))
+    if strange := [name for name, values in groups.items() if set(values) != set(categories)]:
+        raise ValueError(f"groups must share the categories {categories}; got others in {strange[0]!r}.")
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
     width = 0.8 / len(groups)
     for k, (name, values) in enumerate(groups.items()):
         x = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
@@ -195,10 +247,17 @@ def confusion(matrix, classes, *, title):
     Args:
         matrix: classes × classes, counts.
         classes: their names.
+
+    Raises:
+        TypeError, ValueError: a matrix that is not square or holds no whole numbers, or not one name for each row.
     """
     import seaborn
 
-    matrix = np.asarray(matrix)
+    matrix = _numbers("matrix", matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or matrix.dtype.kind not in "iu":
+        raise ValueError(f"matrix must be square and hold counts; got {matrix.dtype} of shape {matrix.shape}.")
+    if len(kind("classes", classes, list | tuple, "a list of names")) != len(matrix):
+        raise ValueError(f"classes must hold one name for each of {len(matrix)} rows; got {len(classes)}.")
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH))
     seaborn.heatmap(
@@ -226,13 +285,18 @@ def distribution(groups, *, title, xlabel):
 
     Args:
         groups: {name: values}.
+
+    Raises:
+        TypeError, ValueError: groups is no such dict, or values are no numbers.
     """
     import seaborn
+
+    groups = {name: _numbers(f"groups[{name!r}]", values) for name, values in _groups("groups", groups).items()}
 
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
     for name, values in groups.items():
         seaborn.histplot(
-            x=np.asarray(values),
+            x=values,
             bins=40,
             element="step",
             fill=False,

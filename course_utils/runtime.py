@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 from . import __version__
+from ._arguments import kind, one_of
 
 PACKAGE = Path(__file__).parent
 _resources = set()
@@ -27,13 +28,10 @@ def setup(lesson: str) -> None:
         lesson: the lesson's file name without its ending, such as `"06_lenet"`.
 
     Raises:
-        ValueError: there is no such lesson.
+        TypeError, ValueError: there is no such lesson.
         RuntimeError: a needed package could not be installed; the message holds the command to try.
     """
-    file = PACKAGE / "needs" / f"{lesson}.toml"
-    if not file.exists():
-        lessons = sorted(path.stem for path in file.parent.glob("*.toml"))
-        raise ValueError(f"There is no lesson {lesson!r}. The lessons are: {', '.join(lessons)}.")
+    one_of("lesson", lesson, sorted(file.stem for file in (PACKAGE / "needs").glob("*.toml")))
     needs = tomllib.loads(resource(f"needs/{lesson}.toml").read_text(encoding="utf-8"))
     _install(missing(needs["packages"]))
 
@@ -47,8 +45,12 @@ def setup(lesson: str) -> None:
 
 
 def missing(requirements: list[str]) -> list[str]:
-    """Those of `requirements` (such as `"seaborn>=0.13"`) that are not installed, or not in the asked version."""
-    from packaging.requirements import Requirement
+    """Those of `requirements` (such as `"seaborn>=0.13"`) that are not installed, or not in the asked version.
+
+    Raises:
+        TypeError, ValueError: requirements is no list, or holds what is no requirement.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
 
     def satisfied(requirement):
         try:
@@ -56,7 +58,13 @@ def missing(requirements: list[str]) -> list[str]:
         except importlib.metadata.PackageNotFoundError:
             return False
 
-    return [text for text in requirements if not satisfied(Requirement(text))]
+    kind("requirements", requirements, list, "a list of lines such as 'seaborn>=0.13'")
+    try:
+        wanted = [Requirement(text) for text in requirements]
+    except (InvalidRequirement, TypeError) as problem:
+        expected = "requirements must hold lines such as 'seaborn>=0.13'"
+        raise ValueError(f"{expected}; got {requirements!r} ({problem}).") from None
+    return [text for text, requirement in zip(requirements, wanted, strict=True) if not satisfied(requirement)]
 
 
 def _install(requirements):
@@ -103,8 +111,9 @@ def resource(path: str) -> Path:
 
     Raises:
         FileNotFoundError: the package holds no such file; the message lists its neighbours.
+        TypeError: path is no string.
     """
-    file = PACKAGE / path
+    file = PACKAGE / kind("path", path, str, "a path inside the package, such as 'results/NAME.json'")
     if not file.is_file():
         others = sorted(other.name for other in file.parent.glob("*") if other.is_file())
         raise FileNotFoundError(f"course_utils has no {path!r}. In that folder: {', '.join(others) or 'nothing'}.")
@@ -117,13 +126,19 @@ def recorded(name: str) -> dict:
 
     Raises:
         FileNotFoundError: nothing of that name was recorded.
+        TypeError: name is no string.
     """
+    kind("name", name, str, "the name of an experiment")
     return json.loads(resource(f"results/{name}.json").read_text(encoding="utf-8"))
 
 
 def fingerprint_module(file: Path) -> str:
-    """SHA-256 of a Python file's code; comments, docstrings and layout do not count."""
-    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    """SHA-256 of a Python file's code; comments, docstrings and layout do not count.
+
+    Raises:
+        TypeError, OSError: file is no path, or can't be read.
+    """
+    tree = ast.parse(Path(kind("file", file, str | Path, "the path of a Python file")).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)

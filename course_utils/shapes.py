@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ._arguments import whole
+from ._arguments import kind, shape, whole
 
 
 def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -35,7 +35,12 @@ def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int 
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers training may change: the elements of all parameters that require a gradient."""
+    """How many numbers training may change: the elements of all parameters that require a gradient.
+
+    Raises:
+        TypeError: model is no `nn.Module`.
+    """
+    kind("model", model, nn.Module, "an nn.Module")
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
@@ -47,8 +52,11 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
         input_shape: with the batch axis, such as `(1, 1, 28, 28)`.
 
     Raises:
+        TypeError, ValueError: model is no module, or input_shape not a tuple of whole numbers of at least 1.
         RuntimeError: the input does not fit the model (torch's own message).
     """
+    kind("model", model, nn.Module, "an nn.Module")
+    shape("input_shape", input_shape)
     total = 0
 
     def add(layer, _, output):

@@ -66,14 +66,14 @@ IMAGE, FILTERS = torch.zeros(1, 2, 5, 5), torch.zeros(3, 2, 3, 3)
     ("x", "weight", "options", "error", "words"),
     [
         (IMAGE, torch.zeros(3, 2, 6, 3), {}, ValueError, "does not fit"),
-        (IMAGE, torch.zeros(3, 1, 3, 3), {}, ValueError, "2 channels, the filters are made for 1"),
+        (IMAGE, torch.zeros(3, 1, 3, 3), {}, ValueError, "as many channels, in axis 1 of both; got 2 and 1"),
         (IMAGE, FILTERS, {"stride": -1}, ValueError, "stride must be a whole number of at least 1; got -1"),
         (IMAGE, FILTERS, {"stride": 0}, ValueError, "stride"),
         (IMAGE, FILTERS, {"stride": 1.5}, TypeError, "stride"),
         (IMAGE, FILTERS, {"padding": -1}, ValueError, "padding"),
-        (IMAGE, FILTERS, {"bias": torch.zeros(2)}, ValueError, "one bias for each of the 3 filters"),
+        (IMAGE, FILTERS, {"bias": torch.zeros(2)}, ValueError, "bias must hold one number for each of 3 filters"),
         (IMAGE[0], FILTERS, {}, ValueError, "N×C×H×W"),
-        (IMAGE, FILTERS.double(), {}, TypeError, "one floating-point dtype"),
+        (IMAGE, FILTERS.double(), {}, TypeError, "share one dtype"),
         (IMAGE.long(), FILTERS.long(), {}, TypeError, "floating-point"),
     ],
 )

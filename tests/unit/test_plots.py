@@ -107,7 +107,7 @@ def test_the_architecture_shows_shapes_and_counts(figures):
     assert {"16 × 5 × 5", "48,120", "6 × 28 × 28"} <= set(words)
 
 
-@pytest.mark.parametrize(("pictures", "words"), [([], "no pictures"), ([torch.zeros(2, 4, 4)], "H×W")])
+@pytest.mark.parametrize(("pictures", "words"), [([], "at least one picture"), ([torch.zeros(2, 4, 4)], "H×W")])
 def test_what_is_no_picture_is_refused(pictures, words, figures):
     with pytest.raises(ValueError, match=words):
         plots.images(pictures)
