@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from ._arguments import kind
+from ._arguments import kind, shown
 from .runtime import PACKAGE, machine
 
 
@@ -73,4 +73,5 @@ def _as_json(name, value):
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError) as problem:
-        raise TypeError(f"{name} must hold only what JSON can: {problem}. Make numbers of tensors with .item().") from None
+        expected = f"{name} must hold only what JSON can; tensors become numbers by .item()"
+        raise TypeError(f"{expected}; got {shown(value)} ({problem}).") from None
