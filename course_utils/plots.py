@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 COLOURS = {
     "train": "#0072B2",
     "valid": "#D55E00",
+    "held out": "#D55E00",
     "published": "#666666",
     "sigmoid": "#CC79A7",
     "sigmoid − ½": "#882255",
@@ -118,7 +119,7 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     show_figure(figure, title)
 
 
-def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
+def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns=1):
     """Curves over a common axis, in one panel or several side by side.
 
     Args:
@@ -126,6 +127,7 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
         lines: {name: values}, or {panel title: {name: values}} for several panels. A name that is a key of
             `COLOURS` gets that colour; values shorter than x start at its beginning.
         percent: write values from 0 to 1 as percentages: in all panels (True), or in the panel of this title.
+        log: which axes are logarithmic: "", "x", "y" or "xy".
     """
     panels = lines if isinstance(next(iter(lines.values())), dict) else {"": lines}
     rows = math.ceil(len(panels) / columns)
@@ -138,7 +140,8 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
         axes.set_xlabel(xlabel)
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        if all(float(value).is_integer() for value in x):
+        axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        if "x" not in log and all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylabel(ylabel)
     grid[0, 0].legend()
