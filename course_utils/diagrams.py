@@ -157,7 +157,8 @@ def cycle(stations, *, title):
     figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
     places = list(zip(np.cos(angles), np.sin(angles), strict=True))
-    boxes = [_box(axes, *place, f"{name}\n{text}") for place, (name, text) in zip(places, stations.items(), strict=True)]
+    texts = [f"{name}\n{text}".replace("-", "−") for name, text in stations.items()]
+    boxes = [_box(axes, *place, text) for place, text in zip(places, texts, strict=True)]
     for k in range(len(stations)):
         _arrow(axes, places[k - 1], places[k], boxes[k - 1], boxes[k], color=COLOURS["frame"], linewidth=2)
     axes.set(xlim=(-1.5, 1.5), ylim=(-1.1, 1.3))

@@ -136,15 +136,17 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns
         for label, values in panel.items():
             style = {"marker": "o", "linestyle": ":"} if label == "published" else {}
             axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
+        axes.set(xlabel=xlabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         axes.set_title(name, fontsize=11, loc="center")
-        axes.set_xlabel(xlabel)
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         if "x" not in log and all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylabel(ylabel)
-    grid[0, 0].legend()
+    if len(grid[0, 0].lines) > 3:
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=5, columnspacing=1)
+    else:
+        grid[0, 0].legend()
     show_figure(figure, title)
 
 

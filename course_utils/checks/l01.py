@@ -17,7 +17,7 @@ def shapes(answer):
     if mine[0] in [(7,), (448,)]:
         return wrong(f"you say that the answer is {mine[0]}", hint="64 inputs go in, each gets 7 numbers: two axes.")
     if mine[0] != expected[0]:
-        return wrong(f"you say that the answer is {mine[0]}", hint="One row for each input, one column for each output.")
+        return wrong(f"you say that the answer is {mine[0]}", hint="A row for each input, a column for each output.")
     if mine[1] == (20, 7):
         return wrong("you say that the weight is (20, 7)", hint="Linear stores W with the outputs first.")
     if mine[1] != expected[1]:
@@ -74,14 +74,14 @@ def edge(answer):
     mine, expected = float(answer), 2 / 18
     if abs(mine - expected / 2) < 1e-3:
         return wrong(
-            f"at {mine:.4g} the error is 0 after one step", hint="Beyond that it overshoots. When is |1 − 18·lr| above 1?"
+            f"at {mine:.4g} the error is 0 after one step", hint="Beyond it overshoots. When is |1 − 18·lr| above 1?"
         )
     if abs(mine - 2 * expected) < 1e-3:
         return wrong(f"at {mine:.4g} the loss already explodes", hint="The slope of e² is 2e. Was the 2 forgotten?")
     if abs(mine - 1 / 3) < 1e-3:
-        return wrong(f"at {mine:.4g} the loss already explodes", hint="The 3 counts twice: in the slope, and in the error.")
+        return wrong(f"at {mine:.4g} the loss already explodes", hint="The 3 counts twice, in slope and error.")
     if abs(mine - 0.0845) < 1e-3:
-        return wrong(f"at {mine:.4g} the loss still falls", hint="That is the edge for five rides; here it is one, of 3 km.")
+        return wrong(f"at {mine:.4g} the loss still falls", hint="That is the edge for five rides; this is one.")
     if abs(mine - expected) > 1e-3:
         return wrong(
             f"a step at {mine:.4g} multiplies the error by {1 - 18 * mine:.3g}",
@@ -166,7 +166,7 @@ def piecewise(answer):
     if torch.allclose(mine, total / 10):
         return right("So a batch too large for a GPU's memory can be learnt from in pieces: gradient accumulation.")
     if torch.allclose(mine - 100, total / 10):
-        return wrong("your gradient is too large by 100 in each place", hint="An old gradient stood there: clear it first.")
+        return wrong("your gradient is too large by 100 in each place", hint="An old one stood there: clear it first.")
     if torch.allclose(mine, total):
         return wrong("your gradient is that of the sum", hint="Divide by count, once, to make it that of the mean.")
     if torch.allclose(mine, sum(means) / len(means)):
@@ -209,7 +209,7 @@ def by_pencil(answer):
         return wrong("w2's gradient differs from autograd's", hint="hidden.T @ g, where g is twice the error.")
     g = 2 * ((x @ w1).clamp(min=0) @ w2 - y) @ w2.T
     if torch.allclose(mine[0], x.T @ g):
-        return wrong("w2's gradient is right, w1's has forgotten ReLU", hint="Where x @ w1 was negative, nothing passes.")
+        return wrong("w2's gradient is right, w1's has forgotten ReLU", hint="Where x @ w1 was negative, pass 0.")
     if torch.allclose(mine[0], x.T @ (g * (x @ w1).clamp(min=0))):
         return wrong("w1's gradient was multiplied by ReLU's output", hint="Its slope is 1 or 0, whatever the output.")
     if torch.allclose(mine[0], x.T @ (g * (g > 0))):
