@@ -11,7 +11,7 @@
 #
 # *Which five lines does every network learn by?*
 #
-# **Read** 25 min · **Run** 60 s on two CPU cores · **Before this** some Python, and the slope of a curve
+# **Read** 25 min · **Run** 40 s on two CPU cores · **Before this** some Python, and the slope of a curve
 #
 # ## What you will be able to do
 #
@@ -102,14 +102,14 @@ print(rides.device)
 # Here are four more ways to make a tensor. Look at the types.
 
 # %%
-for tensor in (torch.zeros(2, 2), torch.arange(4), torch.arange(0, 1, 0.25),
+for tensor in (torch.zeros(2), torch.arange(4).reshape(2, 2), torch.arange(0, 1, 0.25),
                torch.tensor([1, 2]) / 2):
     print(tensor.dtype, tensor.tolist())
 
 # %% [markdown]
 # Whole numbers make `int64`, a point or a division makes `float32`. `arange` stops before its end, as Python's `range`
-# does. Random numbers come in two kinds: `rand` spreads them evenly from 0 (included) to 1 (excluded), `randn` follows
-# the bell curve.
+# does; `reshape` lays the same numbers out anew. Random numbers come in two kinds: `rand` spreads them evenly from 0
+# (included) to 1 (excluded), `randn` follows the bell curve.
 
 # %%
 torch.manual_seed(SEED)
@@ -131,8 +131,16 @@ print(numbers.clamp(min=0))
 # %% [markdown]
 # It cuts. Remember `clamp(min=0)`: networks use it everywhere, and call it *ReLU*.
 #
-# Now shapes. `reshape` lays the same numbers out anew, `@` is the matrix product. And where two shapes differ, PyTorch
-# *broadcasts*: it repeats a tensor along axes that are missing or have length 1.
+# The *matrix product* `@` takes each row of the left tensor and each column of the right one, multiplies them pair by
+# pair, and adds up.
+
+# %%
+inputs = torch.tensor([[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])  # kilometres, and a 1
+print((inputs @ torch.tensor([[2.0], [3.0]])).tolist())
+
+# %% [markdown]
+# 1·2 + 1·3 is 5: the fares. Last, shapes. Where they differ, PyTorch *broadcasts*: it repeats a tensor along axes that
+# are missing or have length 1.
 #
 # > **Predict before you run.** The fares as a column (3×1), less the fares as a plain list of 3. How many numbers is
 # > that?
@@ -232,11 +240,11 @@ for _ in range(500):  # nobody asks for the number of the step
         w -= 0.05 * w.grad
         b -= 0.05 * b.grad
 claim("The loop finds {value:.2f} for each kilometre.", w, equals=2, within=0.01)
-claim("It finds {value:.2f} to sit down.", b, equals=3, within=0.01)
+claim("The loop finds {value:.2f} to sit down.", b, equals=3, within=0.01)
 
 # %% [markdown]
 # The 0.05 is the *learning rate*: how far to go. `no_grad` is there because the step is no part of the model and must
-# not be recorded. Forget it, and PyTorch objects.
+# not be recorded. Forget it, and PyTorch objects. (The last section says what a `Variable` was.)
 
 # %%
 try:
@@ -264,7 +272,7 @@ diagrams.cycle(turn, title=f"One turn moves the answer from 5 to {new_w * 3 + ne
 # Here is the loop again, with both parameters in one tensor. It keeps the losses: `item()` makes a plain number of
 # one, without its record.
 #
-# > **Predict before you run.** Which of the four learning rates below learns fastest?
+# > **Predict before you run.** Which learning rate learns fastest: 0.001, 0.01, 0.08 or 0.09?
 
 # %% mystnb={"image": {"alt": "Loss over 60 steps on a logarithmic axis for four learning rates. 0.001 falls slowly, 0.01 falls and then crawls, 0.08 falls longest and ends lowest, 0.09 climbs without end."}}
 def taxi_losses(lr, steps=60):
@@ -295,8 +303,8 @@ claim("At 0.09, each step ends up multiplying the loss by {value:.2f}.",
 #
 # ## A network that explodes
 #
-# A *network* stacks such steps. Ours makes 100 hidden numbers from 1,000 inputs (a matrix product), applies ReLU, and
-# makes 10 answers of them (another). A published tutorial trains it with bare tensors on random inputs *and random
+# A *network* stacks such functions. Ours makes 100 hidden numbers from 1,000 inputs (a matrix product), applies ReLU,
+# and makes 10 answers of them (another). A published tutorial trains it with bare tensors on random inputs *and random
 # targets*, with the sum of the squares as loss and a learning rate of 1e-6. So do we.
 
 # %%
@@ -337,7 +345,7 @@ claim("At 1e-6 the loss climbs to {value:.0f} times its start.",
       max(explodes) / explodes[0], at_least=5)
 claim("At 5e-7 it falls at every step: {value}.",
       cured == sorted(cured, reverse=True), equals=True)
-claim("After 20 steps it is still {value:,.0f} times that of always answering 0.",
+claim("After 20 steps the cured loss is still {value:,.0f} times that of always answering 0.",
       cured[-1] / zero, at_least=100)
 
 # %% [markdown]
@@ -347,7 +355,7 @@ claim("After 20 steps it is still {value:,.0f} times that of always answering 0.
 # %%
 torch.manual_seed(SEED + 1)
 untrained = (x @ torch.randn(1000, 100)).clamp(min=0) @ torch.randn(100, 10)
-claim("The untrained answers spread by {value:.0f}, the targets by 1.",
+claim("The untrained answers have a standard deviation of {value:.0f}, the targets of 1.",
       untrained.std(), at_least=100)
 
 # %% [markdown]
@@ -382,17 +390,18 @@ model = new_network()
 for name, values in model.state_dict().items():
     print(f"{name:14}", tuple(values.shape))
 claim("The network has {value:,} parameters.", count_parameters(model), equals=101_110)
-claim("Its first loss, now the mean of the squares, is {value:.2f}.",
+claim("The network's first loss, now the mean of the squares, is {value:.2f}.",
       F.mse_loss(model(x), y), at_most=1.5)
 
 # %% [markdown]
-# Outputs first. A tutorial's formula XW + b is not what `Linear` stores: it computes `x @ W.T + b`. For 100 inputs at
-# once it answers 100×10, two axes.
+# Outputs first. A tutorial's formula XW + b is not what `Linear` stores: it computes `x @ W.T + b`. For many
+# inputs at once it answers with one row each.
 
 # %%
 by_hand = x @ model.hidden.weight.T + model.hidden.bias
 claim("`x @ W.T + b` and the layer differ by {value:.0e}.",
       (by_hand - model.hidden(x)).abs().max(), at_most=1e-5)
+claim("For 100 inputs the answer has {value} axes.", model(x).ndim, equals=2)
 claim("ReLU is `clamp(min=0)`: {value}.",
       torch.equal(by_hand.relu(), by_hand.clamp(min=0)), equals=True)
 
@@ -492,7 +501,7 @@ def first_move(optimizer):
 
 claim("Adam's first step moves the median weight by {value:.1e}.",
       first_move(torch.optim.Adam), equals=1e-4, within=1e-5)
-claim("SGD's moves it by {value:.1e}.", first_move(torch.optim.SGD), at_most=1e-6)
+claim("SGD's first step moves it by {value:.1e}.", first_move(torch.optim.SGD), at_most=1e-6)
 
 # %% [markdown]
 # SGD walks `lr` times the slope, and slopes are tiny here. Adam divides each slope by its own recent size, so it walks
@@ -536,16 +545,18 @@ for name in optimizers:
     loss, lr = min((loss_of[name, lr], lr) for lr in RATES)
     print(f"{name:8} is best at {lr:<6g} with a loss of {loss:.0e}")
 claim("With `lr=0.5`, SGD reaches {value:.0e} in 100 steps.", loss_of["SGD", 0.5], at_most=1e-6)
+claim("Adam's own default would have been {value}.",
+      torch.optim.Adam(model.parameters()).defaults["lr"], equals=0.001)
 
 # %% [markdown]
 # So SGD needed no 10,000 steps; it needed another learning rate. Do not turn the verdict round, either: this is one
-# problem, one seed, 100 steps. Tune the learning rate of each before you compare them. (Adam's own default is 0.001.)
+# problem, one seed, 100 steps. Tune the learning rate of each before you compare them.
 #
 # ## What has it learnt?
 #
 # Remember what the targets are: random numbers that have nothing to do with the inputs. There is nothing to learn, and
-# the loss goes to 0. With 101,110 parameters for 1,000 targets, a network can learn them by heart. So we draw 5,000 new
-# inputs and targets in the same way: *held-out* data, on which nothing was trained.
+# the loss goes to 0. With 101,110 parameters for 1,000 targets, a network can learn them by heart. So we draw 5,000
+# new inputs and targets in the same way: *held-out* data, on which nothing was trained.
 #
 # > **Predict before you run.** What is the smallest mean square that any model can hope for on new targets?
 
@@ -557,9 +568,9 @@ claim("A model that always answers 0 has the loss {value:.2f}.", floor, equals=1
 
 # %% [markdown]
 # Call the answers $f$. The mean of $(f - y)^2$ is the mean of $f^2$, less twice that of $fy$, plus that of $y^2$. The
-# first is never negative. The second is 0 on average: $f$ knows nothing of $y$, so their products are as often positive
-# as negative. The third is the noise's own variance, 1. It is the *floor*, and 0 is the best answer. Here are the three
-# for the network that SGD has trained best.
+# first is never negative. The second is 0 on average: $f$ knows nothing of $y$, so their products are as often
+# positive as negative. The third is the noise's own variance, 1. It is the *floor*, and 0 is the best answer. Here are
+# the three for the network that SGD has trained best.
 
 # %%
 with torch.no_grad():
@@ -567,7 +578,8 @@ with torch.no_grad():
 print(f"mean of f²  {f.pow(2).mean():.3f}")
 print(f"mean of fy  {(f * y_new).mean():.3f}")
 print(f"mean of y²  {floor:.3f}")
-claim("Its held-out loss is {value:.2f}.", F.mse_loss(f, y_new), at_least=1.05)
+claim("On new noise, the loss of the network that SGD trained best is {value:.2f}.",
+      F.mse_loss(f, y_new), at_least=1.05)
 
 # %% [markdown]
 # What it has learnt by heart is worth less than nothing. And the others?
@@ -711,11 +723,11 @@ assert check("1.2", two_paths_solution)
 # %% [markdown]
 # ### Exercise 1.3 · Names
 #
-# Which names, in which order, does the `state_dict` of
-# `nn.Sequential(OrderedDict(first=nn.Linear(4, 3), act=nn.ReLU(), last=nn.Linear(3, 2, bias=False)))` hold? Give a list
-# of strings, without running it.
+# Which names does the `state_dict` of this network hold, in which order? Give a list of strings before you ask it.
 
 # %%
+small = nn.Sequential(OrderedDict(first=nn.Linear(4, 3), act=nn.ReLU(),
+                                  last=nn.Linear(3, 2, bias=False)))
 names = ...
 check("1.3", names)
 
@@ -801,8 +813,8 @@ assert check("1.6", piecewise_solution)
 #
 # The loss is `((x @ w1).clamp(min=0) @ w2 - y).pow(2).sum()`. Write `by_pencil(x, y, w1, w2)`, which returns its
 # gradients for `w1` and `w2` without autograd. Two rules are enough. If `c = a @ b`, and `g` is the gradient for `c`,
-# then `a.T @ g` is that for `b`, and `g @ b.T` that for `a`. And ReLU passes a gradient on where its input was positive,
-# elsewhere 0.
+# then `a.T @ g` is that for `b`, and `g @ b.T` that for `a`. And ReLU passes a gradient on where its input was
+# positive, elsewhere 0.
 
 # %%
 def by_pencil(x, y, w1, w2):
@@ -836,7 +848,8 @@ assert check("1.7", by_pencil_solution)
 #
 # ## Further reading
 #
-# - PyTorch's notes *Autograd mechanics* and its migration guide for version 0.4: the record, and the end of `Variable`.
+# - PyTorch's notes *Autograd mechanics* and its migration guide for version 0.4: the record, and the end of
+#   `Variable`.
 # - D. Kingma and J. Ba, *Adam: a method for stochastic optimization* (arXiv 1412.6980).
 # - D. Choi and others, *On empirical comparisons of optimizers for deep learning* (arXiv 1910.05446): who wins depends
 #   on how well each was tuned.

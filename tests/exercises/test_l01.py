@@ -1,5 +1,6 @@
 """Every exercise of lesson 1: its solution is right, a stub is unattempted, typical mistakes get the hint they need."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -17,6 +18,24 @@ def learn(km, fare, lr, steps, clear=True, reduction="mean", sign=1, plain=True,
             for p in () if forget_step else (w, b):
                 p -= sign * lr * p.grad
     return (w.item(), b.item()) if plain else (w, b)
+
+
+def learn_anew(km, fare, lr, steps, mode):
+    """The mistake `w = w - …`: a new tensor in each step."""
+    w = torch.tensor(0.0, requires_grad=True)
+    for _ in range(steps):
+        ((w * km - fare) ** 2).mean().backward()
+        with mode():
+            w = w - lr * w.grad
+    return w.item(), 0.0
+
+
+def learn_recorded(km, fare, lr, steps):
+    """The mistake of a step without `no_grad`."""
+    w = torch.tensor(0.0, requires_grad=True)
+    ((w * km - fare) ** 2).mean().backward()
+    w -= lr * w.grad
+    return w.item(), 0.0
 
 
 def piecewise(w, read, count, size, clear="first", weigh="count", last=True):
@@ -47,7 +66,7 @@ RIGHT = {
     "1.1": [(64, 7), (7, 20), (7,)],
     "1.2": 54,
     "1.3": ["first.weight", "first.bias", "last.weight"],
-    "1.4": 1 / 9,
+    "1.4": 0.11,
     "1.5": learn,
     "1.6": piecewise,
     "1.7": by_pencil,
@@ -55,7 +74,7 @@ RIGHT = {
 WRONG = [
     ("1.1", [(64, 7), (20, 7), (7,)], "outputs first"),
     ("1.1", [(7,), (7, 20), (7,)], "two axes"),
-    ("1.1", [(7, 64), (7, 20), (7,)], "One row for each input"),
+    ("1.1", [(7, 64), (7, 20), (7,)], "A row for each input"),
     ("1.1", [(64, 7), (64, 7), (7,)], "for any batch"),
     ("1.1", [(64, 7), (7, 20), (1, 7)], "in a single axis"),
     ("1.1", [(64, 7), (7, 20), 20], "One number for each output"),
@@ -81,6 +100,9 @@ WRONG = [
     ("1.5", lambda *args: learn(*args, reduction="sum"), "mean of the squares"),
     ("1.5", lambda *args: learn(*args, sign=-1), "subtract"),
     ("1.5", lambda *args: learn(*args, plain=False), "w.item()"),
+    ("1.5", lambda *args: learn_anew(*args, torch.no_grad), "makes a new tensor"),
+    ("1.5", lambda *args: learn_anew(*args, torch.enable_grad), "makes a new tensor"),
+    ("1.5", learn_recorded, "under torch.no_grad()"),
     ("1.5", lambda *args: learn(*args, forget_step=True), "change w and b themselves"),
     ("1.5", lambda *args: learn(*args, start=1.0), "Start both at 0"),
     ("1.5", lambda *args: learn(*args)[0], "two plain numbers"),
@@ -106,5 +128,6 @@ WRONG = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # what PyTorch tells a reader who has lost a gradient
 class TestLesson01(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
