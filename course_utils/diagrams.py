@@ -1,5 +1,7 @@
 """Diagrams drawn from the numbers that they explain. All functions show a figure and return None."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -94,6 +96,113 @@ def im2col(image, kernel, *, at, title):
     _frame(bottom[1], 0, at, 1, 1)
     bottom[1].set_title("row × matrix: all answers at once", loc="center", fontsize=11)
     show_figure(figure, title)
+
+
+def graph(result, parameters, *, title):
+    """The operations that autograd has recorded, read from `result.grad_fn`, and the gradient on each of their arrows.
+
+    The gradients come from a backward pass of their own, which leaves every `.grad` and the graph as they are.
+
+    Args:
+        result: a tensor of one number, before its `backward()`.
+        parameters: {name: tensor of one number}, all that `result` was computed from and that require a gradient.
+
+    Raises:
+        TypeError: result is no tensor.
+        ValueError: result has no graph, or a parameter of it has no name.
+
+    Source: PyTorch's notes "Autograd mechanics".
+    """
+    kind("result", result, torch.Tensor, "a tensor such as a loss")
+    if result.grad_fn is None:
+        raise ValueError("result must be computed from tensors with requires_grad=True; got one without a graph.")
+    names = {id(tensor): f"{name} = {tensor.item():g}" for name, tensor in parameters.items()}
+    columns = _columns(result.grad_fn)
+    if not {id(node.variable) for node in columns if _is_leaf(node)} <= names.keys():
+        raise ValueError(f"parameters must name all tensors that result was computed from; got {list(parameters)}.")
+    gradients = _gradients(result, list(parameters.values()), [node for node in columns if not _is_leaf(node)])
+
+    members = {column: [node for node in columns if columns[node] == column] for column in columns.values()}
+    tallest = max(map(len, members.values()))
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.75 * tallest))
+    boxes, places = {}, {}
+    for column, nodes in members.items():
+        for k, node in enumerate(nodes):
+            places[node] = (column, (len(nodes) - 1) / 2 - k)
+            name = names[id(node.variable)] if _is_leaf(node) else re.sub(r"Backward\d+$", "", node.name())
+            boxes[node] = _box(axes, *places[node], name, COLOURS["train" if _is_leaf(node) else "published"])
+    places[None] = (1, places[result.grad_fn][1])
+    boxes[None] = _box(axes, *places[None], f"{result.item():g}")
+    arrows = [(result.grad_fn, None, torch.ones(()))]
+    for node, to_inputs in gradients.items():
+        arrows += [(child, node, g) for (child, _), g in zip(node.next_functions, to_inputs, strict=True) if child]
+    for start, end, gradient in arrows:
+        _arrow(axes, places[start], places[end], boxes[start], boxes[end], color="#999999")
+        x, y = np.mean([places[start], places[end]], axis=0)
+        text = f"← {gradient.item():g}".replace("-", "−")
+        axes.text(x, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
+    axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.2))
+    axes.axis("off")
+    show_figure(figure, title)
+
+
+def _is_leaf(node):
+    return hasattr(node, "variable")
+
+
+def _columns(last):
+    """Each node of a graph, with its column: 0 for the last, and each input to the left of what it goes into."""
+    columns = {}
+
+    def place(node, column):
+        columns[node] = min(column, columns.get(node, 0))
+        for child, _ in node.next_functions:
+            if child:
+                place(child, column - 1)
+
+    place(last, 0)
+    return columns
+
+
+def _gradients(result, parameters, nodes):
+    """For each node, the gradients that it hands on to its inputs (None where an input asks for none)."""
+    seen, hooks = {}, []
+    for node in nodes:
+        hooks.append(node.register_hook(lambda to_inputs, _, node=node: seen.update({node: to_inputs})))
+    torch.autograd.grad(result, parameters, retain_graph=True)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def cycle(stations, *, title):
+    """Stations in a circle, in the order of the clock, each with an arrow to the next.
+
+    Args:
+        stations: {name: what happens there}.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
+    angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
+    places = list(zip(np.cos(angles), np.sin(angles), strict=True))
+    texts = [f"{name}\n{text}".replace("-", "−") for name, text in stations.items()]
+    boxes = [_box(axes, *place, text) for place, text in zip(places, texts, strict=True)]
+    for k in range(len(stations)):
+        _arrow(axes, places[k - 1], places[k], boxes[k - 1], boxes[k], color=COLOURS["frame"], linewidth=2)
+    axes.set(xlim=(-1.5, 1.5), ylim=(-1.1, 1.3))
+    axes.axis("off")
+    show_figure(figure, title)
+
+
+def _box(axes, x, y, text, colour="#666666"):
+    """A framed text; returns its frame."""
+    style = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 2}
+    return axes.text(x, y, text, ha="center", va="center", bbox=style).get_bbox_patch()
+
+
+def _arrow(axes, start, end, from_box, to_box, **style):
+    """An arrow between two boxes, from edge to edge."""
+    ends = {"patchA": from_box, "patchB": to_box, "shrinkA": 3, "shrinkB": 3}
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "mutation_scale": 14} | ends | style)
 
 
 def architecture(model, input_shape, *, title):

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ._arguments import kind, number, shown, whole
+from ._arguments import kind, number, one_of, shown, whole
 
 # Colours that stay apart for colour-blind readers (M. Okabe and K. Ito, Color universal design, 2008).
 # The same colour is the same thing everywhere in the book.
 COLOURS = {
     "train": "#0072B2",
     "valid": "#D55E00",
+    "held out": "#D55E00",
     "published": "#666666",
     "sigmoid": "#CC79A7",
     "sigmoid − ½": "#882255",
@@ -149,7 +150,7 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     show_figure(figure, title)
 
 
-def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
+def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns=1):
     """Curves over a common axis, in one panel or several side by side.
 
     Args:
@@ -158,11 +159,13 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
             `COLOURS` gets that colour; values shorter than x start at its beginning.
         percent: write values from 0 to 1 as percentages: in all panels (True), or in the panel of this title.
         columns: panels in a row.
+        log: which axes are logarithmic: "", "x", "y" or "xy".
 
     Raises:
         TypeError, ValueError: no line, values that are no numbers, or more of them than x has.
     """
     x, columns = _numbers("x", x), whole("columns", columns, least=1)
+    one_of("log", log, ("", "x", "y", "xy"))
     panels = lines if isinstance(next(iter(_groups("lines", lines).values())), dict) else {"": lines}
     rows = math.ceil(len(panels) / columns)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 2.9 * rows), squeeze=False)
@@ -172,14 +175,17 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, columns=1):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
             style = {"marker": "o", "linestyle": ":"} if label == "published" else {}
             axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
+        axes.set(xlabel=xlabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         axes.set_title(name, fontsize=11, loc="center")
-        axes.set_xlabel(xlabel)
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        if all(float(value).is_integer() for value in x):
+        if "x" not in log and all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[0, 0].set_ylabel(ylabel)
-    grid[0, 0].legend()
+    if len(grid[0, 0].lines) > 3:
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=5, columnspacing=1)
+    else:
+        grid[0, 0].legend()
     show_figure(figure, title)
 
 

@@ -107,6 +107,57 @@ def test_the_architecture_shows_shapes_and_counts(figures):
     assert {"16 × 5 × 5", "48,120", "6 × 28 × 28"} <= set(words)
 
 
+def test_logarithmic_axes_where_they_are_asked(figures):
+    plots.curves([1, 10], {"a": [1, 100]}, title="T", xlabel="x", log="y")
+    assert (figures[0].axes[0].get_xscale(), figures[0].axes[0].get_yscale()) == ("linear", "log")
+
+
+def test_many_curves_have_their_names_below(figures):
+    plots.curves([1, 2], {name: [1, 2] for name in "abcd"}, title="T", xlabel="x")
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == list("abcd")
+    assert figures[0].axes[0].get_legend() is None
+
+
+def test_the_graph_shows_operations_and_gradients_and_leaves_them_alone(figures):
+    w, b = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    loss = (w * 3 + b - 9) ** 2
+    assert diagrams.graph(loss, {"w": w, "b": b}, title="T") is None
+    words = [text.get_text() for text in figures[0].axes[0].texts if text.get_text()]
+    assert sorted(words) == sorted(["w = 1", "b = 2", "Mul", "Add", "Sub", "Pow", "16", "← −24", "← 1"] + ["← −8"] * 4)
+    assert w.grad is None
+    loss.backward()
+    assert (w.grad.item(), b.grad.item()) == (-24, -8)
+
+
+def test_a_graph_with_two_paths_shows_both(figures):
+    w = torch.tensor(2.0, requires_grad=True)
+    diagrams.graph((5 * w + w**2 - 11) ** 2, {"w": w}, title="T")
+    texts = [text for text in figures[0].axes[0].texts if text.get_text()]
+    assert {"← 30", "← 24"} <= {text.get_text() for text in texts}
+    assert len({text.get_position() for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "words"),
+    [
+        (3.0, TypeError, "result must be a tensor"),
+        (torch.zeros(()), ValueError, "requires_grad=True"),
+        (torch.ones((), requires_grad=True) * 2, ValueError, "must name all"),
+    ],
+)
+def test_what_has_no_graph_is_refused(result, error, words, figures):
+    with pytest.raises(error, match=words):
+        diagrams.graph(result, {"w": torch.ones((), requires_grad=True)}, title="T")
+    figures.append(plt.figure())
+
+
+def test_a_cycle_has_a_box_and_an_arrow_for_each_station(figures):
+    assert diagrams.cycle({"forward": "5", "step": "-8", "loss": "16"}, title="T") is None
+    texts = figures[0].axes[0].texts
+    assert [text.get_text() for text in texts if text.get_text()] == ["forward\n5", "step\n−8", "loss\n16"]
+    assert sum(getattr(text, "arrow_patch", None) is not None for text in texts) == 3
+
+
 @pytest.mark.parametrize(("pictures", "words"), [([], "at least one picture"), ([torch.zeros(2, 4, 4)], "H×W")])
 def test_what_is_no_picture_is_refused(pictures, words, figures):
     with pytest.raises(ValueError, match=words):
