@@ -11,7 +11,7 @@
 #
 # *What can you know about a network before you train it?*
 #
-# **Read** 30 min · **Run** 15 s on two CPU cores · **Before this** lesson 2
+# **Read** 30 min · **Run** 10 s on two CPU cores · **Before this** lesson 2
 #
 # ## What you will be able to do
 #
@@ -152,7 +152,7 @@ def published(size, K, S, P, D):
 
 
 print("5 pixels, K = 2, S = 2:", published(5, 2, 2, 0, 1), "places; PyTorch:", output_size(5, 2, 2))
-claim("Without rounding it holds in {value:.0%} of the settings.",
+claim("The formula without rounding holds in {value:.0%} of the settings.",
       agreement(published, conv), at_most=0.6)
 
 # %% [markdown]
@@ -165,6 +165,8 @@ claim("Without rounding it holds in {value:.0%} of the settings.",
 # | PyTorch | on each side | is dropped |
 # | Dive into Deep Learning (d2l) | both sides together | is dropped |
 # | Stanford's CS231n notes | on each side | makes the setting invalid |
+#
+# Here are the same settings, read in three ways. "Left" counts the pixels or zeros that PyTorch drops.
 
 # %%
 def d2l(H, K, S, P):
@@ -176,15 +178,17 @@ def cs231n(H, K, S, P):
     return int(places) if places.is_integer() else "invalid"
 
 
-print("  H  K  S  P  PyTorch  d2l  CS231n")
+print("  H  K  S  P  PyTorch  left  d2l  CS231n")
 settings = [(28, 5, 1, 2), (10, 3, 2, 0), (224, 11, 4, 0), (227, 11, 4, 0), (224, 11, 4, 2)]
 for H, K, S, P in settings:
-    print(f"{H:3} {K:2} {S:2} {P:2} {output_size(H, K, S, P):8} {d2l(H, K, S, P):4}  {cs231n(H, K, S, P)}")
+    left = (H + 2 * P - K) % S
+    print(f"{H:3} {K:2} {S:2} {P:2} {output_size(H, K, S, P):8} {left:5} {d2l(H, K, S, P):4}  "
+          f"{cs231n(H, K, S, P)}")
 
 # %% [markdown]
 # The last three rows are the first layer of AlexNet, a famous network of 2012. Its paper states 224 pixels, says
-# nothing of padding, and needs 55 places. CS231n's notes therefore read 227 pixels; today's copies of the network pad
-# by 2, and round.
+# nothing of padding, and shows 55 places. CS231n's notes therefore read 227 pixels; PyTorch's own copy of the network
+# pads by 2, and rounds.
 #
 # To translate d2l's rule, double the padding.
 
@@ -212,14 +216,18 @@ plots.images(maps, ["P = 0", "P = 1", "S = 2"], columns=3, numbers=True, shared=
              title="Padding gives corners a say; a stride can silence a border")
 
 # %%
-claim("With stride 2, {value} of the 36 pixels are never read.", (maps[2] == 0).sum(), equals=11)
-claim("Padding lets {value:.0f} windows read the corner, instead of one.", maps[1][0, 0], equals=4)
+claim("With stride 2, a 3×3 kernel never reads {value} of the 36 pixels.",
+      (maps[2] == 0).sum(), equals=11)
+claim("Padding lets {value:.0f} windows read the corner pixel, instead of one.",
+      maps[1][0, 0], equals=4)
 
 # %% [markdown]
 # "Padding mainly adjusts the output's size", one tutorial says. It also decides how much the border counts, and it
 # tells the network where the border is (lesson 2).
 #
-# PyTorch's layers take their options in this order: channels in and out for a convolution, then kernel, stride,
+# ## What PyTorch's layers offer
+#
+# They take their options in this order: channels in and out for a convolution, then kernel, stride,
 # padding. A kernel is one number, or a pair for rows and columns.
 #
 # > **Predict before you run.** Which of these layers keep the 28×28 pixels? Which has more channels than before?
@@ -269,28 +277,29 @@ def pool(K, S, P, D):
 
 claim("Rounded up, the formula gives PyTorch's size in {value:.0%} of the settings.",
       agreement(rounded_up, pool), at_most=0.95)
-claim("`conv_output_size` does in {value:.0%}.", agreement(with_rule, pool), equals=1)
+claim("The package's `conv_output_size` gives it in {value:.0%}.",
+      agreement(with_rule, pool), equals=1)
 
 # %% [markdown]
-# A rule was missing: a window that would *begin* in the padding behind the picture, or further out, is dropped again.
-# The package's `conv_output_size` is our `output_size` with that rule, and it checks its arguments.
+# No: a rule was missing. A window that would *begin* in the padding behind the picture, or further out, is dropped
+# again. `conv_output_size` is our `output_size` with that rule, and it checks its arguments.
 #
 # ## Pooling by hand
 #
-# A pooling layer slides a window too, over each channel alone, but it has no weights. It hands on the window's largest
-# number (*max pooling*) or its mean (*average pooling*). Unless you say otherwise, its stride is its size, so that the
-# windows touch.
+# Smaller maps cost less, and each of their numbers stands for more of the picture. A pooling layer makes them smaller:
+# it slides a window over each channel alone, and hands on the window's largest number (*max pooling*) or its mean
+# (*average pooling*). It has no weights. Unless you say otherwise, its stride is its size, so that the windows touch.
 #
 # > **Predict before you run.** What is left of the three rows below?
 
 # %%
-def pool_loops(image, K, summary):
+def pool_loops(image, K, reduce):
     """One number for each K×K window of an H×W image."""
     H, W = (output_size(size, K, K) for size in image.shape)
     answer = image.new_empty(H, W)
     for i in range(H):
         for j in range(W):
-            answer[i, j] = summary(image[i * K:i * K + K, j * K:j * K + K])
+            answer[i, j] = reduce(image[i * K:i * K + K, j * K:j * K + K])
     return answer
 
 
@@ -311,9 +320,11 @@ plots.images([tower, largest, mean], ["photograph", "max", "average"], columns=3
 # %%
 brighter = largest.mean() - tower.mean()
 claim("The maximum raises the mean grey value by {value:.2f}.", brighter, at_least=0.05)
-claim("Of 270 rows of pixels, {value} are left.", len(largest), equals=45)
+claim("Pooling by 6 leaves {value} of 270 rows.", len(largest), equals=45)
 
 # %% [markdown]
+# Dark lines thinner than the window drown in its brightest pixel.
+#
 # For whole batches, `F.unfold` lays out windows as columns (lesson 2). But it puts all channels of a place into *one*
 # column. Pooling wants each channel alone, so we take them apart: one column for each place and channel.
 
@@ -339,7 +350,8 @@ claim("Their means differ from its average pooling by {value:.0e}.", difference,
 # %%
 g = torch.randn(2, 3, 3, 4, dtype=torch.float64)
 winner = columns.argmax(2, keepdim=True)
-routed = torch.zeros_like(columns).scatter_(2, winner, g.flatten(2)[:, :, None])
+g_columns = g.flatten(2)[:, :, None]  # N×C×1×places
+routed = torch.zeros_like(columns).scatter_(2, winner, g_columns)
 by_hand = F.fold(routed.flatten(1, 2), (6, 8), 2, stride=2)
 by_autograd, = torch.autograd.grad(F.max_pool2d(x, 2), x, g)
 claim("By hand and by autograd, max pooling has the same gradient: {value}.",
@@ -381,9 +393,9 @@ def worst_difference(kind, in_torch):
     return worst
 
 
-claim("Max pooling: {value:.0e} is the largest difference.",
+claim("Max pooling by hand differs from PyTorch's by {value:.0e} at most, both ways.",
       worst_difference("max", F.max_pool2d), at_most=1e-12)
-claim("Average pooling: {value:.0e} is the largest difference.",
+claim("Average pooling by hand differs by {value:.0e} at most.",
       worst_difference("average", F.avg_pool2d), at_most=1e-12)
 
 # %% [markdown]
@@ -394,7 +406,8 @@ claim("Average pooling: {value:.0e} is the largest difference.",
 # %%
 box = torch.full((3, 1, 2, 2), 1 / 4, dtype=torch.float64)
 difference = (F.avg_pool2d(x, 2) - F.conv2d(x, box, stride=2, groups=3)).abs().max()
-claim("As a convolution, average pooling differs by {value:.0e}.", difference, at_most=1e-12)
+claim("Written as a convolution, average pooling differs by {value:.0e}.",
+      difference, at_most=1e-12)
 a, b = x.detach(), x.detach().flip(3)
 linear = torch.allclose(F.max_pool2d(a + b, 2), F.max_pool2d(a, 2) + F.max_pool2d(b, 2))
 claim("The maxima of a sum are the sum of the maxima: {value}.", linear, equals=False)
@@ -416,7 +429,7 @@ for name, kernel, stride in [("conv", 5, 1), ("pool", 2, 2), ("conv", 5, 1), ("p
 
 # %% [markdown]
 # That was LeNet, which lesson 6 builds. Now meet the networks of five published tutorials, which later lessons train,
-# and a small one in the style of VGG, a well-known deep network.
+# and a small one in the style of VGG, a well-known deep network. ("Wide" reads MNIST too.)
 
 # %%
 from course_utils.networks import (cifar_net, fashion_net, lenet, mnist_net, small_vgg,
@@ -428,16 +441,16 @@ NETS = {"LeNet": (lenet(), (1, 1, 28, 28)), "MNIST": (mnist_net(), (1, 1, 28, 28
         "wide": (wide_mnist_net(), (1, 1, 28, 28)), "VGG": (small_vgg(), (1, 3, 32, 32))}
 
 # %% [markdown]
-# Do they see as far as the rule says? We measure it. The gradient of a unit in the middle is exactly 0 at the pixels
-# outside of its field. We take eight random pictures, because ReLU and max pooling let only a part of the gradient
-# through at a time, and drop what comes after the last map.
+# Do they see as far as the rule says? We measure it on their last maps. The gradient of the units in the middle is
+# exactly 0 at the pixels outside of their field. We take eight random pictures, because ReLU and max pooling let only
+# a part of the gradient through at a time.
 
 # %%
 def influence(model, channels):
-    """How strongly each pixel of 48×48 changes the middle unit behind the last convolution."""
-    places = takewhile(lambda layer: not isinstance(layer, nn.Flatten | nn.AdaptiveAvgPool2d), model)
+    """How strongly each pixel of 48×48 changes the units in the middle of the last maps."""
+    to_maps = takewhile(lambda layer: not isinstance(layer, nn.Flatten | nn.AdaptiveAvgPool2d), model)
     x = torch.rand(8, channels, 48, 48, requires_grad=True)
-    answer = nn.Sequential(*places).eval()(x)
+    answer = nn.Sequential(*to_maps).eval()(x)
     middle = answer.shape[2] // 2
     answer[:, :, middle, middle].sum().backward()
     return x.grad.abs().mean((0, 1))
@@ -462,11 +475,17 @@ claim("A quarter of the VGG-like field, its middle, carries {value:.0%} of the g
       centre, at_least=0.5)
 
 # %% [markdown]
-# A pixel in the middle reaches the unit on many paths, one at the edge on few. And the CIFAR network sees a horse of
+# A pixel in the middle reaches the unit by many paths, one at the edge by few. And the CIFAR network sees a horse of
 # 32×32 pixels in patches of 9×9; its linear layers alone must put them together. Lesson 11 will come back to that.
 #
-# Depth is the cheap way to see further: two 3×3 convolutions see as far as one 5×5 (exercise 3.3), though they don't
-# compute the same.
+# Depth is the cheap way to see further. Compare two 3×3 convolutions with one 5×5:
+
+# %%
+stack = nn.Sequential(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3))
+claim("Two convolutions of 3×3 see {value} pixels.", receptive_field(stack), equals=5)
+
+# %% [markdown]
+# They see as far, with fewer weights (exercise 3.3), though they don't compute the same.
 #
 # ## What does it cost?
 #
@@ -474,20 +493,21 @@ claim("A quarter of the VGG-like field, its middle, carries {value:.0%} of the g
 # input and one bias. For the Fashion network (lesson 8):
 
 # %%
-layers = [(1 * 3 * 3 + 1) * 64, (64 * 3 * 3 + 1) * 128, (3_200 + 1) * 256, (256 + 1) * 10]
-print(layers)
-claim("That is {value:,} in all.", sum(layers), equals=count_parameters(fashion_net()))
+by_layer = [(1 * 3 * 3 + 1) * 64, (64 * 3 * 3 + 1) * 128, (3_200 + 1) * 256, (256 + 1) * 10]
+print(by_layer)
+claim("The Fashion network has {value:,} parameters.",
+      sum(by_layer), equals=count_parameters(fashion_net()))
 
 # %% [markdown]
-# **Multiply-adds.** Each weight of a convolution works once at every place, so H′·W′ times. This course doesn't count
-# the additions of biases; `torchinfo` does. (Older tutorials print such tables with `torchsummary`. It is no longer
-# maintained, and wants the shape without the batch axis. `torchinfo` wants it with.)
+# **Multiply-adds.** A weight of a convolution works once at every place, so H′·W′ times; one of a linear layer, once.
+# This course doesn't count the additions of biases; `torchinfo` does. (Older tutorials print such tables with
+# `torchsummary`. It is no longer maintained, and wants the shape without the batch axis. `torchinfo` wants it with.)
 
 # %%
 report = summary(fashion_net(), (1, 1, 28, 28), verbose=0)
 ours, biases = count_macs(fashion_net(), (1, 1, 28, 28)), 64 * 26 * 26 + 128 * 11 * 11 + 256 + 10
-claim("We count {value:,} multiply-adds.", ours, equals=10_132_224)
-claim("torchinfo counts {value:,}.", report.total_mult_adds, equals=ours + biases)
+claim("For one image it does {value:,} multiply-adds, biases not counted.", ours, equals=10_132_224)
+claim("With biases, torchinfo counts {value:,}.", report.total_mult_adds, equals=ours + biases)
 
 # %% [markdown]
 # **Memory.** A `float32` takes four bytes. There is one for each parameter and, in training, one for nearly each
@@ -529,12 +549,13 @@ plots.bars({kind: {name: cost[name][kind] for name in NETS} for kind in kinds},
            title="Three costs, three different orders", ylabel="count", log=True)
 
 # %% [markdown]
-# In mebibytes (MiB, 2²⁰ bytes), for the Fashion network:
+# How much memory is that, in mebibytes (MiB, 2²⁰ bytes)?
 
 # %%
 MIB = 2**20 / 4  # so many float32 numbers make one
-claim("Its weights take {value:.2f} MiB.", cost["Fashion"]["parameters"] / MIB, equals=3.42, within=0.005)
-claim("Its activations and their gradients take {value:.2f} MiB an image.",
+claim("The Fashion network's parameters take {value:.2f} MiB.",
+      cost["Fashion"]["parameters"] / MIB, equals=3.42, within=0.005)
+claim("Its activations and as many gradients take {value:.2f} MiB for one image.",
       2 * cost["Fashion"]["activations"] / MIB, equals=0.69, within=0.005)
 
 # %% [markdown]
@@ -587,11 +608,12 @@ for name, head in heads.items():
 
 # %%
 larger = heads["averages"](features(torch.rand(1, 3, 200, 400)))
-claim("The third reads pictures of any size: {value}.", larger.shape == (1, 256), equals=True)
+claim("With global averages, a larger picture fits too: {value}.",
+      larger.shape == (1, 256), equals=True)
 
 # %% [markdown]
-# The third has few parameters, but no longer knows where in the picture something was. Whether that hurts is a
-# question for lesson 12.
+# The third head has few parameters and reads pictures of any size, but no longer knows where in the picture something
+# was. Whether that hurts is a question for lesson 12.
 #
 # Flattening has a trap of its own. One tutorial calls forms like these equal.
 #
@@ -621,8 +643,7 @@ claim("`reshape` gives the shape {value}.", str(tuple(channels_behind.reshape(8,
       equals="(8, 400)")
 
 # %% [markdown]
-# Last, seven flattened sizes that the tutorials print: maps × pixels. Does our rule give them all? And without
-# rounding down?
+# Last, seven flattened sizes that tutorials print. Does our rule give them all?
 
 # %%
 def side(size, layers, formula):
@@ -631,25 +652,30 @@ def side(size, layers, formula):
     return size
 
 
-C3, C5, POOL, C3_BY_2 = (3, 1, 0), (5, 1, 0), (2, 2, 0), (3, 2, 0)
-PRINTED = {  # size: maps, pixels of the image, layers (K, S, P)
-    400: (16, 28, [(5, 1, 2), POOL, C5, POOL]), 9_216: (64, 28, [C3, C3, POOL]),
-    3_200: (128, 28, [C3, POOL, C3, POOL]), 256: (16, 28, [C5, POOL, C5, POOL]),
-    13_824: (96, 32, [C3, C3, C3, C3_BY_2]), 11_616: (96, 32, [C5, C3, C3, C3_BY_2]),
-    25_088: (128, 28, [(3, 1, 1), (3, 1, 1), POOL]),
-}
-
-
-def found(formula):
-    return sum(maps * side(pixels, layers, formula)**2 == size
-               for size, (maps, pixels, layers) in PRINTED.items())
-
-
-claim("Our rule gives {value} of the seven.", found(output_size), equals=7)
-claim("Without rounding, {value} come out.", found(published), equals=4)
+C3, C5, C3_STRIDE2, POOL = (3, 1, 0), (5, 1, 0), (3, 2, 0), (2, 2, 0)
+TUTORIALS = [  # name, maps, pixels of the image, layers as (K, S, P), printed size
+    ("LeNet", 16, 28, [(5, 1, 2), POOL, C5, POOL], 400),
+    ("MNIST", 64, 28, [C3, C3, POOL], 9_216),
+    ("Fashion", 128, 28, [C3, POOL, C3, POOL], 3_200),
+    ("Fashion, small", 16, 28, [C5, POOL, C5, POOL], 256),
+    ("CIFAR", 96, 32, [C3, C3, C3, C3_STRIDE2], 13_824),
+    ("CIFAR, 5×5", 96, 32, [C5, C3, C3, C3_STRIDE2], 11_616),
+    ("wide", 128, 28, [(3, 1, 1), (3, 1, 1), POOL], 25_088),
+]
+for name, maps, pixels, layers, printed in TUTORIALS:
+    places = side(pixels, layers, output_size)
+    print(f"{name:15}{maps:4}·{places}² = {maps * places**2:6,}, printed: {printed:6,}")
 
 # %% [markdown]
-# Three were right only because PyTorch rounds down on the way, and drops a row and a column of pixels.
+# > **Predict before you run.** How many would come out without rounding down?
+
+# %%
+unrounded = sum(maps * side(pixels, layers, published)**2 == printed
+                for _, maps, pixels, layers, printed in TUTORIALS)
+claim("Without rounding down, {value} of the seven come out.", unrounded, equals=4)
+
+# %% [markdown]
+# The other three lose a row and a column of pixels on the way.
 #
 # ## Exercises
 #
@@ -747,8 +773,8 @@ assert check("3.5", separable_solution)
 # ### Exercise 3.6 · Design
 #
 # Build an `nn.Sequential` for N×3×32×32 images that answers with N×10 logits, whose convolutions and poolings see at
-# least 32 pixels, with at most 300,000 parameters **and** at most 20 million multiply-adds: half of the VGG-like
-# network's.
+# least 32 pixels, with at most 300,000 parameters **and** at most 20 million multiply-adds: about half of the VGG-like
+# network's. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
 
 # %%
 design = ...

@@ -100,8 +100,7 @@ def pool2d_backward(grad, x, kernel_size, kind, *, stride=None, padding=0, ceil_
     Raises:
         TypeError, ValueError: `grad` does not have the shape of the answer, or the forward pass would be refused.
 
-    Source: M. Ranzato, F. J. Huang, Y. Boureau, Y. LeCun, Unsupervised learning of invariant feature hierarchies,
-    CVPR 2007, for the maximum; the chain rule.
+    Source: the chain rule; for ties, what `torch.nn.functional.max_pool2d` does.
     """
     H, W = x.shape[-2:]
     stride, shape, x = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
