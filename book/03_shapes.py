@@ -772,9 +772,9 @@ assert check("3.5", separable_solution)
 # %% [markdown]
 # ### Exercise 3.6 · Design
 #
-# Build an `nn.Sequential` for N×3×32×32 images that answers with N×10 logits, whose convolutions and poolings see at
-# least 32 pixels, with at most 300,000 parameters **and** at most 20 million multiply-adds: about half of the VGG-like
-# network's. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
+# Build an `nn.Sequential` for N×3×32×32 images that answers with N×10 logits. It has at least four convolutions, which
+# see (with the poolings) at least 32 pixels; at most 300,000 parameters; **and** at most 20 million multiply-adds, about
+# half of the VGG-like network's. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
 
 # %%
 design = ...

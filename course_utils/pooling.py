@@ -9,19 +9,18 @@ import torch.nn.functional as F
 from ._arguments import one_of, tensor, whole
 from .shapes import conv_output_size
 
-KINDS = ("max", "average")
+OUTSIDE = {"max": float("-inf"), "average": 0.0}  # what stands around the picture: it never wins, and adds nothing
 
 
 def _prepared(x, kernel_size, kind, stride, padding, ceil_mode):
-    """The stride, the shape N×C×OH×OW of the answer, and x with its padding: −∞ for max, 0 for average."""
+    """Check the arguments, and return the stride, the shape N×C×OH×OW of the answer, and x with its padding."""
     tensor("x", x, "N×C×H×W", floating=True)
-    one_of("kind", kind, KINDS)
+    one_of("kind", kind, OUTSIDE)
     kernel_size = whole("kernel_size", kernel_size, least=1)
     stride = kernel_size if stride is None else stride
     padding = whole("padding", padding, least=0, most=kernel_size // 2)
     sizes = [conv_output_size(size, kernel_size, stride, padding, ceil_mode=ceil_mode) for size in x.shape[2:]]
-    nothing = float("-inf") if kind == "max" else 0.0
-    return stride, (*x.shape[:2], *sizes), F.pad(x, (padding,) * 4, value=nothing)
+    return stride, (*x.shape[:2], *sizes), F.pad(x, (padding,) * 4, value=OUTSIDE[kind])
 
 
 def pool2d_loops(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=False):
@@ -54,21 +53,18 @@ def pool2d_loops(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=Fals
     return answer
 
 
-def _columns(x, kernel_size, stride, shape, beyond):
-    """Every window of every channel as one column, N×C×(K·K)×(OH·OW), and the size of x with what hangs over its end.
-
-    beyond: the number that stands where a window hangs over the end.
-    """
-    ends = [max(0, (shape[axis] - 1) * stride + kernel_size - x.shape[axis]) for axis in (2, 3)]
-    x = F.pad(x, (0, ends[1], 0, ends[0]), value=beyond)
+def _columns(x, kernel_size, kind, stride, shape):
+    """Every window of every channel as one column, N×C×(K·K)×(OH·OW), and the size of x with what hangs over."""
+    over = [max(0, (shape[axis] - 1) * stride + kernel_size - x.shape[axis]) for axis in (2, 3)]
+    x = F.pad(x, (0, over[1], 0, over[0]), value=OUTSIDE[kind])
     columns = F.unfold(x, kernel_size, stride=stride)  # N×(C·K·K)×(OH·OW): all channels of a place in one column
     return columns.view(*shape[:2], kernel_size**2, -1), x.shape[2:]
 
 
 def _counts(x, kernel_size, stride, shape):
-    """How many numbers each window holds, those that hang over the end not counted: (K·K)×(OH·OW) → OH·OW."""
-    ones, _ = _columns(torch.ones_like(x[:1, :1]), kernel_size, stride, (1, 1, *shape[2:]), 0.0)
-    return ones.sum(2)
+    """How many pixels each window holds, without those that hang over the end: 1×1×(OH·OW)."""
+    columns, _ = _columns(torch.ones_like(x[:1, :1]), kernel_size, "average", stride, (1, 1, *shape[2:]))
+    return columns.sum(2)
 
 
 def pool2d_unfold(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=False):
@@ -77,11 +73,9 @@ def pool2d_unfold(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=Fal
     Arguments, answer, errors and source are those of `pool2d_loops`.
     """
     stride, shape, x = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
-    if kind == "max":
-        columns, _ = _columns(x, kernel_size, stride, shape, float("-inf"))
-        return columns.amax(2).view(shape)
-    columns, _ = _columns(x, kernel_size, stride, shape, 0.0)
-    return (columns.sum(2) / _counts(x, kernel_size, stride, shape)).view(shape)
+    columns, _ = _columns(x, kernel_size, kind, stride, shape)
+    answer = columns.amax(2) if kind == "max" else columns.sum(2) / _counts(x, kernel_size, stride, shape)
+    return answer.view(shape)
 
 
 def pool2d_backward(grad, x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=False):
@@ -102,15 +96,14 @@ def pool2d_backward(grad, x, kernel_size, kind, *, stride=None, padding=0, ceil_
 
     Source: the chain rule; for ties, what `torch.nn.functional.max_pool2d` does.
     """
-    H, W = x.shape[-2:]
-    stride, shape, x = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
-    if grad.shape != shape:
-        raise ValueError(f"grad must have the shape of the answer, {shape}; got {tuple(grad.shape)}.")
+    stride, shape, padded = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
+    tensor("grad", grad, "×".join(map(str, shape)), floating=True)
     grad = grad.reshape(*shape[:2], 1, -1)
-    columns, size = _columns(x, kernel_size, stride, shape, float("-inf") if kind == "max" else 0.0)
+    columns, size = _columns(padded, kernel_size, kind, stride, shape)
     if kind == "max":
         shares = torch.zeros_like(columns).scatter_(2, columns.argmax(2, keepdim=True), grad)
     else:
-        shares = (grad / _counts(x, kernel_size, stride, shape)).expand_as(columns)
+        shares = (grad / _counts(padded, kernel_size, stride, shape)).expand_as(columns)
     back = F.fold(shares.flatten(1, 2), size, kernel_size, stride=stride)  # adds up where windows overlap
+    H, W = x.shape[2:]
     return back[:, :, padding : padding + H, padding : padding + W]

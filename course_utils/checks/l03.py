@@ -116,11 +116,21 @@ def inner_average(answer):
     return right("This is `count_include_pad=False`. With it, a blurred picture keeps its brightness at the border.")
 
 
+def _shape(model, input_shape):
+    """The shape of the model's answer. This also fills in lazy layers, before anything is counted."""
+    was_training = model.training
+    with torch.no_grad():
+        shape = tuple(model.eval()(torch.zeros(input_shape)).shape)
+    model.train(was_training)
+    return shape
+
+
 @checker("3.5")
 def separable(answer):
     """an `nn.Sequential` of two convolutions."""
     if not isinstance(answer, nn.Module):
         return wrong(f"your answer is of type {type(answer).__name__}", hint="Give the `nn.Sequential` itself.")
+    shape = _shape(answer, (2, 64, 5, 6))
     count = count_parameters(answer)
     if count == 64 * 128 * 9:
         return wrong("this is the full convolution", hint="Let the 3×3 kernels see one channel each.")
@@ -128,8 +138,6 @@ def separable(answer):
         return wrong(f"it has {count:,} parameters", hint="Leave out the biases of both layers: bias=False.")
     if count == 64 * 128 + 128 * 9:
         return wrong(f"it has {count:,} weights", hint="Places first: then only 64 channels need a 3×3 kernel.")
-    with torch.no_grad():
-        shape = tuple(answer(torch.zeros(2, 64, 5, 6)).shape)
     if shape != (2, 128, 5, 6):
         return wrong(f"(2, 64, 5, 6) becomes {shape}", hint="A 3×3 kernel needs a padding of 1 to keep the size.")
     x = torch.rand(1, 64, 5, 5, requires_grad=True)
@@ -138,8 +146,8 @@ def separable(answer):
         return wrong("a unit does not see every channel", hint="The second layer must mix all 64: no groups there.")
     if count != 64 * 9 + 64 * 128:
         return wrong(f"it has {count:,} weights", hint="64 kernels of 3×3, then 128 filters of 64×1×1.")
-    if (reached.any(1).sum()) != 9:
-        return wrong(f"a unit sees {reached.any(1).sum()} places", hint="The first kernel is 3×3, the second 1×1.")
+    if (places := reached.any(1).sum().item()) != 9:
+        return wrong(f"a unit sees {places} places", hint="The first kernel is 3×3, the second 1×1.")
     return right(
         f"{64 * 128 * 9 / count:.1f} times fewer weights, and as many times fewer multiply-adds: MobileNet's idea."
     )
@@ -150,12 +158,12 @@ def design(answer):
     """an `nn.Sequential` for images of 3×32×32."""
     if not isinstance(answer, nn.Module):
         return wrong(f"your answer is of type {type(answer).__name__}", hint="Give the network itself.")
+    shape = _shape(answer, (2, 3, 32, 32))
     field, parameters, macs = receptive_field(answer), count_parameters(answer), count_macs(answer, (1, 3, 32, 32))
-    answer.eval()
-    with torch.no_grad():
-        shape = tuple(answer(torch.zeros(2, 3, 32, 32)).shape)
     if shape != (2, 10):
         return wrong(f"two images give {shape}", hint="Ten logits an image: end with a `Linear` to 10.")
+    if (convolutions := sum(isinstance(layer, nn.Conv2d) for layer in answer.modules())) < 4:
+        return wrong(f"it has {convolutions} convolutions", hint="Four at least: pooling alone learns nothing.")
     if field < 32:
         return wrong(f"it sees {field} pixels", hint="Pool or stride earlier: each later kernel then reaches further.")
     if parameters > 300_000:
