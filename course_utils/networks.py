@@ -1,6 +1,6 @@
 """Networks that more than one lesson uses: LeNet, built in lesson 6, and those that lesson 3 measures.
 
-All are plain `nn.Sequential`s of layers, with random weights, and answer with N×10 logits.
+Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
 
 from torch import nn

@@ -45,8 +45,8 @@ def conv_output_size(
 def receptive_field(model: nn.Module) -> int:
     """The side, in pixels, of the square that one answer of a network's convolutions and poolings looks at.
 
-    From layer to layer, field += dilation·(kernel_size − 1)·jump, then jump *= stride: `jump` is how many pixels of
-    the image two neighbouring answers lie apart.
+    Each layer adds dilation·(kernel_size − 1)·jump to the field, and multiplies the jump by its stride. The jump is how
+    many pixels of the image two neighbouring answers lie apart.
 
     Args:
         model: layers that run one after another, in the order of `model.modules()`. The count ends where places end:
