@@ -72,7 +72,7 @@ def weights_of(answer):
     if answer == expected:
         return right(
             "With C channels: 18·C² against 25·C², and 27·C² against 49·C². "
-            "The stack is cheaper and has room for more activations, but it cannot make every kernel of the large one."
+            "The stack is cheaper and may hold another ReLU, but it cannot make every kernel of the large one."
         )
     if answer == [count * kernel**2 for count, kernel in stacks]:
         return wrong("these are the weights for one channel in and one out", hint="Each pair of channels has a kernel.")
