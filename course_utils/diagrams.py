@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from ._arguments import kind, shape, tensor, whole
 from .plots import COLOURS, WIDTH, draw_picture, show_figure
+from .shapes import conv_output_size
 
 
 def _frame(axes, row, column, height, width):
@@ -203,6 +204,46 @@ def _arrow(axes, start, end, from_box, to_box, **style):
     """An arrow between two boxes, from edge to edge."""
     ends = {"patchA": from_box, "patchB": to_box, "shrinkA": 3, "shrinkB": 3}
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "mutation_scale": 14} | ends | style)
+
+
+def places(settings, *, title):
+    """Every place that a kernel takes along a line of pixels, one place below the other; two panels in a row.
+
+    White squares are pixels, grey ones padding, orange ones what the kernel reads. A cross marks a pixel that it reads
+    nowhere.
+
+    Args:
+        settings: for each panel the arguments of `conv_output_size`, such as {"size": 5, "kernel_size": 3}.
+    """
+    counts = [conv_output_size(**setting) for setting in settings]
+    heights = [max(counts[row : row + 2]) + 2 for row in range(0, len(counts), 2)]
+    size = (WIDTH, 0.3 * sum(heights) + 0.4)
+    figure, grid = plt.subplots(len(heights), 2, figsize=size, squeeze=False, height_ratios=heights)
+    first = min(-setting.get("padding", 0) for setting in settings)
+    end = max(setting["size"] + setting.get("padding", 0) for setting in settings)
+    for k, axes in enumerate(grid.flat):
+        axes.set(xlim=(first - 1, end + 1), ylim=(1 - heights[k // 2], 1.1))
+        axes.axis("off")
+        if k < len(settings):
+            _line_of_places(axes, settings[k], counts[k])
+    show_figure(figure, title)
+
+
+def _line_of_places(axes, setting, count):
+    """One panel of `places`: the line of pixels at the top, and below it what the kernel reads at each place."""
+    signs = {"size": "H", "kernel_size": "K", "stride": "S", "padding": "P", "dilation": "D"}
+    sizes = ", ".join(f"{sign} = {setting[name]}" for name, sign in signs.items() if name in setting)
+    axes.set_title(f"{sizes}  →  {count}", fontsize=11, loc="center")
+    padding = setting.get("padding", 0)
+    taps = np.arange(setting["kernel_size"]) * setting.get("dilation", 1) - padding
+    read = np.arange(count)[:, None] * setting.get("stride", 1) + taps  # place × weight: the pixel that they meet
+    for x in range(-padding, setting["size"] + padding):
+        inside = 0 <= x < setting["size"]
+        axes.add_patch(Rectangle((x, 0), 1, 1, facecolor="white" if inside else "#CCCCCC", edgecolor="#666666"))
+        if inside and x not in read:
+            axes.plot([x + 0.2, x + 0.8, np.nan, x + 0.2, x + 0.8], [0.2, 0.8, np.nan, 0.8, 0.2], color="black")
+    for (place, _), x in np.ndenumerate(read):
+        axes.add_patch(Rectangle((x, -place - 1), 1, 0.75, facecolor=COLOURS["frame"], edgecolor="white"))
 
 
 def architecture(model, input_shape, *, title):

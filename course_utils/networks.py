@@ -1,8 +1,12 @@
-"""Networks that more than one lesson uses, each built in the lesson that introduces it."""
+"""Networks that more than one lesson uses: LeNet, built in lesson 6, and those that lesson 3 measures.
+
+Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
+"""
 
 from torch import nn
 
 from ._arguments import function
+from .shapes import conv_output_size
 
 
 def lenet(activation: type[nn.Module] = nn.ReLU, pool: type[nn.Module] = nn.AvgPool2d) -> nn.Sequential:
@@ -27,4 +31,83 @@ def lenet(activation: type[nn.Module] = nn.ReLU, pool: type[nn.Module] = nn.AvgP
         nn.Linear(400, 120), activation(),
         nn.Linear(120, 84), activation(),
         nn.Linear(84, 10),
+    )
+
+
+def mnist_net() -> nn.Sequential:
+    """PyTorch's own MNIST example: N×1×28×28 images, 1,199,882 parameters.
+
+    Source: `mnist/main.py` of the repository pytorch/examples, whose last layer is a log-softmax.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(),
+        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
+        nn.Flatten(),
+        nn.Linear(9_216, 128), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(128, 10),
+    )
+
+
+def fashion_net() -> nn.Sequential:
+    """A published network for FashionMNIST: N×1×28×28 images, 896,522 parameters."""
+    return nn.Sequential(
+        nn.Conv2d(1, 64, 3), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Conv2d(64, 128, 3), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(3_200, 256), nn.ReLU(),
+        nn.Linear(256, 10),
+    )
+
+
+def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int = 3) -> nn.Sequential:
+    """A published network for CIFAR-10: N×3×32×32 images, 3,716,154 parameters. No pooling, no padding.
+
+    Args:
+        c1, c2: channels of the first and of the last two convolutions.
+        hidden: numbers between the two linear layers.
+        first_kernel: kernel size of the first convolution.
+
+    Source: T. Flores, Intro to PyTorch 2: convolutional neural networks, Towards Data Science, 2023. There dropout is
+    a function that stays on in evaluation; here it is a layer that does not.
+    """
+    side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
+    return nn.Sequential(
+        nn.Conv2d(3, c1, first_kernel), nn.ReLU(),
+        nn.Conv2d(c1, c1, 3), nn.ReLU(), nn.Dropout(0.1),
+        nn.Conv2d(c1, c2, 3), nn.ReLU(),
+        nn.Conv2d(c2, c2, 3, stride=2), nn.ReLU(), nn.Dropout(0.5),
+        nn.Flatten(), nn.BatchNorm1d(c2 * side**2), nn.ReLU(),
+        nn.Linear(c2 * side**2, hidden), nn.ReLU(),
+        nn.Linear(hidden, 10),
+    )
+
+
+def wide_mnist_net() -> nn.Sequential:
+    """A published network for MNIST: N×1×28×28 images, 25,775,882 parameters, nearly all of them in one layer."""
+    return nn.Sequential(
+        nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(25_088, 1_024), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(1_024, 10),
+    )
+
+
+def small_vgg() -> nn.Sequential:
+    """A small network in the manner of VGG: N×3×32×32 images, 288,746 parameters.
+
+    3×3 convolutions without bias, each with batch normalisation; two of each width; global average pooling.
+
+    Source: after K. Simonyan and A. Zisserman, arXiv 1409.1556, and M. Lin, Q. Chen, S. Yan, arXiv 1312.4400.
+    """
+
+    def conv(in_channels, out_channels):
+        return nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
+
+    return nn.Sequential(
+        *conv(3, 32), *conv(32, 32), nn.MaxPool2d(2),
+        *conv(32, 64), *conv(64, 64), nn.MaxPool2d(2),
+        *conv(64, 128), *conv(128, 128), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(128, 10),
     )

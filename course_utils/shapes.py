@@ -1,4 +1,4 @@
-"""What an architecture costs, before it is trained: sizes, parameters, multiply-adds."""
+"""What an architecture does and costs, before it is trained: sizes, receptive field, parameters, multiply-adds."""
 
 import torch
 from torch import nn
@@ -6,8 +6,10 @@ from torch import nn
 from ._arguments import kind, shape, whole
 
 
-def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
-    """How many places a kernel takes along one axis.
+def conv_output_size(
+    size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1, *, ceil_mode: bool = False
+) -> int:
+    """How many places a kernel or a pooling window takes along one axis.
 
     ⌊(size + 2·padding − dilation·(kernel_size − 1) − 1) / stride⌋ + 1
 
@@ -15,23 +17,62 @@ def conv_output_size(size: int, kernel_size: int, stride: int = 1, padding: int 
         size: length of the input along this axis, in pixels.
         kernel_size, stride, dilation: at least 1.
         padding: pixels added at each of the two ends, at least 0.
+        ceil_mode: round up instead: one more place, which hangs over the end, if it begins before that end's padding.
 
     Raises:
         TypeError: an argument is no whole number.
         ValueError: it lies outside its range, or the kernel does not fit into the padded input.
 
-    Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, arXiv 1603.07285.
+    Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, arXiv 1603.07285; for
+    `ceil_mode` the documentation of `torch.nn.MaxPool2d`.
     """
     size, kernel_size = whole("size", size, least=1), whole("kernel_size", kernel_size, least=1)
     stride, dilation = whole("stride", stride, least=1), whole("dilation", dilation, least=1)
     padding = whole("padding", padding, least=0)
     reach = dilation * (kernel_size - 1) + 1
-    if reach > size + 2 * padding:
+    room = size + 2 * padding - reach  # how far the kernel can move
+    steps = -(-room // stride) if ceil_mode else room // stride
+    if ceil_mode and steps * stride >= size + padding:
+        steps -= 1
+    if steps < 0:
         raise ValueError(
             f"A kernel that reaches over {reach} pixels does not fit into {size} + 2·{padding} pixels. "
             "Use a smaller kernel or dilation, or more padding."
         )
-    return (size + 2 * padding - reach) // stride + 1
+    return steps + 1
+
+
+def receptive_field(model: nn.Module) -> int:
+    """The side, in pixels, of the square that one answer of a network's convolutions and poolings looks at.
+
+    Each layer adds dilation·(kernel_size − 1)·jump to the field, and multiplies the jump by its stride. The jump is how
+    many pixels of the image two neighbouring answers lie apart.
+
+    Args:
+        model: layers that run one after another, in the order of `model.modules()`. The count ends where places end:
+            at the first `nn.Flatten`, `nn.Linear` or adaptive pooling.
+
+    Raises:
+        ValueError: a layer has other sizes along rows than along columns.
+
+    Source: A. Araujo, W. Norris, J. Sim, Computing receptive fields of convolutional neural networks, Distill, 2019.
+    """
+    field, jump = 1, 1
+    for layer in model.modules():
+        if isinstance(layer, nn.Flatten | nn.Linear | nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+            break
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            field += _side(layer, "dilation") * (_side(layer, "kernel_size") - 1) * jump
+            jump *= _side(layer, "stride")
+    return field
+
+
+def _side(layer, name):
+    """A size of a layer that is the same along rows and columns; 1 where the layer has none."""
+    size = getattr(layer, name, 1)
+    if isinstance(size, tuple) and len(set(size)) > 1:
+        raise ValueError(f"receptive_field needs square layers; got {layer} with {name} {size}.")
+    return size[0] if isinstance(size, tuple) else size
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -171,3 +171,10 @@ def test_percentages_stand_where_they_are_asked(percent, written, figures):
     figures[0].canvas.draw()
     labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figures[0].axes]
     assert [all(text.endswith("%") for text in texts) for texts in labels] == written
+
+
+def test_places_mark_what_is_read_and_what_is_not(figures):
+    settings = [{"size": 6, "kernel_size": 3, "stride": 2}, {"size": 5, "kernel_size": 3, "padding": 1, "dilation": 2}]
+    assert diagrams.places([*settings, settings[0]], title="T") is None
+    drawn = [(len(axes.patches), len(axes.lines)) for axes in figures[0].axes]
+    assert drawn == [(6 + 2 * 3, 1), (5 + 2 + 3 * 3, 0), (6 + 2 * 3, 1), (0, 0)]  # squares, crosses

@@ -1,4 +1,4 @@
-"""Sizes, parameters and multiply-adds, against torch and by arithmetic."""
+"""Sizes, receptive fields, parameters and multiply-adds, against torch and by arithmetic."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils.networks import lenet
-from course_utils.shapes import conv_output_size, count_macs, count_parameters
+from course_utils.networks import cifar_net, fashion_net, lenet, mnist_net, small_vgg, wide_mnist_net
+from course_utils.shapes import conv_output_size, count_macs, count_parameters, receptive_field
 
 
 @settings(max_examples=300, deadline=None)
@@ -22,6 +22,20 @@ def test_output_size_is_torchs(size, kernel_size, stride, padding, dilation):
     else:
         mine = conv_output_size(size, kernel_size, stride, padding, dilation)
         assert mine == layer(torch.zeros(1, 1, size)).shape[-1]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 6), st.integers(1, 7), st.integers(0, 3), st.integers(1, 4), st.booleans())
+def test_pooled_size_is_torchs(size, kernel_size, stride, padding, dilation, ceil_mode):
+    padding = min(padding, kernel_size // 2)  # torch asks for this
+    layer = nn.MaxPool1d(kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
+    try:
+        expected = layer(torch.zeros(1, 1, size)).shape[-1]
+    except RuntimeError:
+        with pytest.raises(ValueError, match="does not fit"):
+            conv_output_size(size, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode)
+    else:
+        assert conv_output_size(size, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode) == expected
 
 
 @pytest.mark.parametrize(
@@ -64,3 +78,39 @@ def test_counting_macs_changes_nothing():
     with pytest.raises(RuntimeError):
         count_macs(model, (4, 3, 8, 8))
     assert not any(layer._forward_hooks for layer in model) and model.training
+
+
+def seen(model, size):
+    """The span of rows and of columns that change the middle answer: one NaN pixel at a time, which spoil it?"""
+    x = torch.zeros(size * size, 1, size, size)
+    x.view(size * size, -1).fill_diagonal_(float("nan"))
+    answer = model.eval()(x)
+    touched = answer[:, 0, answer.shape[2] // 2, answer.shape[3] // 2].isnan().view(size, size)
+    lines = (touched.any(axis).nonzero() for axis in (1, 0))
+    return tuple((places.max() - places.min() + 1).item() for places in lines)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2), st.booleans()), max_size=3))
+def test_receptive_field_is_what_a_broken_pixel_spoils(rows):
+    layers = []
+    for kernel_size, stride, dilation, pools in rows:
+        sizes = {"stride": stride, "dilation": dilation}
+        layers.append(nn.MaxPool2d(kernel_size, **sizes) if pools else nn.Conv2d(1, 1, kernel_size, **sizes))
+    model = nn.Sequential(*layers, nn.ReLU())
+    field = receptive_field(model)
+    assert seen(model, max(1, field + 2)) == (field, field)
+
+
+@pytest.mark.parametrize(
+    ("network", "field"),
+    [(lenet, 16), (mnist_net, 6), (fashion_net, 10), (cifar_net, 9), (wide_mnist_net, 6), (small_vgg, 32)],
+)
+def test_receptive_field_of_known_networks(network, field):
+    assert receptive_field(network()) == field
+
+
+def test_receptive_field_asks_for_square_layers():
+    assert receptive_field(nn.Sequential(nn.AvgPool2d((2, 2)), nn.AdaptiveAvgPool2d(1), nn.Conv2d(1, 1, 9))) == 2
+    with pytest.raises(ValueError, match=r"square layers; got Conv2d.* with kernel_size \(1, 7\)"):
+        receptive_field(nn.Conv2d(3, 3, (1, 7)))
