@@ -96,3 +96,43 @@ def architecture(model, input_shape, *, title):
     axes.set(xlim=(-0.42, 1.65), ylim=(-len(blocks) + 0.4, 1.1))
     axes.axis("off")
     show_figure(figure, title)
+
+
+def arithmetic(rows, *, title):
+    """A computation as one writes it on paper: small arrays of numbers, with signs between them.
+
+    Numbers stand there to three decimals. All cells have one size and one scale of colours: red is positive, blue
+    negative.
+
+    Args:
+        rows: the lines. Each is a list of signs, such as "→", and arrays: (name, H×W tensor or single number), or
+            (name, H×W tensor, (row, column, height, width)) with a frame around that part.
+    """
+    cell, letter = 0.5, 0.085  # inches
+    rows = [[item if isinstance(item, str) else (item[0], torch.atleast_2d(torch.as_tensor(item[1])), *item[2:])
+             for item in row] for row in rows]  # fmt: skip
+    arrays = [[item[1] for item in row if not isinstance(item, str)] for row in rows]
+    limit = max(array.abs().max().item() for row in arrays for array in row)
+    heights = [cell * max(len(array) for array in row) + 0.4 for row in arrays]
+    widths = [
+        [letter * len(item) + 0.25 if isinstance(item, str) else max(letter * len(item[0]), cell * item[1].shape[1])
+         for item in row]
+        for row in rows
+    ]  # fmt: skip
+    size = np.array([max(map(sum, widths)), sum(heights) + 0.3])
+    figure = plt.figure(figsize=size, layout="none")
+    for row, row_widths, height, below in zip(rows, widths, heights, np.cumsum(heights), strict=True):
+        middle = sum(heights) - below + (height - 0.4) / 2
+        for item, width, left in zip(row, row_widths, np.cumsum([0, *row_widths[:-1]]), strict=True):
+            centre = np.array([left + width / 2, middle])
+            if isinstance(item, str):
+                figure.text(*centre / size, item, ha="center", va="center", fontsize=12)
+                continue
+            name, array, *frame = item
+            sides = cell * np.array(array.shape[::-1])
+            axes = figure.add_axes((*(centre - sides / 2) / size, *sides / size))
+            draw_picture(axes, array.detach().round(decimals=3), signed=True, numbers=True, limit=limit)
+            axes.set_title(name, loc="center", fontsize=10)
+            for place in frame:
+                _frame(axes, *place)
+    show_figure(figure, title)
