@@ -49,7 +49,7 @@ def paid_out(answer):
     [expected] = torch.autograd.grad(F.max_pool2d(maps[None, None], 2)[0, 0], maps, g)
     answer = torch.as_tensor(answer, dtype=torch.float32)
     if answer.shape != (4, 4):
-        return wrong(f"your answer has shape {tuple(answer.shape)}", hint="The gradient has the feature map's shape: 4×4.")
+        return wrong(f"your answer has shape {tuple(answer.shape)}", hint="The feature map is 4×4, so its gradient is.")
     windows = maps.detach().unfold(0, 2, 2).unfold(1, 2, 2)
     shares = (windows == windows.amax((2, 3), keepdim=True)).float()
 
@@ -57,7 +57,7 @@ def paid_out(answer):
         return (parts * g[:, :, None, None]).permute(0, 2, 1, 3).reshape(4, 4)
 
     if torch.allclose(answer, spread(shares / shares.sum((2, 3), keepdim=True)), atol=0.01):
-        return wrong("at ties you split the gradient", hint="`amax` splits; `max_pool2d` pays the first in reading order.")
+        return wrong("at ties you split the gradient", hint="`amax` splits; `max_pool2d` pays the first one.")
     if torch.allclose(answer, spread(shares)):
         return wrong("at ties you pay every winner in full", hint="Each window pays once: the first in reading order.")
     if torch.allclose(answer, spread(torch.full((2, 2, 2, 2), 0.25))):
@@ -117,7 +117,8 @@ def kernel_gradient(answer):
         expected = gradient(F.avg_pool2d, F.relu)
         mine = answer(picture, kernel, bias, w, b, t)
         if getattr(mine, "shape", None) != kernel.shape:
-            return wrong(f"your gradient has shape {getattr(mine, 'shape', type(mine))}", hint="One slope for each weight: 3×3.")
+            shape = tuple(getattr(mine, "shape", ()))
+            return wrong(f"your gradient has shape {shape}", hint="One slope for each weight: 3×3.")
         if torch.allclose(mine, expected):
             continue
         if not expected.any():
@@ -132,7 +133,7 @@ def kernel_gradient(answer):
         if torch.allclose(mine, gradient(F.max_pool2d, F.relu)):
             return wrong("this is the gradient of max pooling", hint="A mean pays all four places, a quarter each.")
         if torch.allclose(mine * w, expected):
-            return wrong("it lacks the factor w", hint="On its way from z to the pooled number, the gradient is multiplied by w.")
+            return wrong("it lacks the factor w", hint="z = w·heard + b, so what is heard gets w times z's gradient.")
         difference = (mine - expected).abs().max()
         return wrong(
             f"for t = {t:g} the largest difference to autograd is {difference:.2g}",
@@ -190,7 +191,7 @@ def _fresh(seed):
 def _silent(models, epochs):
     """Which of the models are silent on both pictures after so many epochs of the lesson's training."""
     weights, _ = stack_module_state(models)
-    optimizer = torch.optim.Adam(weights.values(), lr=0.01, foreach=True)
+    optimizer = torch.optim.Adam(weights.values(), lr=0.01)
 
     def logits(weights, x):
         return functional_call(models[0][:-1], weights, x).flatten()
@@ -253,6 +254,6 @@ def loss_with_logits(answer):
         if not small[k] and mine[k].isfinite():
             return wrong(finding, hint="Somewhere a probability was rounded to 1, or cut off. Never form p.")
         if not small[k]:
-            return wrong(finding, hint="e to a large power overflows. ln(1 + eᶻ) = z + ln(1 + e⁻ᶻ): choose by the sign of z.")
+            return wrong(finding, hint="eᶻ overflows. Since ln(1 + eᶻ) = z + ln(1 + e⁻ᶻ), choose by the sign of z.")
         return wrong(finding, hint="−ln σ(z) = ln(1 + e⁻ᶻ), and ln(1 + e⁻ᶻ) = ln(1 + eᶻ) − z.")
     return right("For a wrong answer the loss grows like |z| and its slope stays 1: nobody is too wrong to learn.")
