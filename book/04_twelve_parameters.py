@@ -99,8 +99,8 @@ plots.images(pictures, ["picture 0", "picture 1"], columns=2, numbers=True, sign
              shared=True, title="One is smooth, the other changes its sign")
 
 # %% [markdown]
-# The network has one of everything: one filter, one pooling, one ReLU (lesson 1), and one neuron. The *sigmoid*
-# σ(z) = 1 / (1 + e⁻ᶻ) turns its number z into a probability: how sure it is of label 1.
+# The network has one of everything: one filter, one pooling, one ReLU (it turns negative numbers into 0), and one
+# neuron. The *sigmoid* σ(z) = 1 / (1 + e⁻ᶻ) turns its number z into a probability: how sure it is of label 1.
 #
 # > **Predict before you run.** How many numbers must it learn, and in which layers?
 
@@ -280,7 +280,8 @@ claim("`amax` pays each of the three {value:.3f}.", paid["amax"][0, 1], equals=1
 
 # %% [markdown]
 # So whoever replaces `MaxPool2d` by `amax`, or by `max` as the tutorial's calculation does, has the same forward pass
-# and, at ties, another backward pass. Ties are common where the ReLU comes first: four zeros are one.
+# and, at ties, another backward pass. (Four zeros after a ReLU are a tie as well; there the ReLU blocks whoever is
+# paid.)
 #
 # ## Find the bug: three printouts, one network?
 #
@@ -291,6 +292,7 @@ claim("`amax` pays each of the three {value:.3f}.", paid["amax"][0, 1], equals=1
 # > **Predict before you run.** Which of its two answers belongs to these numbers?
 
 # %%
+torch.manual_seed(SEED)
 with torch.no_grad():
     conv.weight.copy_(torch.tensor([[[[-1.3260, 0.5475, 0.8533],
                                       [0.7495, -1.4212, 0.8499],
@@ -298,9 +300,11 @@ with torch.no_grad():
     conv.bias.fill_(0.5895)
     linear.weight.fill_(2.6379)
     linear.bias.fill_(-5.7652)
-    print("feature map:", conv(pictures[:1]).flatten().tolist())
-    published = model(pictures[:1])
+    print("feature map:", conv(pictures[:1]).flatten().round(decimals=3).tolist())
+    published, any_picture = model(pictures[:1]), model(10 * torch.randn(10_000, 1, 4, 4).double())
 claim("The printed numbers answer {value:.4f}.", published, equals=0.0031, within=5e-5)
+claim("Of 10,000 random pictures, the lowest answer is {value:.4f}.",
+      any_picture.min(), equals=published.item(), within=1e-12)
 
 # %% [markdown]
 # Neither. No place gets through, so the answer is the sigmoid of −5.7652. And it cannot be a matter of rounding. What
@@ -649,8 +653,8 @@ assert check("4.5", answers_of_all_solution)
 # ### Exercise 4.6 · Born to hear
 #
 # Write `initialise(model)`. It gets a fresh `network(seed)` and changes its numbers in place, so that after training
-# *none* of a hundred is silent. Pictures, ReLU, loss and optimiser stay as they are, and different seeds must still
-# give different kernels. (The check trains them, for 200 epochs.)
+# *none* of a hundred is silent on both. Pictures, ReLU, loss and optimiser stay as they are, and different seeds must
+# still give different kernels. (The check trains them, for 200 epochs.)
 
 # %%
 def initialise(model):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from course_utils.exercises import checker, right, wrong
+from course_utils.exercises import Unattempted, checker, right, wrong
 
 
 def _sigmoid(z):
@@ -214,9 +214,13 @@ def initialise(answer):
     """a function that changes the numbers of a network in place."""
     models = [_fresh(seed) for seed in range(100)]
     untouched = torch.stack([nn.utils.parameters_to_vector(model.parameters()) for model in models])
-    for model in models:
-        with torch.no_grad():
-            answer(model)
+    with torch.no_grad():
+        for model in models:
+            try:
+                answer(model)
+            except Unattempted:  # it returns nothing; that is fine if it has changed the model
+                if torch.equal(nn.utils.parameters_to_vector(models[0].parameters()), untouched[0]):
+                    raise
     numbers = torch.stack([nn.utils.parameters_to_vector(model.parameters()) for model in models])
     if torch.equal(numbers, untouched):
         return wrong("no number of the networks has changed", hint="Change them in place, as nn.init.zeros_ does.")
@@ -251,9 +255,9 @@ def loss_with_logits(answer):
         return wrong("the labels are exchanged", hint="At t = 1 the loss falls when z rises.")
     for k in (~torch.isclose(mine, expected, rtol=1e-4, atol=1e-6)).nonzero().flatten().tolist()[:1]:
         finding = f"for z = {z[k]:g} and t = {t[k]:g} you have {mine[k]:g} instead of {expected[k]:.4g}"
-        if not small[k] and mine[k].isfinite():
+        if z[k].abs() == 30:
             return wrong(finding, hint="Somewhere a probability was rounded to 1, or cut off. Never form p.")
-        if not small[k]:
+        if z[k].abs() == 1000:
             return wrong(finding, hint="eᶻ overflows. Since ln(1 + eᶻ) = z + ln(1 + e⁻ᶻ), choose by the sign of z.")
         return wrong(finding, hint="−ln σ(z) = ln(1 + e⁻ᶻ), and ln(1 + e⁻ᶻ) = ln(1 + eᶻ) − z.")
     return right("For a wrong answer the loss grows like |z| and its slope stays 1: nobody is too wrong to learn.")

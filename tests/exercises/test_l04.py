@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils.exercises import check
 from tests.exercises.checkers import Checkers
 
 
@@ -90,6 +91,7 @@ WRONG = [
     ("4.6", start(bias=1 / 3), "lost the race"),
     ("4.7", lambda z, t: torch.log(1 + torch.exp(z)) - t * z, "eᶻ overflows"),
     ("4.7", lambda z, t: F.binary_cross_entropy(z.sigmoid(), t, reduction="none"), "Never form p"),
+    ("4.7", lambda z, t: -t * z.sigmoid().log() - (1 - t) * (1 - z.sigmoid()).log(), "Never form p"),
     ("4.7", lambda z, t: stable(z, 1 - t), "exchanged"),
     ("4.7", lambda z, t: stable(z, t).mean(), "without a mean"),
     ("4.7", lambda z, t: stable(z, t) + 1, "−ln σ(z)"),
@@ -98,3 +100,9 @@ WRONG = [
 
 class TestLesson04(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
+
+    def test_a_function_that_works_in_place_may_return_nothing(self):
+        def initialise(model):
+            nn.init.ones_(model[0].bias)
+
+        assert check("4.6", initialise)
