@@ -463,7 +463,7 @@ claim("What is heard falls at least {value:.1f} times as fast as the weight move
 # %% [markdown]
 # An unfair race, and most lose it.
 #
-# ## Five cures, measured
+# ## Four cures, measured
 #
 # A cause that we understand lets us predict what helps.
 #
@@ -491,8 +491,8 @@ for name, which in failed.items():
 # %%
 claim("With logits, the very same networks get stuck: {value}.",
       torch.equal(failed["logits"], stuck), equals=True)
-claim("With the last weight at 0, those born silent get stuck, and no others: {value}.",
-      torch.equal(failed["last weight 0"], born_silent), equals=True)
+claim("With the last weight at 0, {value} networks get stuck that were not born silent.",
+      (failed["last weight 0"] & ~born_silent).sum(), at_most=5)
 claim("With leaky ReLU, {value:.1%} get stuck.",
       failed["leaky ReLU"].double().mean(), at_most=0.02)
 claim("If filters died independently, all four would die in {value:.1%} of the networks.",

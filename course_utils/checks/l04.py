@@ -106,21 +106,24 @@ def may_swap(answer):
 def kernel_gradient(answer):
     """a function of (picture, kernel, bias, w, b, t) that returns a 3×3 tensor."""
     torch.manual_seed(0)
-    for bias, w, b, t in [(3.0, 2.0, -1.0, 1.0), (4.0, -1.5, 0.5, 0.0), (-5.0, 2.0, -1.0, 1.0)]:
+    for pooled, w, b, t in [(0.5, 2.0, -1.0, 1.0), (0.6, -1.5, 0.5, 0.0), (-0.5, 2.0, -1.0, 1.0)]:
         picture, kernel = torch.randn(4, 4, dtype=torch.float64), torch.randn(3, 3, dtype=torch.float64)
+        bias = pooled - F.conv2d(picture[None, None], kernel[None, None]).mean().item()
 
-        def gradient(pool, gate, picture=picture, kernel=kernel, bias=bias, w=w, b=b, t=t):
+        def gradient(hear, picture=picture, kernel=kernel, bias=bias, w=w, b=b, t=t):
             k = kernel.clone().requires_grad_()
-            z = w * gate(pool(F.conv2d(picture[None, None], k[None, None]) + bias, 2)).squeeze() + b
+            z = w * hear(F.conv2d(picture[None, None], k[None, None]) + bias) + b
             return torch.autograd.grad(F.binary_cross_entropy_with_logits(z, z.new_tensor(t)), k)[0]
 
-        expected = gradient(F.avg_pool2d, F.relu)
+        expected = gradient(lambda maps: maps.mean().relu())
         mine = answer(picture, kernel, bias, w, b, t)
         if getattr(mine, "shape", None) != kernel.shape:
             shape = tuple(getattr(mine, "shape", ()))
             return wrong(f"your gradient has shape {shape}", hint="One slope for each weight: 3×3.")
         if torch.allclose(mine, expected):
             continue
+        if torch.allclose(mine, gradient(lambda maps: maps.relu().mean())):
+            return wrong("your ReLU comes before the mean", hint="Those two may not change places: first the mean.")
         if not expected.any():
             return wrong(
                 "the filter is silent (its mean is negative), and you send a gradient through",
@@ -130,7 +133,7 @@ def kernel_gradient(answer):
             return wrong("the sign is turned", hint="The gradient starts with p − t, answer minus truth.")
         if torch.allclose(mine, 4 * expected):
             return wrong("it is four times too large", hint="The mean gives each of the four places a quarter.")
-        if torch.allclose(mine, gradient(F.max_pool2d, F.relu)):
+        if torch.allclose(mine, gradient(lambda maps: maps.amax().relu())):
             return wrong("this is the gradient of max pooling", hint="A mean pays all four places, a quarter each.")
         if torch.allclose(mine * w, expected):
             return wrong("it lacks the factor w", hint="z = w·heard + b, so what is heard gets w times z's gradient.")

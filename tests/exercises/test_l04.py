@@ -26,6 +26,12 @@ def of_the_winner(picture, kernel, bias, w, b, t):
     return (torch.sigmoid(w * pooled.clamp(min=0) + b) - t) * w * (pooled > 0) * best
 
 
+def relu_first(picture, kernel, bias, w, b, t):
+    maps = F.conv2d(picture[None, None], kernel[None, None])[0, 0] + bias
+    g = (torch.sigmoid(w * maps.relu().mean() + b) - t) * w * (maps > 0) / 4
+    return F.conv2d(picture[None, None], g[None, None])[0, 0]
+
+
 def all_at_once(pictures, kernels, biases, w, b, *, gate=F.relu, last=torch.sigmoid):
     return last(w * gate(F.conv2d(pictures, kernels[:, None], biases).amax((2, 3))) + b).T
 
@@ -77,6 +83,7 @@ WRONG = [
     ("4.4", lambda *given: -gradient(*given), "answer minus truth"),
     ("4.4", lambda *given: gradient(*given, factor=False), "w times z's gradient"),
     ("4.4", of_the_winner, "pays all four"),
+    ("4.4", relu_first, "first the mean"),
     ("4.4", lambda *given: gradient(*given).sum(), "3×3"),
     ("4.4", lambda *given: gradient(*given) + 1, "add the four"),
     ("4.5", lambda *given: all_at_once(*given).T, ".T at the end"),
