@@ -148,10 +148,9 @@ heard = pooled.clamp(min=0)  # ReLU
 z = 2 * heard - 3
 answer = 1 / (1 + torch.exp(-z))
 diagrams.arithmetic(
-    [[("picture 1", pictures[1, 0], (1, 0, 3, 3)), "⋆", ("kernel", kernel), "− 1 =",
-      ("feature map", feature_map, (1, 0, 1, 1))],
-     ["max =", ("pooled", pooled), "ReLU =", ("heard", heard), "· 2 − 3 =", ("z", z),
-      "σ =", ("answer", answer)]],
+    [[("picture 1", pictures[1, 0], (1, 0, 3, 3)), "⋆", ("kernel", kernel)],
+     ["− 1 =", ("feature map", feature_map, (1, 0, 1, 1)), "max =", ("pooled", pooled)],
+     ["ReLU =", ("heard", heard), "· 2 − 3 =", ("z", z), "σ =", ("answer", answer)]],
     title="The whole network, on one sheet of paper")
 
 # %%
@@ -238,10 +237,9 @@ for_picture[1:4, 0:3] = for_pooled * kernel
 
 # %% mystnb={"image": {"alt": "The gradient on its way back. Minus 0.223 at z, times 2 is minus 0.445 at the pooled number; the feature map gets it at its winner, bottom left, and 0 at the three others. The picture gets it in the winner's window, times the kernel; the kernel gets it times the window's pixels."}}
 diagrams.arithmetic(
-    [[("z", for_z), "· 2 =", ("pooled", for_pooled), "to the winner",
-      ("feature map", for_map, (1, 0, 1, 1))],
-     ["· kernel =", ("picture 1", for_picture, (1, 0, 3, 3)),
-      "· window =", ("kernel", for_kernel)]],
+    [[("z", for_z), "· 2 =", ("pooled", for_pooled), "→", ("feature map", for_map, (1, 0, 1, 1))],
+     ["· kernel =", ("picture 1", for_picture, (1, 0, 3, 3))],
+     ["· window =", ("kernel", for_kernel)]],
     title="Only the winner is paid, and passes it on")
 
 # %% [markdown]
