@@ -279,3 +279,59 @@ def architecture(model, input_shape, *, title):
     axes.set(xlim=(-0.42, 1.65), ylim=(-len(blocks) + 0.4, 1.1))
     axes.axis("off")
     show_figure(figure, title)
+
+
+def arithmetic(rows, *, title):
+    """A computation as one writes it on paper: small arrays of numbers, with signs between them.
+
+    Numbers stand there to three decimals. All cells have one size and one scale of colours: red is positive, blue
+    negative.
+
+    Args:
+        rows: the lines. Each is a list of signs, such as "→", and arrays: (name, H×W tensor or single number), or
+            (name, H×W tensor, (row, column, height, width)) with a frame around that part.
+
+    Raises:
+        ValueError: a line without an array, or an array with more than two axes.
+    """
+    cell, letter, name_height = 0.5, 0.085, 0.4  # inches
+    rows = [[i if isinstance(i, str) else (i[0], _at_most_2d(*i[:2]), *i[2:]) for i in row] for row in rows]
+    arrays = [[item[1] for item in row if not isinstance(item, str)] for row in rows]
+    if not all(arrays):
+        raise ValueError("Each line must hold at least one array, as (name, tensor); got only signs.")
+    limit = max(array.abs().max().item() for row in arrays for array in row)
+    heights = [cell * max(len(array) for array in row) + name_height for row in arrays]
+
+    def width(item):
+        if isinstance(item, str):
+            return letter * len(item) + 0.25
+        return max(letter * len(item[0]), cell * item[1].shape[1])
+
+    size = np.array([max(sum(map(width, row)) for row in rows), sum(heights) + 0.3])
+    figure = plt.figure(figsize=size, layout="none")
+    top = sum(heights)
+    for row, height in zip(rows, heights, strict=True):
+        left, middle = 0, top - name_height - (height - name_height) / 2
+        for item in row:
+            centre = np.array([left + width(item) / 2, middle])
+            left += width(item)
+            if isinstance(item, str):
+                figure.text(*centre / size, item, ha="center", va="center", fontsize=12)
+                continue
+            name, array, *frames = item
+            sides = cell * np.array(array.shape[::-1])
+            axes = figure.add_axes((*(centre - sides / 2) / size, *sides / size))
+            draw_picture(axes, array.round(decimals=3), signed=True, numbers=True, limit=limit)
+            axes.set_title(name, loc="center", fontsize=10)
+            for frame in frames:
+                _frame(axes, *frame)
+        top -= height
+    show_figure(figure, title)
+
+
+def _at_most_2d(name, array):
+    """array as an H×W tensor; one number becomes 1×1."""
+    array = torch.atleast_2d(torch.as_tensor(array).detach())
+    if array.ndim > 2:
+        raise ValueError(f"{name!r} must be one number or a tensor, H×W; got shape {tuple(array.shape)}.")
+    return array

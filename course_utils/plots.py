@@ -82,7 +82,7 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
         picture: H×W, 1×H×W or 3×H×W. Colour pictures are 0–255 or 0–1; grey ones go from 0, or a
             lower value, as black to their largest value as white.
         signed: blue for negative, white for 0, red for positive.
-        numbers: write each value into its pixel.
+        numbers: write each value into its pixel, to four digits.
         limit: with `signed`, the value of the strongest colour; else the value shown white. Default: the largest.
 
     Raises:
@@ -102,7 +102,7 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
         for (i, j), value in np.ndenumerate(array):
             dark = abs(value) > 0.6 * limit if signed else value < 0.5 * limit
             axes.text(
-                j, i, f"{value + 0.0:.3g}", ha="center", va="center", color="white" if dark else "black", fontsize=10
+                j, i, f"{value + 0.0:.4g}", ha="center", va="center", color="white" if dark else "black", fontsize=10
             )
 
 
@@ -287,7 +287,7 @@ def confusion(matrix, classes, *, title):
 
 
 def distribution(groups, *, title, xlabel):
-    """How values are spread: one histogram in outline for each group.
+    """How values are spread: one histogram in outline for each group, all with the same bins.
 
     Args:
         groups: {name: values}.
@@ -300,10 +300,11 @@ def distribution(groups, *, title, xlabel):
     groups = {name: _numbers(f"groups[{name!r}]", values) for name, values in _groups("groups", groups).items()}
 
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
+    bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=60)
     for name, values in groups.items():
         seaborn.histplot(
             x=values,
-            bins=40,
+            bins=bins,
             element="step",
             fill=False,
             linewidth=2,

@@ -178,3 +178,28 @@ def test_places_mark_what_is_read_and_what_is_not(figures):
     assert diagrams.places([*settings, settings[0]], title="T") is None
     drawn = [(len(axes.patches), len(axes.lines)) for axes in figures[0].axes]
     assert drawn == [(6 + 2 * 3, 1), (5 + 2 + 3 * 3, 0), (6 + 2 * 3, 1), (0, 0)]  # squares, crosses
+
+
+def test_arithmetic_writes_arrays_and_signs_in_cells_of_one_size(figures):
+    picture, answer = torch.tensor([[1.0, -2.0, 0.12345]]), torch.tensor(0.5, requires_grad=True)
+    rows = [[("picture", picture, (0, 1, 1, 2)), "→", ("answer", answer)], ["again", ("answer", 0.5)]]
+    assert diagrams.arithmetic(rows, title="T") is None
+    first, second, third = figures[0].axes
+    assert [text.get_text() for text in first.texts] == ["1", "-2", "0.123"]
+    assert {"→", "again"} <= {text.get_text() for text in figures[0].texts}
+    assert [len(axes.patches) for axes in (first, second, third)] == [1, 0, 0]
+    sizes = [axes.get_position().transformed(figures[0].transSubfigure) for axes in (first, second)]
+    assert sizes[0].width == pytest.approx(3 * sizes[1].width) and sizes[0].height == pytest.approx(sizes[1].height)
+
+
+@pytest.mark.parametrize("rows", [[["only a sign"]], [[("cube", torch.zeros(2, 2, 2))]]])
+def test_arithmetic_wants_arrays_of_two_axes(rows, figures):
+    with pytest.raises(ValueError, match="at least one array|H×W"):
+        diagrams.arithmetic(rows, title="T")
+    figures.append(plt.figure())
+
+
+def test_groups_of_a_distribution_share_their_bins(figures):
+    plots.distribution({"a": torch.tensor([0.0, 0.0, 0.0]), "b": torch.tensor([6.0, 6.0])}, title="T", xlabel="x")
+    a, b = (line.get_xydata() for line in figures[0].axes[0].lines)
+    assert a[:, 0].tolist() == b[:, 0].tolist() and (a[:, 1].max(), b[:, 1].max()) == (3, 2)
