@@ -227,7 +227,9 @@ def fit(
             _tell(others + checkpoints, "on_epoch_end", state)
     except KeyboardInterrupt:
         history.interrupted = True
-        print(f"Interrupted in epoch {state.epoch}: {len(history)} of {epochs} epochs are done.")
+        if history and len(history) == state.epoch:  # it came when the epoch was done and not yet written
+            _tell(checkpoints, "on_epoch_end", state)
+        print(f"Interrupted: {len(history)} of {epochs} epochs are done.")
     except Diverged as problem:
         problem.epoch, problem.history = state.epoch, history
         raise

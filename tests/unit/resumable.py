@@ -65,7 +65,9 @@ def train(folder, kill=None, started=None, seed=0):
     end = {
         "model": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
         "history": [row[:-1] for row in history.to_lists()],  # all but the seconds
-        "seconds": seconds, "best": best["model"], "next draws": (torch.rand(3), torch.rand(3, generator=train_batches.generator)),
+        "best": best["model"],
+        "next draws": [torch.rand(3), torch.rand(3, generator=train_batches.generator)],
+        "seconds": seconds,
     }
     torch.save(end, folder / "end.pt")
 
@@ -111,9 +113,12 @@ class HalfWritten:
 def kill_in_writing(place, number):
     if place == "write":
         files = iter(range(1, number))
-        _snapshot.open = lambda *arguments: (
-            open(*arguments) if next(files, None) is not None else HalfWritten(open(*arguments))
-        )
+
+        def half_written(*arguments):
+            stream = open(*arguments)  # noqa: SIM115
+            return stream if next(files, None) is not None else HalfWritten(stream)
+
+        _snapshot.open = half_written
     elif place == "fsync":
         os.fsync = killing(os.fsync, number)
     else:
