@@ -56,8 +56,8 @@ class Watch:
 
     def _first_loss(self, logits, y):
         _look_at_answer(logits, y)
-        source = getattr(self.batches, "iterable", self.batches)  # behind a progress bar
-        _look_at_labels(logits, getattr(source, "y", y))  # all of them at once, if the batches are our own
+        ours = getattr(self.batches, "iterable", self.batches)  # behind a progress bar
+        _look_at_labels(logits, getattr(ours, "y", y))  # all labels of the split, if the batches know them
         loss = self.loss_fn(logits, y)
         if not isinstance(loss, Tensor) or loss.ndim:
             raise ValueError(f"loss_fn must return one number, the mean loss of its batch; got {_shown(loss)}.")
@@ -86,7 +86,7 @@ class Watch:
     def __exit__(self, kind, error, traceback):
         if not isinstance(error, Exception) or self.batch is None:
             return
-        if isinstance(error, IndexError) and "out of bounds" in str(error):  # cross-entropy's words, on a CPU
+        if isinstance(error, IndexError) and str(error).startswith("Target "):  # cross-entropy's words, on a CPU
             y = self.batch[1]
             raise ValueError(f"Each label must have its class; the labels of this batch lie from {y.min()} to "
                              f"{y.max()}: {error}") from error

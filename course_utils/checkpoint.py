@@ -139,8 +139,7 @@ class Checkpoint:
         for name, generator in _snapshot.generators(state).items():
             generator.set_state(content["generators"][name])
         _snapshot.set_random_state(content["random"], state.model)
-        state.history.extend(History.from_lists(content["history"]))
+        state.history[:] = History.from_lists(content["history"])
         state.epoch, state.step, state.stopped = content["epoch"], content["step"], content["stopped"]
         self._best = content["best"]
-        how = "was stopped by a callback" if state.stopped else "goes on"
-        print(f"{self.file.name}: the training {how} after epoch {state.epoch}.")
+        print(f"{self.file.name}: {'stopped by a callback' if state.stopped else 'resumed'} after epoch {state.epoch}.")

@@ -193,7 +193,7 @@ def fit(
     others = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
     checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
     on_cuda = any(parameter.is_cuda for parameter in model.parameters())
-    scaler = torch.amp.GradScaler("cuda") if mixed_precision and on_cuda else None
+    scaler = torch.amp.GradScaler("cuda", init_scale=1024.0) if mixed_precision and on_cuda else None
     history = History()
     state = SimpleNamespace(
         model=model, optimizer=optimizer, scheduler=scheduler, scheduler_step=scheduler_step, scaler=scaler,

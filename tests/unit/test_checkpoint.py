@@ -270,7 +270,7 @@ def test_a_finished_training_returns_its_history_at_once(digits, tmp_path, capsy
     again.train.augment = lambda *_, **__: pytest.fail("it trained")
     assert again.fit(Checkpoint(tmp_path / "run.pt", resume=True)) == history
     assert equal(again.state(), end)
-    assert "goes on after epoch 3" in capsys.readouterr().out
+    assert "run.pt: resumed after epoch 3." in capsys.readouterr().out
 
 
 def test_a_training_can_go_on_for_more_epochs(digits, tmp_path):
@@ -290,7 +290,7 @@ def test_a_stopped_training_stays_stopped(digits, tmp_path, capsys):
     history = Cell(digits, lr=0.3, epochs=30).fit(*callbacks)
     assert len(history) < 30
     assert Cell(digits, lr=0.3, epochs=30).fit(*callbacks) == history
-    assert f"was stopped by a callback after epoch {len(history)}" in capsys.readouterr().out
+    assert f"run.pt: stopped by a callback after epoch {len(history)}" in capsys.readouterr().out
 
 
 def interrupting(function, number):
@@ -563,6 +563,20 @@ def test_what_other_callbacks_draw_comes_before_the_file(digits, tmp_path):
     checkpoint = Checkpoint(tmp_path / "run.pt", resume=True)
     Cell(digits).fit(checkpoint, Draws(), loss_fn=interrupting(F.cross_entropy, 8))
     assert equal(run(lambda: Cell(digits), checkpoint, Draws()), run(lambda: Cell(digits), Draws()))
+
+
+def test_two_files_can_track_two_criteria(digits, tmp_path):
+    """Killed when one had seen an epoch and the other not yet, they go on from the one that is asked last."""
+    loss, accuracy = (
+        Checkpoint(tmp_path / f"{monitor}.pt", monitor=monitor, resume=True)
+        for monitor in ("valid loss", "valid accuracy")
+    )
+    Cell(digits, epochs=2).fit(loss)
+    Cell(digits, epochs=1).fit(accuracy)
+    ended = run(lambda: Cell(digits), loss, accuracy)
+    assert equal(ended, run(lambda: Cell(digits)))
+    history = [_snapshot.read(checkpoint.file)["history"] for checkpoint in (loss, accuracy)]
+    assert history[0] == history[1] and len(history[0]) == 3
 
 
 SCHEDULERS = {
