@@ -241,10 +241,17 @@ def run(make, *callbacks, **options):
 
 
 @pytest.mark.parametrize("monitor", ["valid loss", "valid accuracy"])
-def test_the_best_weights_score_what_their_row_says(digits, tmp_path, monitor):
-    cell, checkpoint = Cell(digits, epochs=5), Checkpoint(tmp_path / "new" / "run.pt", monitor=monitor)
-    too_large_in_the_end = lr_scheduler.LambdaLR(cell.optimizer, lambda epoch: 1 if epoch < 3 else 1000)
-    history = cell.fit(checkpoint, scheduler=too_large_in_the_end)
+@pytest.mark.parametrize("resumed", [False, True], ids=["at once", "resumed after the best"])
+def test_the_best_weights_score_what_their_row_says(digits, tmp_path, monitor, resumed):
+    def cell(epochs):
+        made = Cell(digits, epochs=epochs)
+        made.scheduler = lr_scheduler.LambdaLR(made.optimizer, lambda epoch: 1 if epoch < 3 else 1000)
+        return made
+
+    checkpoint = Checkpoint(tmp_path / "new" / "run.pt", monitor=monitor, resume=resumed)
+    if resumed:
+        cell(epochs=3).fit(checkpoint)
+    history = cell(epochs=5).fit(checkpoint)
     assert history.best(monitor) is not history[-1], "or the last weights would do, too"
     other = Cell(digits)
     row = Checkpoint(tmp_path / "new" / "run.pt", monitor=monitor).load_best(other.model)
