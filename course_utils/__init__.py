@@ -6,6 +6,8 @@ Names are loaded when they are first used: importing `course_utils` alone costs 
 __version__ = "0.1.0"
 
 _HOME = {  # public name -> the module that holds it
+    "Checkpoint": "checkpoint",
+    "EarlyStopping": "checkpoint",
     "batches": "data",
     "check": "exercises",
     "claim": "claims",
@@ -24,12 +26,14 @@ _HOME = {  # public name -> the module that holds it
     "wilson_interval": "metrics",
 }
 _MODULES = {
+    "checkpoint",
     "claims",
     "convolution",
     "data",
     "diagrams",
     "exercises",
     "experiment",
+    "history",
     "metrics",
     "networks",
     "plots",

@@ -40,6 +40,8 @@ def run(data, schedule, seed, config):
     train = batches(plain[0], config["batch_size"], shuffle=True)
     valid, test = (batches(split, 2_000) for split in plain[1:])
     history = fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler)
+    if history.interrupted:
+        raise SystemExit("This run is not kept.")
     return {
         "schedule": schedule,
         "seed": seed,

@@ -31,7 +31,6 @@ def requirements():
 
 # Public names whose first lesson is still to be written.
 AWAITED = {
-    "Checkpoint": "07_training_control",
     "EarlyStopping": "07_training_control",
 }
 

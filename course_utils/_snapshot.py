@@ -1,0 +1,176 @@
+"""What a checkpoint is made of: its file, the random generators, and a description to tell trainings apart."""
+
+import inspect
+import io
+import os
+import random
+import zipfile
+
+import numpy as np
+import torch
+
+from ._arguments import _shown
+
+FORMAT = "course_utils checkpoint 1"
+
+
+def pack(content: dict) -> memoryview:
+    """The bytes of a checkpoint file, read back once: what cannot be read must not replace what can.
+
+    Raises:
+        TypeError: the content holds more than tensors and plain values.
+    """
+    stream = io.BytesIO()
+    try:
+        torch.save(content, stream)
+        stream.seek(0)
+        torch.load(stream, map_location="cpu", weights_only=True)
+    except Exception as problem:
+        raise TypeError("The states of model, optimizer and scheduler must hold only tensors and plain values to be "
+                        f"kept in a file: {_first_line(problem)}") from problem
+    return stream.getbuffer()
+
+
+def replace(file, data) -> None:
+    """Write beside the file, then take its place in one step. Raises: OSError; then the file is as it was."""
+    part = file.with_name(file.name + ".part")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(part, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())  # on the disk, not in a buffer, before it takes the place
+        os.replace(part, file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def read(file) -> dict:
+    """The content of a checkpoint file, on the CPU.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: it is cut short, changed, or not a checkpoint of this version.
+    """
+    if not file.exists():
+        raise FileNotFoundError(f"There is no {file}. `fit` writes it when this Checkpoint is one of its callbacks.")
+    expected = f"{file} must be a file that Checkpoint wrote ({FORMAT})"
+    try:
+        with zipfile.ZipFile(file) as archive:  # torch.save writes a zip file; torch.load skips its checksums
+            damaged = archive.testzip()
+        content = None if damaged else torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as problem:
+        raise ValueError(f"{expected}; it is another file, or damaged: {_first_line(problem)}") from problem
+    if damaged:
+        raise ValueError(f"{expected}; it is damaged: {damaged} does not fit its checksum.")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format", sorted(map(str, content))) if isinstance(content, dict) else content
+        raise ValueError(f"{expected}; got {_shown(found)}.")
+    return content
+
+
+def parts(state) -> dict:
+    """The parts of a training that have a state_dict, by name."""
+    found = {name: getattr(state, name) for name in ("model", "optimizer", "scheduler", "scaler")}
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def generators(state) -> dict[str, torch.Generator]:
+    """The generators that the batches draw from, by where they were found; a DataLoader has some in its samplers."""
+    found = {}
+    for split in ("train_batches", "valid_batches"):
+        for path in ("", ".sampler", ".batch_sampler", ".batch_sampler.sampler"):
+            owner = getattr(state, split)
+            for name in path.split(".")[1:]:
+                owner = getattr(owner, name, None)
+            if isinstance(generator := getattr(owner, "generator", None), torch.Generator):
+                found[f"{split}{path}.generator"] = generator
+    return found
+
+
+def random_state(model) -> dict:
+    """The states of the global random generators of Python, NumPy, the CPU and the model's device, as plain values."""
+    name, keys, *rest = np.random.get_state()
+    state = {"python": random.getstate(), "numpy": (name, keys.tolist(), *rest), "cpu": torch.get_rng_state()}
+    if device := _accelerator(model):
+        state[device] = getattr(torch, device).get_rng_state()
+    return state
+
+
+def set_random_state(state: dict, model) -> None:
+    """Put back what `random_state` returned; a device that it did not know keeps its own."""
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["cpu"])
+    if (device := _accelerator(model)) in state:
+        getattr(torch, device).set_rng_state(state[device])
+
+
+def describe(state) -> dict:
+    """What must be equal for a training to go on, as {part: {name: text}}."""
+    optimizer = state.optimizer
+    groups = [[tuple(value.shape) for value in group["params"]] for group in optimizer.param_groups]
+    defaults = {name: str(value) for name, value in optimizer.defaults.items()}
+    return {
+        "model": describe_model(state.model),
+        "optimizer": {"class": type(optimizer).__name__, "parameters": str(groups)} | defaults,
+        "scheduler": describe_scheduler(state.scheduler),
+        "generators": {name: str(generator.device) for name, generator in generators(state).items()},
+        "fit": {
+            "batches in an epoch": _length(state.train_batches),
+            "scheduler_step": state.scheduler_step,
+            "mixed_precision": str(state.scaler is not None),
+        },
+    }
+
+
+def describe_model(model) -> dict[str, str]:
+    """Shape and dtype of each of its weights and buffers, by name."""
+    tensors = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+    return {name: f"{tuple(value.shape)} {value.dtype}" for name, value in tensors.items()}
+
+
+def describe_scheduler(scheduler) -> dict[str, str]:
+    """Its class, and those of its arguments that it keeps under their names; what it counts is left out."""
+    if scheduler is None:
+        return {"class": "none"}
+    arguments = inspect.signature(type(scheduler)).parameters.keys() - {"last_epoch"} | {"base_lrs"}
+    text = {name: str(value) for name, value in scheduler.state_dict().items() if name in arguments}
+    for k, inner in enumerate(getattr(scheduler, "_schedulers", ())):
+        text |= {f"{k}: {name}": value for name, value in describe_scheduler(inner).items()}
+    return {"class": type(scheduler).__name__} | text
+
+
+def differences(was: dict, now: dict) -> str:
+    """The first differences between two descriptions, in words; empty if there are none.
+
+    Optimizers and schedulers of another torch version may have more arguments or fewer: only common ones count.
+    """
+    found = []
+    for part, texts in now.items():
+        before = was.get(part, {})
+        names = before.keys() & texts.keys() if part in ("optimizer", "scheduler") else before.keys() | texts.keys()
+        for name in sorted(names):
+            ours, theirs = texts.get(name, "missing"), before.get(name, "missing")
+            if ours != theirs:
+                found.append(f"{part}, {name}: {theirs} in the file, {ours} here")
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return "; ".join(found[:3]) + more
+
+
+def _accelerator(model):
+    """ "cuda" or "mps" if the model is there, else None."""
+    kinds = {parameter.device.type for parameter in model.parameters()}
+    return next(iter(kinds & {"cuda", "mps"}), None)
+
+
+def _length(batches):
+    try:
+        return str(len(batches))
+    except TypeError:
+        return "unknown"
+
+
+def _first_line(problem):
+    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -1,0 +1,145 @@
+"""Who decides when a training is done, and what it needs to survive an interruption: two callbacks for `fit`."""
+
+import copy
+import os
+from pathlib import Path
+
+from torch import nn
+
+from . import _snapshot
+from ._arguments import kind, number, one_of, whole
+from .history import MONITORS, Epoch, History
+
+
+class EarlyStopping:
+    """A callback for `fit`: stop when nothing has become better for some epochs.
+
+    It looks at the history alone and keeps nothing itself, so a training that was resumed stops where it would have.
+
+    Args:
+        patience: how many epochs in a row may pass without a new best one, at least 1.
+        monitor: what is to become better, as in `History.best`: "valid loss", "valid accuracy", "train loss" or
+            "train accuracy".
+        min_delta: a new best one must be better by more than this, at least 0.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong kind or out of its range.
+
+    Source: L. Prechelt, Early stopping – but when?, 1998.
+    """
+
+    def __init__(self, patience: int, *, monitor: str = "valid loss", min_delta: float = 0.0):
+        self.patience = whole("patience", patience, least=1)
+        self.monitor = one_of("monitor", monitor, MONITORS)
+        self.min_delta = number("min_delta", min_delta, least=0)
+
+    def on_epoch_end(self, state) -> str | None:
+        """Answer "stop" when the last `patience` epochs brought no new best one."""
+        best = state.history.best(self.monitor, min_delta=self.min_delta)
+        best_epoch = best.epoch if best else 0
+        if state.history[-1].epoch - best_epoch < self.patience:
+            return None
+        print(f"Stopped: {self.patience} epochs without a better {self.monitor} than in epoch {best_epoch}.")
+        return "stop"
+
+
+class Checkpoint:
+    """A callback for `fit`: keep in one file all that the training needs to go on, and the weights of the best epoch.
+
+    The file is written when the training begins and after each epoch: model, optimizer, scheduler, history, and the
+    random generators of torch, NumPy, Python and the batches. It is written beside its place, and then takes the place
+    in one step: whenever a training is killed, a whole file is left. It holds tensors and plain values only, so that
+    reading it runs no code (`weights_only=True`).
+
+    A training goes on after its last whole epoch. On a CPU, with as many threads as before, it then ends with the same
+    bits as one that was never killed. Use one file for one training.
+
+    Args:
+        file: where to write, such as "lenet.pt". A missing folder is made.
+        monitor: which epoch is the best one, as in `History.best`.
+        resume: go on where the file stopped; without a file, begin. When all epochs are done, or a callback had stopped
+            the training, `fit` returns the history at once. False begins anew and replaces the file.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong kind. Out of `fit`: a file to resume that is cut short, or no
+            checkpoint, or that of another training (the message says what differs; nothing has been changed); a model,
+            optimizer or scheduler that keeps more than tensors and plain values.
+        OSError: out of `fit`: the file could not be written. The one before it is still there.
+    """
+
+    def __init__(self, file: str | os.PathLike, *, monitor: str = "valid loss", resume: bool = False):
+        self.file = Path(kind("file", file, str | os.PathLike, 'the name of a file, such as "lenet.pt"'))
+        self.monitor = one_of("monitor", monitor, MONITORS)
+        self.resume = kind("resume", resume, bool, "True or False")
+        self._best = None
+
+    def on_fit_start(self, state) -> None:
+        """Put everything back as the file has it, if there is one to resume; else write the first."""
+        self._best = None
+        if self.resume and self.file.exists():
+            content = _snapshot.read(self.file)
+            differences = _snapshot.differences(content["training"], self._describe(state))
+            if not differences:
+                self._restore(state, content)
+                return
+            if content["history"]:  # before the first epoch has ended there is nothing to lose
+                raise ValueError(f"{self.file} is the checkpoint of another training. {differences}. Make them equal, "
+                                 "or begin anew: with another file, or with resume=False, which replaces this one.")
+        self._write(state)
+
+    def on_epoch_end(self, state) -> None:
+        """Keep the weights if this epoch is the best one so far, and write the file."""
+        best = state.history.best(self.monitor)
+        if best is state.history[-1]:
+            self._best = {"row": History([best]).to_lists()[0], "model": copy.deepcopy(state.model.state_dict())}
+        self._write(state)
+
+    def load_best(self, model: nn.Module) -> Epoch:
+        """Give the model the weights of the best epoch, and return the row of the history that they belong to.
+
+        `evaluate` on the validation batches must find that row's score again.
+
+        Raises:
+            FileNotFoundError: there is no file yet.
+            ValueError: the file is no whole checkpoint, or that of another network or monitor, or no epoch in it has a
+                finite value. The model has not been changed then.
+        """
+        kind("model", model, nn.Module, "a network (nn.Module)")
+        content = _snapshot.read(self.file)
+        here = {"model": _snapshot.describe_model(model), "checkpoint": {"monitor": self.monitor}}
+        if differences := _snapshot.differences(content["training"], here):
+            raise ValueError(f"{self.file} holds the best weights of another network or monitor. {differences}.")
+        if content["best"] is None:
+            raise ValueError(f"{self.file} holds no best epoch: it has seen {len(content['history'])} epochs, and none "
+                             f"with a finite {self.monitor}.")
+        model.load_state_dict(content["best"]["model"])
+        return History.from_lists([content["best"]["row"]])[0]
+
+    def _describe(self, state):
+        return _snapshot.describe(state) | {"checkpoint": {"monitor": self.monitor}}
+
+    def _write(self, state):
+        content = {
+            "format": _snapshot.FORMAT,
+            "training": self._describe(state),
+            "epoch": state.epoch,
+            "step": state.step,
+            "stopped": state.stopped,
+            "history": state.history.to_lists(),
+            "best": self._best,
+            "random": _snapshot.random_state(state.model),
+            "generators": {name: draws.get_state() for name, draws in _snapshot.generators(state).items()},
+        }
+        content |= {name: part.state_dict() for name, part in _snapshot.parts(state).items()}
+        _snapshot.replace(self.file, _snapshot.pack(content))
+
+    def _restore(self, state, content):
+        for name, part in _snapshot.parts(state).items():
+            part.load_state_dict(content[name])
+        for name, generator in _snapshot.generators(state).items():
+            generator.set_state(content["generators"][name])
+        _snapshot.set_random_state(content["random"], state.model)
+        state.history[:] = History.from_lists(content["history"])
+        state.epoch, state.step, state.stopped = content["epoch"], content["step"], content["stopped"]
+        self._best = content["best"]
+        print(f"{self.file.name}: {'stopped by a callback' if state.stopped else 'resumed'} after epoch {state.epoch}.")
