@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import torch
 
-from ._arguments import _shown
+from ._arguments import shown
 
 FORMAT = "course_utils checkpoint 1"
 
@@ -66,7 +66,7 @@ def read(file) -> dict:
         raise ValueError(f"{expected}; it is damaged: {damaged} does not fit its checksum.")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format", sorted(map(str, content))) if isinstance(content, dict) else content
-        raise ValueError(f"{expected}; got {_shown(found)}.")
+        raise ValueError(f"{expected}; got {shown(found)}.")
     return content
 
 

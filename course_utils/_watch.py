@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from ._arguments import _shown, function, kind, one_of
+from ._arguments import shown, function, kind, one_of
 from .history import Diverged
 
 TOGETHER = 50  # losses that are read at once from a device that Python would have to wait for
@@ -60,7 +60,7 @@ class Watch:
         _look_at_labels(logits, getattr(ours, "y", y))  # all labels of the split, if the batches know them
         loss = self.loss_fn(logits, y)
         if not isinstance(loss, Tensor) or loss.ndim:
-            raise ValueError(f"loss_fn must return one number, the mean loss of its batch; got {_shown(loss)}.")
+            raise ValueError(f"loss_fn must return one number, the mean loss of its batch; got {shown(loss)}.")
         self.looked = True
         return loss
 
@@ -96,7 +96,7 @@ class Watch:
 def _look_at_batch(model, batch):
     pair = isinstance(batch, tuple | list) and len(batch) == 2
     if not pair or not all(isinstance(part, Tensor) for part in batch):
-        raise TypeError(f"Each batch must be a pair of tensors (x, y), as `batches` yields them; got {_shown(batch)}.")
+        raise TypeError(f"Each batch must be a pair of tensors (x, y), as `batches` yields them; got {shown(batch)}.")
     x, y = batch
     devices = {parameter.device for parameter in model.parameters()}
     if len(devices) == 1 and (x.device not in devices or y.device not in devices):
@@ -107,7 +107,7 @@ def _look_at_batch(model, batch):
 
 def _look_at_answer(logits, y):
     if not isinstance(logits, Tensor):
-        raise TypeError(f"The model must return its logits, a tensor N×classes; got {_shown(logits)}.")
+        raise TypeError(f"The model must return its logits, a tensor N×classes; got {shown(logits)}.")
     if y.ndim != 1 or y.is_floating_point():
         raise ValueError(f"Labels must be whole numbers, one for each image: y of shape N, int64; got shape "
                          f"{tuple(y.shape)}, {y.dtype}. Do not one-hot them; y.long() makes whole numbers.")
@@ -188,5 +188,5 @@ def check_callbacks(callbacks) -> list:
     for callback in callbacks:
         if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
             raise TypeError("callbacks must be objects with a method on_epoch_end(state), such as EarlyStopping(3); "
-                            f"got {_shown(callback)}.")
+                            f"got {shown(callback)}.")
     return callbacks
