@@ -47,13 +47,15 @@ def find_sources(flip, dy, dx, angle, factor):
 
 def resample(x, sources, padding_mode):
     """Give each pixel the colour found at its source, bilinear."""
-    n, _, height, width = x.shape
+    height, width = x.shape[2:]
     reflect = padding_mode == "reflect"  # then −1 and 1 in `grid` are the centres of the outermost pixels, else edges
+    half = x.new_tensor([max(size - reflect, 1) / 2 for size in (width, height)])
+    sources = sources.to(x.dtype) / half[:, None]
     rows, columns = (torch.arange(size, dtype=x.dtype, device=x.device) - (size - 1) / 2 for size in (height, width))
-    places = torch.stack([columns.repeat(height), rows.repeat_interleave(width), x.new_ones(height * width)])
-    half = x.new_tensor([[max(size - reflect, 1) / 2] for size in (width, height)])
-    grid = (sources.to(x.dtype) / half) @ places  # N×2×(H·W); F.affine_grid gives the same several times slower
-    grid = grid.view(n, 2, height, width).permute(0, 2, 3, 1)
+    by_row = sources[:, :, 1:2] * rows + sources[:, :, 2:]  # N×2×H
+    by_column = sources[:, :, :1] * columns  # N×2×W
+    grid = by_row[:, :, :, None] + by_column[:, :, None, :]  # N×2×H×W; F.affine_grid computes the same far more slowly
+    grid = grid.permute(0, 2, 3, 1)
     return _laid_out_like(x, F.grid_sample(x, grid, padding_mode=PADDING[padding_mode], align_corners=reflect))
 
 

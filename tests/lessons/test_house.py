@@ -33,6 +33,12 @@ def requirements():
 AWAITED = {
     "Checkpoint": "07_training_control",
     "EarlyStopping": "07_training_control",
+    "adjust_brightness": "10_invariance",
+    "adjust_hue": "10_invariance",
+    "erase": "10_invariance",
+    "horizontal_flip": "10_invariance",
+    "rotate": "10_invariance",
+    "scale": "10_invariance",
 }
 
 
