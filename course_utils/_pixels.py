@@ -13,7 +13,7 @@ PADDING = {"constant": "zeros", "edge": "border", "reflect": "reflection"}  # to
 
 def copy(x, flip, dy, dx, padding_mode):
     """Mirror and shift in one copy: each pixel is looked up where it comes from."""
-    n, channels, height, width = x.shape
+    _, channels, height, width = x.shape
     rows = torch.arange(height, device=x.device) - dy[:, None]  # N×H
     columns = torch.arange(width, device=x.device) - dx[:, None]  # N×W
     columns = torch.where(flip[:, None], width - 1 - columns, columns)

@@ -108,9 +108,9 @@ def adjust_brightness(x, brightness_factor):
 def adjust_hue(x, hue_factor):
     """Turn the colours of images about the grey axis, red = green = blue, and clamp to 0 … 1.
 
-    The hue moves as in torchvision's `adjust_hue`, to .02 of a turn for saturated pixels; but that one goes through HSV
-    and keeps the largest and smallest of red, green and blue, where this keeps their mean, so that with factors from
-    −.1 to .1 the pixels of CIFAR-10 differ by at most .02 on average.
+    Torchvision's `adjust_hue` is another operation: it goes through HSV and keeps the largest of red, green and blue,
+    where this keeps their mean; but hues arrive where they do there, 99 in 100 saturated pixels to .02 of a turn, and
+    with factors from −.1 to .1 the pixels of CIFAR-10 differ by at most .02 on average.
 
     Args:
         x: images, N×3×H×W, floating point, from 0 to 1.
@@ -216,9 +216,14 @@ class Augment:
         Args:
             x: images, N×C×H×W.
             generator: the torch.Generator that draws, on any device; None for torch's own, on the CPU.
+
+        Raises:
+            TypeError, ValueError: an argument that is not as above.
         """
-        n, _, height, width = x.shape
-        u = torch.rand(9, n, generator=generator, device="cpu" if generator is None else generator.device).to(x.device)
+        n, _, height, width = tensor("x", x, "N×C×H×W").shape
+        generator = torch.default_generator if generator is None else generator
+        kind("generator", generator, torch.Generator, "a torch.Generator")
+        u = torch.rand(9, n, generator=generator, device=generator.device).to(x.device)
         return {
             "flip": u[0] < self.flip,
             "dy": _below(2 * self.shift + 1, u[1]) - self.shift,

@@ -356,6 +356,16 @@ def test_a_gpu_gives_the_same(call):
     assert drawn_there.device == x.device
 
 
+def test_parameters_may_be_whole_numbers_of_any_size():
+    x = pictures(3)
+    turns, steps = torch.tensor([0, 90, 180]), torch.tensor([0, 1, 255], dtype=torch.uint8)
+    assert close(augment.rotate(x, turns), augment.rotate(x, turns.float()))
+    assert close(augment.scale(x, turns + 1), augment.scale(x, turns.float() + 1))
+    assert close(augment.adjust_brightness(x, steps), augment.adjust_brightness(x, steps.float()))
+    assert torch.equal(augment.shift(x, steps, steps), augment.shift(x, steps.long(), steps.long()))
+    assert torch.equal(augment.erase(x, steps, 0, steps, 9), augment.erase(x, steps.long(), 0, steps.long(), 9))
+
+
 def test_gradients_pass():
     x = pictures(2, dtype=torch.float64).requires_grad_()
     Augment(rotation=20, hue=0.1)(x * 0.5 + 0.25, generator=seeded()).sum().backward()
@@ -411,6 +421,8 @@ X = pictures(3)
     (lambda: Augment()(X.byte()), TypeError, "x must be a tensor of floating-point numbers; got torch.uint8"),
     (lambda: Augment()(X.tolist()), TypeError, "x must be a tensor, N×C×H×W; got list"),
     (lambda: Augment(hue=0.1)(X[:, :1]), ValueError, r"Hue needs images of three channels.*got shape \(3, 1, 12, 9\)"),
+    (lambda: Augment()(X, generator=0), TypeError, "generator must be a torch.Generator; got int 0"),
+    (lambda: Augment().draw(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
     (lambda: augment.rotate(X.long(), 3), TypeError, "x must be a tensor of floating-point numbers; got torch.int64"),
     (lambda: augment.rotate(X, torch.zeros(2)), ValueError, r"angle must be one value, or 3 for .*\(2,\)"),
     (lambda: augment.rotate(X, "20"), TypeError, "angle must be a number; got str '20'"),
