@@ -358,12 +358,13 @@ def test_a_gpu_gives_the_same(call):
 
 def test_parameters_may_be_whole_numbers_of_any_size():
     x = pictures(3)
-    turns, steps = torch.tensor([0, 90, 180]), torch.tensor([0, 1, 255], dtype=torch.uint8)
+    turns, steps = torch.tensor([0, 90, 180]), torch.tensor([1, 2, 255], dtype=torch.uint8)
     assert close(augment.rotate(x, turns), augment.rotate(x, turns.float()))
     assert close(augment.scale(x, turns + 1), augment.scale(x, turns.float() + 1))
     assert close(augment.adjust_brightness(x, steps), augment.adjust_brightness(x, steps.float()))
     assert torch.equal(augment.shift(x, steps, steps), augment.shift(x, steps.long(), steps.long()))
-    assert torch.equal(augment.erase(x, steps, 0, steps, 9), augment.erase(x, steps.long(), 0, steps.long(), 9))
+    expected = augment.erase(x, steps.long(), 0, steps.long().flip(0), 9)
+    assert torch.equal(augment.erase(x, steps, 0, steps.flip(0), 9), expected)   # 1 + 255 is not 0
 
 
 def test_gradients_pass():
