@@ -14,7 +14,7 @@ BIN := .venv/bin
 PY  := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lab serve calibrate time-lessons brand clean
+.PHONY: help book test notebooks lab serve calibrate time-lessons bench brand clean
 
 help:  ## list these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -43,6 +43,9 @@ calibrate: notebooks  ## measure the bounds of a lesson's claims: LESSON=06_lene
 
 time-lessons: notebooks  ## time a lesson, three runs, and write the time into its header: LESSON=06_lenet
 	@$(PY) tools/time_lessons.py '$(LESSON)'
+
+bench: .venv/.ready  ## measure how fast we are beside the usual ways, as ratios
+	@$(PY) tools/bench.py
 
 brand: .venv/.ready  ## make the course yours: REPO=owner/name
 	@$(PY) tools/brand.py '$(REPO)'

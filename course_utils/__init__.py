@@ -6,6 +6,7 @@ Names are loaded when they are first used: importing `course_utils` alone costs 
 __version__ = "0.1.0"
 
 _HOME = {  # public name -> the module that holds it
+    "Augment": "augment",
     "Checkpoint": "checkpoint",
     "EarlyStopping": "checkpoint",
     "batches": "data",
@@ -26,6 +27,7 @@ _HOME = {  # public name -> the module that holds it
     "wilson_interval": "metrics",
 }
 _MODULES = {
+    "augment",
     "checkpoint",
     "claims",
     "convolution",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from ._arguments import shown, function, kind, one_of
+from ._arguments import function, kind, one_of, shown
 from .history import Diverged
 
 TOGETHER = 50  # losses that are read at once from a device that Python would have to wait for

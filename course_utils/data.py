@@ -181,12 +181,14 @@ class batches:
         order = self._draw_order() if self.shuffle else None
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             at = slice(start, start + self.batch_size)
-            if order is not None:
-                at = order[at]
-            x = self.x[at].float() / 255
+            if order is None:
+                x, y = self.x[at], self.y[at]
+            else:  # index_select copies whole images, many times faster than x[order]
+                x, y = (part.index_select(0, order[at]) for part in (self.x, self.y))
+            x = x.float().div_(255)
             if self.augment is not None:
                 x = self.augment(x, generator=self.generator)
-            yield ((x - self.mean) / self.std).contiguous(memory_format=self.memory_format), self.y[at]
+            yield (x - self.mean).div_(self.std).contiguous(memory_format=self.memory_format), y
 
     def _draw_order(self):
         device = "cpu" if self.generator is None else self.generator.device

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import bench
 import brand
 from calibrate import bounds, with_seed
 from claims_page import ClaimReader, claims_page
@@ -118,3 +119,24 @@ def test_outputs_are_stripped():
     assert strip_outputs(ran)
     assert ran.cells[0].outputs == [] and ran.cells[0].execution_count is None
     nbformat.validate(ran)
+
+
+def test_ways_take_turns_and_the_first_round_does_not_count():
+    order = []
+    rates = bench.take_turns({"a": 1, "b": 2}, lambda way: order.append(way) or len(order), rounds=3)
+    assert order == [1, 2] * 4 and rates == {"a": [3, 5, 7], "b": [4, 6, 8]}
+
+
+def test_ratios_are_taken_round_by_round():
+    lines = bench.table({"usual": [10, 1000, 20], "ours": [1000, 5000, 80]}, "images per second").splitlines()
+    assert [line.split() for line in lines[2:]] == [
+        ["usual", "20", "10", "1,000", "1.0", "1.0", "1.0"], ["ours", "1,000", "80", "5,000", "5.0", "4.0", "100.0"],
+    ]
+
+
+def test_the_bench_of_augmentation_runs(capsys):
+    bench.augmentation(rounds=1, seconds=0.01, workers=0)
+    title, _, _, *rows = capsys.readouterr().out.splitlines()[-8:]
+    assert "Augmentation of cifar10 (sample): batches of 256, 1 rounds" in title
+    assert [row.split(",")[0] for row in rows] == ["PIL", "the same", "ours", "ours", "ours"]
+    assert all(float(number.replace(",", "")) > 0 for row in rows for number in row.split()[-6:])

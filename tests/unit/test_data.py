@@ -260,6 +260,12 @@ def test_augment_sees_pixels_from_0_to_1_and_the_generator():
     assert images.x.flatten().tolist() == [0, 255]
 
 
+def test_what_augment_returns_stays_as_it_is():
+    mine = torch.full((2, 1, 4, 4), .5)
+    for (x, _), _ in zip(batches(some(), 2, augment=lambda x, generator: mine), range(2), strict=False):
+        assert (x == 0).all() and (mine == .5).all()
+
+
 def test_channels_last_changes_the_layout_alone():
     images = some(channels=3)
     for (x, _), (plain, _) in zip(batches(images, 4, channels_last=True), batches(images, 4), strict=True):
