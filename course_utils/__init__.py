@@ -6,6 +6,7 @@ Names are loaded when they are first used: importing `course_utils` alone costs 
 __version__ = "0.1.0"
 
 _HOME = {  # public name -> the module that holds it
+    "as_dataset": "data",
     "batches": "data",
     "check": "exercises",
     "claim": "claims",
@@ -22,20 +23,26 @@ _HOME = {  # public name -> the module that holds it
     "wilson_interval": "metrics",
 }
 _MODULES = {
+    "archives",
+    "catalogue",
     "claims",
     "convolution",
     "data",
+    "data_commands",
     "diagrams",
+    "download",
     "exercises",
     "experiment",
     "metrics",
     "networks",
     "plots",
+    "prepared",
     "runtime",
     "sample",
     "shapes",
     "sources",
     "training",
+    "transfer",
 }
 
 
