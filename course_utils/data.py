@@ -251,7 +251,7 @@ def _pixels(returned, channels):
         raise ValueError(f"transform must return {channels}×H×W pixels; got shape {tuple(returned.shape)}.")
     if returned.dtype == torch.uint8:
         return returned.as_subclass(torch.Tensor)
-    if not returned.is_floating_point() or returned.min() < 0 or returned.max() > 1:
+    if not (returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1):      # NaN is neither
         raise ValueError(f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got "
                          f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}. Is there a Normalize in "
                          f"it? Leave it out: as_dataset normalises.")

@@ -23,8 +23,9 @@ environment:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. `arguments` are those of the command line by default."""
-    parser = argparse.ArgumentParser(prog="python -m course_utils.data", description="The data sets of Kernel by Kernel.",
-                                     epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m course_utils.data", epilog=HELP,
+                                     description="The data sets of Kernel by Kernel.",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="list | fetch | verify | where", dest="command", required=True)
     names = {"type": _known, "metavar": "NAME", "help": f"{', '.join(SOURCES)}, or all"}
     commands.add_parser("list", help="what is known of each data set: files, addresses, licence; and what is here")

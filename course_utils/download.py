@@ -59,7 +59,8 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
                     pass                                # it is the file to be mended
             edition, files, origin = here or _download(name, file.parent, bases, patience, tried, say)
             prepared = _keep(name, file, edition, files, origin, say)
-            shutil.rmtree(work_folder(name, file.parent), ignore_errors=True)
+            if file.is_file():
+                shutil.rmtree(work_folder(name, file.parent), ignore_errors=True)
             return prepared
     except OSError as problem:
         if here:

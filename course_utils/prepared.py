@@ -85,9 +85,13 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
     Raises: OSError, with whatever the system says of a full disk or of a folder that can't be written to.
     """
     fingerprint, work = hash_arrays(arrays), work_folder(name, file.parent)
-    with open(work / file.name, "wb") as stream:
-        np.savez(stream, **arrays)
-        _to_disk(stream)
+    try:
+        with open(work / file.name, "wb") as stream:
+            np.savez(stream, **arrays)
+            _to_disk(stream)
+    except OSError:
+        (work / file.name).unlink()     # it would only fill the disk further
+        raise
     story = {"data": name, "copy": "official", "arrays": fingerprint, **story}
     with open(work / story_of(file).name, "w", encoding="utf-8") as stream:
         json.dump(story, stream, indent=1)
