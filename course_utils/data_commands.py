@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 
 from . import prepared, sources
@@ -88,6 +89,7 @@ def _fetch(name):
         if file.is_file():
             try:
                 print(f"{name}: {prepared.identify(name, file).copy}, is here already")
+                shutil.rmtree(file.parent / ".downloads" / name, ignore_errors=True)    # what a killed process left
                 return 0
             except prepared.DataError as problem:
                 if not prepared.is_ours(name, file):
