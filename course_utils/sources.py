@@ -99,7 +99,7 @@ def warn_of_sample(name: str) -> None:
         _warned.add(name)
         print(f"SAMPLE DATA: {SOURCES[name].title} is not here and can't be downloaded ({why_sample(name)}). This is "
               f"the small built-in sample: expect other numbers than the book's. What helps: "
-              f"python -m course_utils.data fetch {name}")
+              f"python -m course_utils.data fetch {name}; then restart the kernel.")
 
 
 def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
@@ -116,7 +116,7 @@ def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
     return shuffled[((rank + .5) / counts[labels]).argsort(kind="stable")]
 
 
-def remedies(name: str) -> str:
+def _remedies(name: str) -> str:
     """What helps when a data set can't be downloaded, in lines: a mirror, the files to be brought, the sample."""
     lines = [f"Remedies: set COURSE_DATA_MIRROR to an address or a folder that holds {name}/ with these files;",
              f"  or put them into {folder() / name}:"]
@@ -156,6 +156,6 @@ def _settle(name, look):
         if mode() == "real":
             raise MissingData(
                 f"{SOURCES[name].title} is not here and can't be downloaded: {problem}. COURSE_DATA=real admits "
-                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{remedies(name)}") from problem
+                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{_remedies(name)}") from problem
         _failed[name] = str(problem)
         return None

@@ -234,27 +234,27 @@ def test_a_fingerprint_sees_every_change():
 def test_the_hash_of_the_content_ignores_order_alone(train, test):
     plain = arrays(train=6, test=4)
     moved = {key: value[list(train if "train" in key else test)] for key, value in plain.items()}
-    assert prepared.hash_content(moved) == prepared.hash_content(plain)
+    assert prepared._hash_content(moved) == prepared._hash_content(plain)
 
 
 def test_the_hash_of_the_content_sees_labels_and_splits():
     plain, swapped = arrays(train=6, test=6), arrays(train=6, test=6)
     swapped["y_train"] = swapped["y_train"][::-1]
-    assert prepared.hash_content(plain) != prepared.hash_content(swapped)
+    assert prepared._hash_content(plain) != prepared._hash_content(swapped)
 
     def split(train):
         chosen = {"train": list(train), "test": [i for i in range(6) if i not in train]}
         return {key: plain[f"{key[0]}_train"][chosen[key[2:]]] for key in prepared.KEYS}
 
     ways = [train for size in range(1, 6) for train in combinations(range(6), size)]
-    assert len({prepared.hash_content(split(train)) for train in ways}) == len(ways) == 62
+    assert len({prepared._hash_content(split(train)) for train in ways}) == len(ways) == 62
 
 
 def test_copies_are_named_by_their_hash(folder, monkeypatch):
     official, moved, other = arrays(), arrays(), arrays()
     moved = {key: value[::-1] for key, value in moved.items()}
     other["x_train"][0, 0, 0] ^= 1
-    known = {prepared.hash_arrays(official): "official", prepared.hash_content(official): "reordered copy"}
+    known = {prepared.hash_arrays(official): "official", prepared._hash_content(official): "reordered copy"}
     monkeypatch.setitem(prepared.COPIES, "mnist", known)
     cases = [(official, "official"), (moved, "reordered copy"), (other, "unknown copy")]
     for seconds, (stored, name) in enumerate(cases):
