@@ -48,6 +48,8 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
         ValueError: `COURSE_DATA_MIRROR` is neither an http address nor a folder.
     """
     mirror, tried = _mirror_address(name), []
+    if isinstance(mirror, Path) and not mirror.is_dir():
+        tried.append(f"COURSE_DATA_MIRROR: there is no folder {mirror}")
     here = find_archives(name, file.parent, tried)
     bases = [] if here else _reachable(name, mirror, patience, tried)
     try:

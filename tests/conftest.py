@@ -30,7 +30,7 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
-    yield
+    yield tried
     assert not tried, f"this test tried to speak to {tried}"
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import socket
+import threading
 import time
 from dataclasses import replace
 
@@ -152,11 +153,26 @@ def test_an_address_that_broke_off_once_is_asked_again(server, offer, tmp_path):
 
 # Patience
 
+def test_these_tests_are_held_back_from_the_network(no_network):
+    for host in ("192.0.2.1", "elsewhere.example"):
+        with pytest.raises(OSError, match="no test may speak to"):
+            socket.create_connection((host, 80), 1)
+    assert no_network == ["192.0.2.1", "elsewhere.example"]
+    no_network.clear()      # or this test would fail, as any other that tries
+
+
 def test_an_offline_machine_waits_once_for_all_addresses(monkeypatch):
-    monkeypatch.setattr(socket, "create_connection", lambda *_: time.sleep(30))
+    over = threading.Event()
+
+    def nobody_answers(*_):
+        over.wait(30)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", nobody_answers)
     start = time.monotonic()
     answers = transfer.knock([f"https://{letter}.example/" for letter in "abcdefgh"], .3)
     assert time.monotonic() - start < 3
+    over.set()
     assert set(answers.values()) == {"no connection within 0.3 s"} and len(answers) == 8
 
 
