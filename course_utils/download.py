@@ -148,7 +148,7 @@ def _alone(name, folder, say):
         say(f"Another process is preparing {SOURCES[name].title}. Waiting for it …")
         lock.acquire()
     try:
-        yield work_folder(name, folder)
+        yield
     finally:
         lock.release()
 

@@ -97,7 +97,7 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
         json.dump(story, stream, indent=1)
         _to_disk(stream)
     if hash_arrays(_read_arrays(name, work / file.name)) != fingerprint:
-        raise OSError(f"{work / file.name} holds other bytes than were written into it")
+        raise OSError(errno.EIO, "it gives back other bytes than were written", str(work / file.name))
     if file.exists() and not is_ours(name, file):
         raise FileExistsError(errno.EEXIST, "a file of yours has come to lie there", str(file))
     os.replace(work / _story_of(file).name, _story_of(file))

@@ -159,7 +159,7 @@ def test_a_wrong_mirror(run, monkeypatch):
 
 
 def test_as_a_command():
-    command = [sys.executable, "-m", "course_utils.data", "fetch", "mnist"]     # with the real catalogue, and no way out
+    command = [sys.executable, "-m", "course_utils.data", "fetch", "mnist"]     # the real catalogue, and no way out
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
     assert "none of 3 addresses could be reached" in done.stderr

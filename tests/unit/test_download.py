@@ -464,6 +464,18 @@ def test_a_disk_that_is_full_when_the_arrays_are_written(server, folder):
     assert is_official("mnist", sources.read("mnist")) and len(server.seen) == 4      # the archives were kept
 
 
+def test_a_disk_that_lies(folder, monkeypatch, capsys):
+    savez = np.savez
+
+    def other(stream, **arrays):
+        savez(stream, **(arrays | {"y_test": arrays["y_test"][::-1]}))
+
+    monkeypatch.setattr(prepared.np, "savez", other)
+    assert is_official("mnist", sources.read("mnist"))
+    assert "can't keep it (it gives back other bytes than were written)" in capsys.readouterr().out
+    assert not (folder / "mnist.npz").exists() and not (folder / "mnist.json").exists()
+
+
 @contextmanager
 def read_only(folder):
     """A folder that can be read and not written to. Root could all the same, so its rights are given up for a while."""
