@@ -9,6 +9,7 @@ _HOME = {  # public name -> the module that holds it
     "Augment": "augment",
     "Checkpoint": "checkpoint",
     "EarlyStopping": "checkpoint",
+    "as_dataset": "data",
     "batches": "data",
     "check": "exercises",
     "claim": "claims",
@@ -27,12 +28,16 @@ _HOME = {  # public name -> the module that holds it
     "wilson_interval": "metrics",
 }
 _MODULES = {
+    "archives",
     "augment",
+    "catalogue",
     "checkpoint",
     "claims",
     "convolution",
     "data",
+    "data_commands",
     "diagrams",
+    "download",
     "exercises",
     "experiment",
     "history",
@@ -40,11 +45,13 @@ _MODULES = {
     "networks",
     "plots",
     "pooling",
+    "prepared",
     "runtime",
     "sample",
     "shapes",
     "sources",
     "training",
+    "transfer",
 }
 
 

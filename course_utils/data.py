@@ -2,6 +2,8 @@
 
 A data set is two tensors that fit into memory: pixels (uint8, a quarter of float32's bytes) and labels. A batch is a
 slice of them.
+
+`python -m course_utils.data` fetches, verifies and lists data sets: see its `--help`.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ import numpy as np
 import torch
 
 from . import sources
-from ._arguments import whole
+from ._arguments import function, kind, whole
 
 
 class Images:
@@ -98,8 +100,9 @@ class ImageData:
 def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
     """Load a data set and set some of its training images aside for validation.
 
-    MNIST and Fashion-MNIST hold 60,000 + 10,000 images of 1×28×28 pixels, CIFAR-10 50,000 + 10,000 of 3×32×32. The
-    page *Start here* tells where the files belong; where there are none, the built-in sample takes their place.
+    MNIST and Fashion-MNIST hold 60,000 + 10,000 images of 1×28×28 pixels, CIFAR-10 50,000 + 10,000 of 3×32×32. They
+    are downloaded once and kept; where they can't be had, the built-in sample takes their place. The page *Start here*
+    says more.
 
     Args:
         name: "mnist", "fashion_mnist" or "cifar10".
@@ -111,8 +114,8 @@ def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
         ImageData. Its mean and std are those of the images that are left for training.
 
     Raises:
-        ValueError: an unknown name; an empty split; a broken file (DataError, which says how to mend it).
-        MissingData: a FileNotFoundError: `COURSE_DATA=real`, and there is no file.
+        ValueError: an unknown name; an empty split; a broken file of yours (DataError, which says how to mend it).
+        MissingData: a FileNotFoundError: `COURSE_DATA=real`, and the data can't be had.
 
     Source: LeCun et al. 1998 (MNIST), Xiao et al. 2017 (Fashion-MNIST), Krizhevsky 2009 (CIFAR-10).
     """
@@ -195,6 +198,43 @@ class batches:
         return torch.randperm(len(self.x), generator=self.generator, device=device).to(self.x.device)
 
 
+class as_dataset(torch.utils.data.Dataset):
+    """Images one by one, for `torch.utils.data.DataLoader`, skorch, and transforms that work on single pictures.
+
+    Item i is `(x, y)`: x float32, C×H×W, normalised as `batches` does it; y the label, an int. Without a transform, x
+    equals what `batches` hands out, bit for bit.
+
+    Args:
+        images: the Images to hand out; they are never changed.
+        transform: called with each picture as PIL has it (mode L or RGB), as torchvision's own data sets do, so that
+            all of torchvision's transforms of pictures fit. It returns a picture, or a tensor of pixels: uint8 from 0
+            to 255, or floating-point numbers from 0 to 1. Normalising comes after it: leave `Normalize` out.
+
+    Raises:
+        TypeError: images or transform is something else; on access, transform returned neither picture nor tensor.
+        ValueError: on access, transform returned pixels beyond 0 and 1 (perhaps normalised), or other channels.
+        IndexError: there is no such item.
+    """
+
+    def __init__(self, images: Images, transform: Callable | None = None):
+        self.images = kind("images", images, Images, "Images, such as load('mnist').train")
+        self.transform = None if transform is None else function("transform", transform, "a function of a picture")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {index}.")
+        x, mean, std = self.images.x[index], self.images.mean, self.images.std
+        if self.transform is not None:
+            from ._pictures import picture_of, pixels_of
+
+            x = pixels_of(self.transform(picture_of(x)), len(x)).to(mean.device)
+        x = x.float() / 255 if x.dtype == torch.uint8 else x
+        return (x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), int(self.images.y[index])
+
+
 def _tensors(arrays, split):
     x, y = (torch.from_numpy(arrays[f"{part}_{split}"]) for part in "xy")
     return (x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)).contiguous(), y.long()
@@ -207,3 +247,9 @@ def _mean_and_std(x):
     share = counts / counts.sum(1, keepdims=True)
     mean = share @ values
     return mean, np.sqrt((share * (values - mean[:, None]) ** 2).sum(1))
+
+
+if __name__ == "__main__":
+    from .data_commands import main
+
+    raise SystemExit(main())

@@ -37,20 +37,26 @@ class OutOfTime(Exception):
 
 
 def settle_data(names: list[str]) -> str:
-    """Decide once for all lessons whether they run on real data or on the sample, and say so."""
+    """Decide once for all lessons whether they run on real data or on the sample, and say so.
+
+    What is not here is downloaded now. If one data set can't be had, all lessons run on the sample. The answer is put
+    into `COURSE_DATA`, so that no lesson asks the network again.
+    """
     wanted = sorted({data for name in names for data in needs(name)["data"]})
     try:
+        copies = {data: sources.describe(data) for data in wanted}
+        why = [f"{data}: {sources.why_sample(data)}" for data, copy in copies.items() if copy == "sample"]
         if sources.mode() == "auto":
-            os.environ["COURSE_DATA"] = "real" if all(map(sources.available, wanted)) else "sample"
-        copies = [f"{data} ({sources.describe(data)})" for data in wanted]
+            os.environ["COURSE_DATA"] = "sample" if why else "real"
     except (ValueError, FileNotFoundError) as problem:
         sys.exit(f"{type(problem).__name__}: {problem}")
     if sources.mode() == "sample":
-        missing = [data for data in wanted if not sources.available(data)]
-        why = f": not in {sources.folder()}: {', '.join(missing)}" if missing else ""
-        print(f"Data: the built-in sample{why}. COURSE_DATA_DIR names a folder of real data; see README.md.")
+        reasons = "; ".join(why)
+        print(f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). "
+              "`python -m course_utils.data list` says what there is.")
     else:
-        print(f"Data: {', '.join(copies) or 'none needed'}, from {sources.folder()}")
+        listed = ", ".join(f"{data} ({copy})" for data, copy in copies.items())
+        print(f"Data: {listed or 'none needed'}, from {sources.folder()}")
     return sources.mode()
 
 
