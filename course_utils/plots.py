@@ -7,38 +7,8 @@ import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-# Colours that stay apart for colour-blind readers (M. Okabe and K. Ito, Color universal design, 2008).
-# The same colour is the same thing everywhere in the book.
-COLOURS = {
-    "train": "#0072B2",
-    "valid": "#D55E00",
-    "published": "#666666",
-    "sigmoid": "#CC79A7",
-    "sigmoid − ½": "#882255",
-    "tanh": "#E69F00",
-    "relu": "#56B4E9",
-    "frame": "#D55E00",
-}
-WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
-
-plt.rcParams.update(
-    {
-        "figure.dpi": 130,
-        "figure.facecolor": "white",
-        "savefig.bbox": "tight",
-        "figure.constrained_layout.use": True,
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "legend.frameon": False,
-        "image.cmap": "gray",
-        "axes.prop_cycle": plt.cycler(color=["#332288", "#117733", "#AA4499", "#999933", "#44AA99"]),  # P. Tol, muted
-    }
-)
+from . import metrics
+from ._style import COLOURS, WIDTH
 
 
 def _array(picture):
@@ -86,7 +56,7 @@ def show_figure(figure, title=None):
     plt.show()
 
 
-def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, title=None):
+def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, correct=None, title=None):
     """A grid of pictures.
 
     Args:
@@ -95,14 +65,18 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
         columns: pictures in a row.
         signed, numbers: see `draw_picture`.
         shared: one grey scale (or colour scale, if signed) for all pictures instead of one for each.
+        correct: one truth value for each title: green with a tick in front, or red with a cross.
         title: what the figure shows, one sentence.
 
     Raises:
-        ValueError: no pictures, or a picture of another shape.
+        ValueError: no pictures, or a picture of another shape; another number of titles, or of truth values.
     """
     pictures = list(pictures)
     if not pictures:
         raise ValueError("There are no pictures to draw.")
+    for name, values in (("titles", titles), ("correct", correct)):
+        if values is not None and len(values) != len(pictures):
+            raise ValueError(f"{name} must hold one for each of {len(pictures)} pictures; got {len(values)}.")
     rows = math.ceil(len(pictures) / columns)
     shape = _array(pictures[0]).shape
     cell = WIDTH / columns
@@ -114,7 +88,10 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
         draw_picture(axes, picture, signed=signed, numbers=numbers, limit=limit)
         if titles is not None:
-            axes.set_title(titles[k], fontsize=10, loc="center")
+            mark, colour = {None: ("", "black"), True: ("✓ ", COLOURS["right"]), False: ("✗ ", COLOURS["wrong"])}[
+                None if correct is None else bool(correct[k])
+            ]
+            axes.set_title(mark + titles[k], fontsize=10, loc="center", color=colour)
     show_figure(figure, title)
 
 
@@ -193,32 +170,55 @@ def confusion(matrix, classes, *, title):
     still show.
 
     Args:
-        matrix: classes × classes, counts.
+        matrix: classes × classes. Whole numbers are counts; others are shares from 0 to 1, such as recall or
+            precision, and are written in per cent, those below one half left out.
         classes: their names.
+
+    Raises:
+        ValueError: the matrix is not square, or has another number of classes.
     """
     import seaborn
 
     matrix = np.asarray(matrix)
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(f"matrix must be {len(classes)}×{len(classes)}, as there are classes; got {matrix.shape}.")
+    written = matrix.astype(str)
+    if not np.issubdtype(matrix.dtype, np.integer):
+        percent = np.round(100 * matrix).astype(int)
+        written = np.where(percent == 0, "", percent.astype(str))
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH))
-    seaborn.heatmap(
-        errors,
-        annot=matrix,
-        fmt="d",
-        cmap="Oranges",
-        cbar=False,
-        square=True,
-        linewidths=0.5,
-        linecolor="#dddddd",
-        xticklabels=classes,
-        yticklabels=classes,
-        annot_kws={"fontsize": 10},
-        ax=axes,
-    )
+    style = {"cmap": "Oranges", "cbar": False, "square": True, "linewidths": 0.5, "linecolor": "#dddddd"}
+    seaborn.heatmap(errors, annot=written, fmt="", annot_kws={"fontsize": 10}, ax=axes, **style,
+                    xticklabels=classes, yticklabels=classes)
     axes.set(xlabel="answer", ylabel="truth", title=title)
     axes.tick_params(length=0)
     axes.grid(False)
     plt.show()
+
+
+def reliability(answers, *, bins=10, title):
+    """Reliability diagrams side by side: how often the answers of each confidence are right.
+
+    Dots on the diagonal are well calibrated; the area of a dot grows with the number of answers in its bin.
+
+    Args:
+        answers: {panel title: (confidence, correct)}, as for `metrics.reliability`.
+        bins: equal parts of the range from 0 to 1.
+    """
+    figure, grid = plt.subplots(1, len(answers), figsize=(WIDTH, 3.3), squeeze=False, sharey=True)
+    for axes, (name, (confidence, correct)) in zip(grid[0], answers.items(), strict=True):
+        rows = metrics.reliability(confidence, correct, bins=bins)
+        stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))
+        axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
+        axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
+        axes.scatter(stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"], zorder=3)
+        axes.set_title(name, fontsize=11, loc="center")
+        axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1))
+    grid[0, 0].set_ylabel("accuracy")
+    show_figure(figure, title)
 
 
 def distribution(groups, *, title, xlabel):
