@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _HOME = {  # public name -> the module that holds it
     "batches": "data",
+    "calibration_error": "metrics",
     "check": "exercises",
     "claim": "claims",
     "count_macs": "shapes",
@@ -14,6 +15,7 @@ _HOME = {  # public name -> the module that holds it
     "device": "runtime",
     "evaluate": "training",
     "fit": "training",
+    "fit_temperature": "metrics",
     "load": "data",
     "predict": "training",
     "recorded": "runtime",

@@ -80,7 +80,8 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
     rows = math.ceil(len(pictures) / columns)
     shape = _array(pictures[0]).shape
     cell = WIDTH / columns
-    height = rows * (cell * shape[0] / shape[1] + (0.32 if titles is not None else 0.05)) + (0.45 if title else 0.1)
+    head = 0.05 if titles is None else 0.14 + 0.18 * max(1 + text.count("\n") for text in titles)
+    height = rows * (cell * shape[0] / shape[1] + head) + (0.45 if title else 0.1)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False)
     limit = max(float(np.abs(_array(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:
@@ -212,7 +213,8 @@ def reliability(answers, *, bins=10, title):
         stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
-        axes.scatter(stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"], zorder=3)
+        axes.scatter(stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"],
+                     zorder=3, clip_on=False)
         axes.set_title(name, fontsize=11, loc="center")
         axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):
