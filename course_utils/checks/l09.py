@@ -15,11 +15,15 @@ def _near(a, b, within=1e-4):
 @checker("9.1")
 def middle(answer):
     """three numbers, (precision, recall, F1)."""
+    answer = answer.tolist() if isinstance(answer, torch.Tensor) else answer
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return wrong(f"your answer is {answer!r}", hint="Give three numbers: (precision, recall, F1).")
     precision, recall, f1 = answer
     if _near(precision, 4 / 5, 6e-4) and _near(recall, 4 / 12, 6e-4):
         return wrong("precision and recall are swapped", hint="Precision reads the column of answers, recall the row.")
+    off = max(abs(mine - true) for mine, true in zip(answer, (4 / 12, 4 / 5, 8 / 17), strict=True))
+    if 6e-4 < off < 6e-3:
+        return wrong(f"a number is off by {off:.3f}", hint="Give three places behind the point.")
     if not _near(precision, 4 / 12, 6e-4):
         return wrong(f"your precision is {precision:g}", hint="Of the 6 + 4 + 2 in its column, how many are right?")
     if not _near(recall, 4 / 5, 6e-4):
@@ -36,6 +40,8 @@ def four(answer):
     """three numbers: where the interval begins for 4 of 4 and for 29 of 34, and how many images are needed."""
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return wrong(f"your answer is {answer!r}", hint="Give three numbers: two lower ends and a number of images.")
+    if any(isinstance(end, tuple) for end in answer):
+        return wrong("you give whole intervals", hint="Asked is where they begin: wilson_interval(4, 4)[0].")
     for mine, correct, total in ((answer[0], 4, 4), (answer[1], 29, 34)):
         low, high = wilson_interval(correct, total)
         if _near(mine, correct / total, 1e-3):
@@ -123,6 +129,8 @@ def per_class_accuracy(answer):
         )
     if torch.allclose(mine, torch.tensor([1, 1 / 2, 0, torch.nan]), equal_nan=True):
         return wrong("you count the last batch only", hint="What is added up must be added inside the loop.")
+    if torch.allclose(mine, torch.tensor([1 / 2, 1 / 2, 1, torch.nan]), equal_nan=True):
+        return wrong("you divide by the number of answers", hint="That is precision. Divide by the images of the class.")
     if torch.allclose(mine, torch.tensor([1.0, 0, 0, 0])):
         return wrong("the model was asked in training mode", hint="Which call switches dropout and its like off?")
     if mine.isnan().any() or torch.allclose(mine, torch.tensor([3 / 4, 3 / 4, 1 / 2, 0])):
@@ -151,6 +159,8 @@ def shares(answer):
         return wrong(f"your shapes are {tuple(recall.shape)} and {tuple(precision.shape)}", hint="Two whole matrices.")
     if torch.allclose(recall, _UNEVEN / columns) and torch.allclose(precision, _UNEVEN / rows):
         return wrong("the two are swapped", hint="Recall first. It divides by the images of each true class: rows.")
+    if torch.allclose(recall, (_UNEVEN / rows).T):
+        return wrong("your recall has the truth in columns", hint="Transpose it back, or divide with keepdim=True.")
     for name, part, sums, axis in (("recall", recall, rows, 1), ("precision", precision, columns, 0)):
         if torch.allclose(part, _UNEVEN / sums):
             continue
@@ -165,7 +175,7 @@ def shares(answer):
 
 @checker("9.6")
 def probabilities_of(answer):
-    """a function of (model, pictures, images) that returns N×M probabilities."""
+    """a function of (model, pictures, images) that returns N×M probabilities. One mean for each channel is C×1×1."""
     torch.manual_seed(0)
     pictures = torch.randint(0, 256, (5, 3, 6, 6), dtype=torch.uint8)
     images = Images(pictures, torch.zeros(5, dtype=torch.int64), mean=[0.2, 0.4, 0.6], std=[0.1, 0.2, 0.4])
@@ -183,6 +193,8 @@ def probabilities_of(answer):
     def equals(logits):
         return torch.allclose(mine, logits.softmax(1), atol=1e-5)
 
+    if torch.allclose(mine, expected.softmax(0), atol=1e-5):
+        return wrong("each column adds up to 1", hint="Each row belongs to one picture: softmax(1).")
     if torch.allclose(mine, expected, atol=1e-4):
         return wrong("these are logits", hint="softmax(1) makes probabilities of them.")
     if equals(ask(pictures / 255)):

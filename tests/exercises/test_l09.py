@@ -42,6 +42,12 @@ def without_minlength(model, loader, classes):
     return y[answer == y].bincount()
 
 
+def precision(model, loader, classes):
+    model.eval()
+    answer, y = torch.cat([model(x).argmax(1) for x, _ in loader]), torch.cat([y for _, y in loader])
+    return y[answer == y].bincount(minlength=classes) / answer.bincount(minlength=classes)
+
+
 def probabilities(model, pictures, images, *, scale=255, mean=None, std=None, evaluate=True, softmax=True):
     model.train(not evaluate)
     mean = images.mean.view(-1, 1, 1) if mean is None else mean
@@ -86,6 +92,8 @@ WRONG = [
     ("9.1", (1 / 3, 0.8, 0.567), "harmonic mean"),
     ("9.1", (1 / 3, 0.8, 0.235), "as you have them"),
     ("9.1", 0.471, "three numbers"),
+    ("9.1", (0.33, 0.8, 0.47), "three places"),
+    ("9.1", torch.tensor([0.8, 1 / 3, 0.471]), "Precision reads the column"),
     ("9.2", (1.0, 0.699, 73), "gives both ends"),
     ("9.2", (0.51, 0.853, 73), "gives both ends"),
     ("9.2", (0.51, 0.936, 73), "where it begins"),
@@ -94,6 +102,7 @@ WRONG = [
     ("9.2", (0.51, 0.699, 59), "growing n"),
     ("9.2", (0.51, 0.699, 72), "at least 0.95"),
     ("9.2", (0.51, 0.94), "three numbers"),
+    ("9.2", ((0.51, 1.0), (0.70, 0.94), 73), "where they begin"),
     ("9.3", lambda counts: counts.trace() / counts.sum(), "First an F1"),
     ("9.3", f1_of_means, "not the reverse"),
     ("9.3", lambda c: (2 * c.diag() / (c.sum(0) + c.sum(1)) * c.sum(1)).sum() / c.sum(), "every class counts the same"),
@@ -108,10 +117,12 @@ WRONG = [
     ("9.4", lambda *args: per_class(*args, by_all=True), "of that class"),
     ("9.4", lambda *args: 1 - per_class(*args), "how many it has"),
     ("9.4", without_minlength, "minlength"),
+    ("9.4", precision, "That is precision"),
     ("9.5", lambda counts: (counts / counts.sum(1), counts / counts.sum(0)), "Keep the summed axis"),
     ("9.5", lambda counts: (counts / counts.sum(0), counts / counts.sum(1, keepdim=True)), "Recall first"),
     ("9.5", lambda c: (c / c.sum(1, keepdim=True), c / c.sum(0)[:, None]), "Keep the summed axis"),
     ("9.5", lambda c: (c / c.sum(), c / c.sum(0)), "Divide each row"),
+    ("9.5", lambda c: (c.T / c.sum(1), c / c.sum(0)), "Transpose"),
     ("9.5", lambda c: (c.diag() / c.sum(1), c.diag() / c.sum(0)), "Two whole matrices"),
     ("9.5", lambda counts: counts / counts.sum(1, keepdim=True), "recall_matrix, precision_matrix"),
     ("9.6", lambda *args: probabilities(*args, mean=0, std=1), "Subtract images.mean"),
@@ -121,6 +132,8 @@ WRONG = [
     ("9.6", lambda *args: probabilities(*args, evaluate=False), "switches dropout off"),
     ("9.6", lambda *args: probabilities(*args).max(1).values, "N×M"),
     ("9.6", lambda *args: probabilities(*args) ** 2, "model, softmax"),
+    ("9.6", lambda *args: probabilities(*args, softmax=False).softmax(0), "one picture"),
+    ("9.6", lambda model, pictures, images: model(pictures / 255 - images.mean), "C×1×1"),
     ("9.6", by_their_own, "training split"),
     ("9.6", one_mean, "each channel"),
     ("9.7", lambda *args: coverage(*args, first_failure=True), "the first failure"),
