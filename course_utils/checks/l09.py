@@ -130,7 +130,7 @@ def per_class_accuracy(answer):
     if torch.allclose(mine, torch.tensor([1, 1 / 2, 0, torch.nan]), equal_nan=True):
         return wrong("you count the last batch only", hint="What is added up must be added inside the loop.")
     if torch.allclose(mine, torch.tensor([1 / 2, 1 / 2, 1, torch.nan]), equal_nan=True):
-        return wrong("you divide by the number of answers", hint="That is precision. Divide by the images of the class.")
+        return wrong("you divide by the answers", hint="That is precision. Divide by the images in the class.")
     if torch.allclose(mine, torch.tensor([1.0, 0, 0, 0])):
         return wrong("the model was asked in training mode", hint="Which call switches dropout and its like off?")
     if mine.isnan().any() or torch.allclose(mine, torch.tensor([3 / 4, 3 / 4, 1 / 2, 0])):
