@@ -8,7 +8,7 @@ import torch
 from matplotlib.patches import Rectangle
 
 from ._arguments import kind, shape, tensor, whole
-from .plots import COLOURS, WIDTH, draw_picture, show_figure
+from ._canvas import COLOURS, WIDTH, draw_picture, show_figure
 from .shapes import conv_output_size
 
 

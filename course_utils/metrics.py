@@ -2,8 +2,11 @@
 
 from math import sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
-from ._arguments import number, whole
+import torch
+
+from ._arguments import number, tensor, whole
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -34,3 +37,103 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     half = z / (1 + z * z / total) * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     low, high = min(centre - half, share), max(centre + half, share)  # rounding never leaves the share outside
     return max(0.0, low), min(1.0, high)
+
+
+class Bin(NamedTuple):
+    """The answers whose confidence lies in one bin: mean confidence, accuracy (0 to 1), and their share of all."""
+
+    confidence: float
+    accuracy: float
+    share: float
+
+
+def reliability(confidence: torch.Tensor, correct: torch.Tensor, *, bins: int = 10) -> list[Bin]:
+    """Sort answers by their confidence into bins of equal width, and see how often each bin is right.
+
+    Args:
+        confidence: N numbers from 0 to 1, the probability that was given to each answer.
+        correct: N truth values, whether the answer was right.
+        bins: equal parts of the range from 0 to 1; a bin holds its upper end.
+
+    Returns:
+        The bins that hold answers, from the lowest confidence to the highest.
+
+    Raises:
+        TypeError, ValueError: confidence or correct are no such tensors, or differ in length; bins below 1.
+
+    Source: A. Niculescu-Mizil and R. Caruana, Predicting good probabilities with supervised learning, ICML 2005.
+    """
+    tensor("confidence", confidence, "N", floating=True), tensor("correct", correct, "N")
+    bins = whole("bins", bins, least=1)
+    if len(confidence) != len(correct) or not len(confidence):
+        raise ValueError(
+            "confidence and correct must be equally long, with at least one answer; "
+            f"got {len(confidence):,} and {len(correct):,}."
+        )
+    if not (confidence.min() >= 0 and confidence.max() <= 1):  # this order refuses NaN too
+        raise ValueError(
+            f"confidence must lie from 0 to 1, as softmax gives it; got {confidence.min():g} to {confidence.max():g}."
+        )
+    confidence, correct = confidence.cpu().double(), correct.cpu().double()
+    which = torch.bucketize(confidence, torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1])
+    rows = []
+    for k in which.unique():
+        here = which == k
+        rows.append(Bin(confidence[here].mean().item(), correct[here].mean().item(), here.double().mean().item()))
+    return rows
+
+
+def calibration_error(confidence: torch.Tensor, correct: torch.Tensor, *, bins: int = 10) -> float:
+    """The expected calibration error: the mean distance between confidence and accuracy, each bin by its share.
+
+    It depends on the number of bins, and is seldom exactly 0, even for perfect probabilities: compare only values
+    from equal bins and about as many answers.
+
+    Arguments and errors as in `reliability`.
+
+    Returns:
+        From 0 (well calibrated) to 1.
+
+    Source: M. P. Naeini, G. F. Cooper, M. Hauskrecht, Obtaining well calibrated probabilities using Bayesian
+    binning, AAAI 2015.
+    """
+    return sum(row.share * abs(row.accuracy - row.confidence) for row in reliability(confidence, correct, bins=bins))
+
+
+def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """The temperature T for which softmax(logits / T) has the lowest cross-entropy: above 1 where the network is
+    too sure. The answers stay as they are.
+
+    Fit it on a validation split, never on the images that the network has learnt from.
+
+    Args:
+        logits: N×classes.
+        labels: int64, N, from 0 to classes − 1.
+
+    Returns:
+        T from 0.01 to 100; an end of this range where the cross-entropy still falls there, for example because
+        all answers are right.
+
+    Raises:
+        TypeError, ValueError: logits or labels are no such tensors, or differ in length.
+
+    Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On calibration of modern neural networks, ICML 2017.
+    """
+    tensor("logits", logits, "N×classes", floating=True), tensor("labels", labels, "N")
+    if len(logits) != len(labels) or not len(logits):
+        raise ValueError(
+            "logits and labels must be equally long, with at least one answer; "
+            f"got {len(logits):,} and {len(labels):,}."
+        )
+    logits, labels = logits.cpu().double(), labels.cpu()
+    of_truth = logits.gather(1, labels[:, None])[:, 0]
+
+    def slope(scale):  # of the cross-entropy of scale · logits, which is convex: it falls, then rises
+        expected = ((scale * logits).softmax(1) * logits).sum(1)
+        return (expected - of_truth).mean()
+
+    low, high = 0.01, 100.0  # of the scale, which is 1 / T
+    for _ in range(60):
+        middle = sqrt(low * high)
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return 1 / low

@@ -7,114 +7,12 @@ import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ._arguments import kind, number, one_of, shown, whole
-
-# Colours that stay apart for colour-blind readers (M. Okabe and K. Ito, Color universal design, 2008).
-# The same colour is the same thing everywhere in the book.
-COLOURS = {
-    "train": "#0072B2",
-    "valid": "#D55E00",
-    "held out": "#D55E00",
-    "published": "#666666",
-    "sigmoid": "#CC79A7",
-    "sigmoid − ½": "#882255",
-    "tanh": "#E69F00",
-    "relu": "#56B4E9",
-    "frame": "#D55E00",
-}
-WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
-
-plt.rcParams.update(
-    {
-        "figure.dpi": 130,
-        "figure.facecolor": "white",
-        "savefig.bbox": "tight",
-        "figure.constrained_layout.use": True,
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "legend.frameon": False,
-        "image.cmap": "gray",
-        "axes.prop_cycle": plt.cycler(color=["#332288", "#117733", "#AA4499", "#999933", "#44AA99"]),  # P. Tol, muted
-    }
-)
+from . import metrics
+from ._arguments import kind, one_of, shown, whole
+from ._canvas import COLOURS, WIDTH, draw_picture, groups_of, numbers_of, picture_of, show_figure
 
 
-def _numbers(name, values):
-    """values as an array of numbers, with at least one axis. Raises: TypeError."""
-    try:
-        array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
-    except ValueError:  # rows of different lengths
-        array = None
-    if array is None or array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise TypeError(f"{name} must hold numbers, along an axis or more; got {shown(values)}.")
-    return array
-
-
-def _groups(name, groups):
-    """groups, a dict with something in it. Raises: TypeError, ValueError."""
-    kind(name, groups, dict, "a dict, such as {name: values}")
-    if not groups:
-        raise ValueError(f"{name} must hold at least one entry, {{name: values}}; got an empty dict.")
-    return groups
-
-
-def _array(picture):
-    """A picture as NumPy H×W or H×W×3, from a tensor or array of shape H×W, 1×H×W or 3×H×W."""
-    array = _numbers("pictures", picture)
-    if array.ndim == 3 and array.shape[0] in (1, 3):
-        array = np.moveaxis(array, 0, -1)
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.size == 0 or array.ndim != 2 and not (array.ndim == 3 and array.shape[-1] == 3):
-        raise ValueError(f"Each of the pictures must be H×W, 1×H×W or 3×H×W; got shape {tuple(np.shape(picture))}.")
-    return array
-
-
-def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
-    """Draw one picture on given axes, without ticks.
-
-    Args:
-        picture: H×W, 1×H×W or 3×H×W. Colour pictures are 0–255 or 0–1; grey ones go from 0, or a
-            lower value, as black to their largest value as white.
-        signed: blue for negative, white for 0, red for positive.
-        numbers: write each value into its pixel, to four digits.
-        limit: with `signed`, the value of the strongest colour; else the value shown white. Default: the largest.
-
-    Raises:
-        TypeError, ValueError: the picture holds no numbers, or has another shape.
-    """
-    array = _array(picture)
-    limit = max(float(np.abs(array).max()), 1e-12) if limit is None else number("limit", limit)
-    if limit <= 0:
-        raise ValueError(f"limit must be above 0, the value of the strongest colour; got {limit}.")
-    lowest = -limit if signed else min(0, array.min())
-    axes.imshow(array, cmap="RdBu_r" if signed else "gray", vmin=lowest, vmax=limit)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set(visible=True, color="#999999")
-    if numbers:
-        for (i, j), value in np.ndenumerate(array):
-            dark = abs(value) > 0.6 * limit if signed else value < 0.5 * limit
-            axes.text(
-                j, i, f"{value + 0.0:.4g}", ha="center", va="center", color="white" if dark else "black", fontsize=10
-            )
-
-
-def show_figure(figure, title=None):
-    """Show a figure of several panels, with what it finds written above all of them."""
-    if title is not None:
-        kind("title", title, str, "a sentence")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
-
-
-def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, title=None):
+def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, correct=None, title=None):
     """A grid of pictures.
 
     Args:
@@ -123,30 +21,36 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
         columns: pictures in a row.
         signed, numbers: see `draw_picture`.
         shared: one grey scale (or colour scale, if signed) for all pictures instead of one for each.
+        correct: one truth value for each title: green with a tick in front, or red with a cross.
         title: what the figure shows, one sentence.
 
     Raises:
-        TypeError, ValueError: no pictures, a picture of another shape, or not one title for each.
+        TypeError, ValueError: no pictures, a picture of another shape; another number of titles or truth values.
     """
     columns = whole("columns", columns, least=1)
-    kind("pictures", pictures, list | tuple | np.ndarray | torch.Tensor, "a sequence of pictures")
+    sequence = list | tuple | np.ndarray | torch.Tensor
+    kind("pictures", pictures, sequence, "a sequence of pictures")
     if getattr(pictures, "ndim", 1) == 0 or len(pictures) == 0:
         raise ValueError(f"pictures must hold at least one picture; got {shown(pictures)}.")
-    if titles is not None and len(kind("titles", titles, list | tuple, "a list of texts")) != len(pictures):
-        raise ValueError(f"titles must hold one text for each of {len(pictures)} pictures; got {len(titles)}.")
+    for name, values in (("titles", titles), ("correct", correct)):
+        if values is not None and len(kind(name, values, sequence, "one for each picture")) != len(pictures):
+            raise ValueError(f"{name} must hold one for each of {len(pictures)} pictures; got {len(values)}.")
     rows = math.ceil(len(pictures) / columns)
-    shape = _array(pictures[0]).shape
+    shape = picture_of(pictures[0]).shape
     cell = WIDTH / columns
-    above, top = 0.05 if titles is None else 0.32, 0.1 if title is None else 0.45
-    height = rows * (cell * shape[0] / shape[1] + above) + top
+    above = 0.05 if titles is None else 0.14 + 0.18 * max(1 + str(text).count("\n") for text in titles)
+    height = rows * (cell * shape[0] / shape[1] + above) + (0.1 if title is None else 0.45)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False)
-    limit = max(float(np.abs(_array(picture)).max()) for picture in pictures) if shared else None
+    limit = max(float(np.abs(picture_of(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
     for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
         draw_picture(axes, picture, signed=signed, numbers=numbers, limit=limit)
         if titles is not None:
-            axes.set_title(titles[k], fontsize=10, loc="center")
+            mark, colour = {None: ("", "black"), True: ("✓ ", COLOURS["right"]), False: ("✗ ", COLOURS["wrong"])}[
+                None if correct is None else bool(correct[k])
+            ]
+            axes.set_title(mark + titles[k], fontsize=10, loc="center", color=colour)
     show_figure(figure, title)
 
 
@@ -164,14 +68,14 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns
     Raises:
         TypeError, ValueError: no line, values that are no numbers, or more of them than x has.
     """
-    x, columns = _numbers("x", x), whole("columns", columns, least=1)
+    x, columns = numbers_of("x", x), whole("columns", columns, least=1)
     one_of("log", log, ("", "x", "y", "xy"))
-    panels = lines if isinstance(next(iter(_groups("lines", lines).values())), dict) else {"": lines}
+    panels = lines if isinstance(next(iter(groups_of("lines", lines).values())), dict) else {"": lines}
     rows = math.ceil(len(panels) / columns)
     figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 2.9 * rows), squeeze=False)
     for axes, (name, panel) in zip(grid.flat, panels.items(), strict=False):
-        for label, values in _groups("lines", panel).items():
-            if len(_numbers(f"lines[{label!r}]", values)) > len(x):
+        for label, values in groups_of("lines", panel).items():
+            if len(numbers_of(f"lines[{label!r}]", values)) > len(x):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
             style = {"marker": "o", "linestyle": ":"} if label == "published" else {}
             axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
@@ -227,8 +131,8 @@ def bars(groups, *, title, ylabel, log=False):
     Raises:
         TypeError, ValueError: groups is no such dict, or its series differ in their categories.
     """
-    for name, values in _groups("groups", groups).items():
-        _numbers(f"groups[{name!r}]", list(_groups(f"groups[{name!r}]", values).values()))
+    for name, values in groups_of("groups", groups).items():
+        numbers_of(f"groups[{name!r}]", list(groups_of(f"groups[{name!r}]", values).values()))
     categories = list(next(iter(groups.values())))
     if strange := [name for name, values in groups.items() if set(values) != set(categories)]:
         raise ValueError(f"groups must share the categories {categories}; got others in {strange[0]!r}.")
@@ -251,39 +155,58 @@ def confusion(matrix, classes, *, title):
     still show.
 
     Args:
-        matrix: classes × classes, counts.
+        matrix: classes × classes. Whole numbers are counts; others are shares from 0 to 1, such as recall or
+            precision, and are written in per cent, those below one half left out.
         classes: their names.
 
     Raises:
-        TypeError, ValueError: a matrix that is not square or holds no whole numbers, or not one name for each row.
+        TypeError, ValueError: a matrix that is not square or holds no numbers, or not one name for each row.
     """
     import seaborn
 
-    matrix = _numbers("matrix", matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or matrix.dtype.kind not in "iu":
-        raise ValueError(f"matrix must be square and hold counts; got {matrix.dtype} of shape {matrix.shape}.")
+    matrix = numbers_of("matrix", matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+        raise ValueError(f"matrix must be square, classes × classes; got shape {matrix.shape}.")
     if len(kind("classes", classes, list | tuple, "a list of names")) != len(matrix):
         raise ValueError(f"classes must hold one name for each of {len(matrix)} rows; got {len(classes)}.")
+    written = matrix.astype(str)
+    if not np.issubdtype(matrix.dtype, np.integer):
+        percent = np.round(100 * matrix).astype(int)
+        written = np.where(percent == 0, "", percent.astype(str))
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH))
-    seaborn.heatmap(
-        errors,
-        annot=matrix,
-        fmt="d",
-        cmap="Oranges",
-        cbar=False,
-        square=True,
-        linewidths=0.5,
-        linecolor="#dddddd",
-        xticklabels=classes,
-        yticklabels=classes,
-        annot_kws={"fontsize": 10},
-        ax=axes,
-    )
+    style = {"cmap": "Oranges", "cbar": False, "square": True, "linewidths": 0.5, "linecolor": "#dddddd"}
+    seaborn.heatmap(errors, annot=written, fmt="", annot_kws={"fontsize": 10}, ax=axes, **style,
+                    xticklabels=classes, yticklabels=classes)
     axes.set(xlabel="answer", ylabel="truth", title=title)
     axes.tick_params(length=0)
     axes.grid(False)
     plt.show()
+
+
+def reliability(answers, *, bins=10, title):
+    """Reliability diagrams side by side: how often the answers of each confidence are right.
+
+    Dots on the diagonal are well calibrated; the area of a dot grows with the number of answers in its bin.
+
+    Args:
+        answers: {panel title: (confidence, correct)}, as for `metrics.reliability`.
+        bins: equal parts of the range from 0 to 1.
+    """
+    figure, grid = plt.subplots(1, len(answers), figsize=(WIDTH, 3.3), squeeze=False, sharey=True)
+    for axes, (name, (confidence, correct)) in zip(grid[0], answers.items(), strict=True):
+        rows = metrics.reliability(confidence, correct, bins=bins)
+        stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))
+        axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
+        axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
+        axes.scatter(stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"],
+                     zorder=3, clip_on=False)
+        axes.set_title(name, fontsize=11, loc="center")
+        axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1))
+    grid[0, 0].set_ylabel("accuracy")
+    show_figure(figure, title)
 
 
 def distribution(groups, *, title, xlabel):
@@ -297,7 +220,7 @@ def distribution(groups, *, title, xlabel):
     """
     import seaborn
 
-    groups = {name: _numbers(f"groups[{name!r}]", values) for name, values in _groups("groups", groups).items()}
+    groups = {name: numbers_of(f"groups[{name!r}]", values) for name, values in groups_of("groups", groups).items()}
 
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
     bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=60)

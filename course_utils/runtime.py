@@ -124,6 +124,8 @@ def resource(path: str) -> Path:
 def recorded(name: str) -> dict:
     """A result that was recorded by `python experiments/NAME.py`: configuration, seeds, histories, machine, date.
 
+    Files called `published_…` hold what others have printed instead, and name their source.
+
     Raises:
         FileNotFoundError: nothing of that name was recorded.
         TypeError: name is no string.

@@ -149,7 +149,10 @@ def test_strict_makes_a_miss_raise(bounds, monkeypatch, shown):
     with pytest.raises(ClaimError, match="make calibrate"):
         claim.measured("Never recorded: {value}.", 1.0, data=REAL)
     claim.measured("It reads {value:.1%}.", 0.2, data=SAMPLE)
-    assert [statement.status for statement in shown] == ["skipped"]
+    claim.measured("It reads {value:.1%}.", 0.2, data=COPY)  # recorded, but on the official one
+    assert [statement.status for statement in shown] == ["skipped", "skipped"]
+    with pytest.raises(ClaimError, match="make calibrate"):
+        claim.measured("Never recorded: {value}.", 1.0, data=COPY)
 
 
 def test_an_explicit_bound_needs_no_recorded_runs(shown):

@@ -49,6 +49,19 @@ def test_every_recorded_experiment_has_its_script():
             assert file.stem in {script.stem for script in SCRIPTS}
 
 
+def test_what_others_published_names_its_source():
+    for file in (PACKAGE / "results").glob("published_*.json"):
+        result = recorded(file.stem)
+        assert result["what"] and len(result["source"].split(", ")) >= 3  # who, what, where
+
+
+def test_the_published_matrix_fits_its_classes_and_its_test_split():
+    result = recorded("published_cifar10_confusion")
+    assert [sum(row) for row in result["matrix"]] == [1_000] * 10
+    assert len(result["classes"]) == len(result["per_class_accuracy"]) == len(result["matrix"][0]) == 10
+    assert sum(row[k] for k, row in enumerate(result["matrix"])) == 7_785
+
+
 def test_a_short_plateau_runs_and_resumes(tmp_path):
     script = runpy.run_path(str(PACKAGE.parent / "experiments" / "lenet_plateau.py"))
     config = script["CONFIG"] | {"constant_epochs": 1, "cosine_epochs": 2, "constant_seeds": [0, 1], "valid": 100}

@@ -84,6 +84,39 @@ def test_a_confusion_matrix_writes_every_count(figures):
     assert [text.get_text() for text in figures[0].axes[0].texts] == ["5", "1", "0", "9"]
 
 
+def test_shares_are_written_in_per_cent_and_what_rounds_to_0_is_left_out(figures):
+    plots.confusion(torch.tensor([[0.996, 0.004], [0.126, 0.874]]), ["cat", "dog"], title="T")
+    assert [text.get_text() for text in figures[0].axes[0].texts] == ["100", "", "13", "87"]
+
+
+@pytest.mark.parametrize("matrix", [np.eye(3, dtype=int), np.ones((2, 3)), np.ones(2)])
+def test_a_matrix_that_does_not_fit_its_classes_is_refused(matrix, figures):
+    with pytest.raises(ValueError, match="matrix must be square|one name for each of 3"):
+        plots.confusion(matrix, ["cat", "dog"], title="T")
+    figures.append(plt.figure())
+
+
+def test_reliability_puts_a_dot_where_confidence_meets_accuracy(figures):
+    answers = torch.tensor([0.2, 0.9, 0.4, 1.0]), torch.tensor([False, True, True, True])
+    assert plots.reliability({"before": answers, "after": answers}, bins=2, title="T") is None
+    for axes in figures[0].axes:
+        assert axes.collections[1].get_offsets().data == pytest.approx(np.array([[0.3, 0.5], [0.95, 1.0]]))
+
+
+def test_right_and_wrong_titles_differ_in_colour_and_without_it(figures):
+    plots.images(torch.rand(2, 1, 4, 4), ["a", "b"], correct=torch.tensor([True, False]))
+    titles = [axes.title for axes in figures[0].axes[:2]]
+    assert [title.get_text() for title in titles] == ["✓ a", "✗ b"]
+    assert [title.get_color() for title in titles] == [plots.COLOURS["right"], plots.COLOURS["wrong"]]
+
+
+@pytest.mark.parametrize("options", [{"titles": ["one"]}, {"titles": ["a", "b"], "correct": [True]}])
+def test_each_picture_has_its_title_and_truth_value(options, figures):
+    with pytest.raises(ValueError, match="one for each of 2 pictures"):
+        plots.images(torch.rand(2, 1, 4, 4), **options)
+    figures.append(plt.figure())
+
+
 def test_a_distribution(figures):
     assert plots.distribution({"a": torch.randn(100), "b": torch.randn(100)}, title="T", xlabel="x") is None
     assert figures[0].axes[0].get_legend() is not None
