@@ -11,7 +11,7 @@
 #
 # *What can you know about a network before you train it?*
 #
-# **Read** 30 min · **Run** 10 s on two CPU cores · **Before this** lesson 2
+# **Read** 30 min · **Run** 10 s on two CPU cores · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #
@@ -102,11 +102,11 @@ diagrams.places([{"size": 5, "kernel_size": 3},
 
 # %% [markdown]
 # Two places, and the crossed pixel has no say: one more step would leave the line, so PyTorch drops the pixel, without
-# a word.
+# a word. (Grey: padding.)
 #
 # In general the kernel reaches over $D(K-1)+1$ pixels, out of $H+2P$. The rest is its room to move. It takes
-# $\lfloor\text{room}/S\rfloor$ steps ($\lfloor\;\rfloor$: rounded down), and there is one place more than there are
-# steps:
+# $\lfloor\text{room}/S\rfloor$ steps ($\lfloor\;\rfloor$: rounded down), and the places, $H'$ of them, are one more
+# than the steps:
 #
 # $$H' = \left\lfloor \frac{H + 2P - D(K-1) - 1}{S} \right\rfloor + 1$$
 
@@ -118,7 +118,7 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
 
 # %% [markdown]
 # Is that PyTorch's rule? We compare with its layers for random settings. One axis is enough; the other follows the
-# same rule. (Pooling layers, below, refuse a padding of more than half their kernel, so we draw none.)
+# same rule. (P goes up to half of K: the pooling layers, below, refuse more.)
 
 # %%
 def agreement(formula, layer):
@@ -159,9 +159,11 @@ claim("The formula without rounding holds in {value:.0%} of the settings.",
       agreement(published, conv), at_most=0.6)
 
 # %% [markdown]
+# It holds where S divides the room: always for S = 1, one time in five for S = 5.
+#
 # ## Three conventions
 #
-# If you learn from several courses, you meet three rules. Each works by itself; mixed up, they don't.
+# Three courses, three rules. Each works by itself; mixed up, they don't.
 #
 # | course | padding counts | a step that does not fit |
 # |---|---|---|
@@ -189,9 +191,9 @@ for H, K, S, P in settings:
     print(f"{H:3} {K:2} {S:2} {P:2} {ours:8} {left:5} {theirs[0]:4}  {theirs[1]}")
 
 # %% [markdown]
-# The last three rows are the first layer of AlexNet, a famous network of 2012. Its paper states 224 pixels, says
-# nothing of padding, and shows 55 places. CS231n's notes therefore read 227 pixels; PyTorch's own copy of the network
-# pads by 2, and rounds.
+# The last three rows are readings of the first layer of AlexNet, a famous network of 2012. Its paper states 224
+# pixels, says nothing of padding, and shows 55 places. CS231n's notes therefore read 227 pixels; torchvision's version
+# of the network pads by 2, and rounds.
 #
 # To translate d2l's rule, double the padding.
 
@@ -230,8 +232,8 @@ claim("Padding lets {value:.0f} windows read the corner pixel, instead of one.",
 #
 # ## What PyTorch's layers offer
 #
-# They take their options in this order: channels in and out for a convolution, then kernel, stride,
-# padding. A kernel is one number, or a pair for rows and columns.
+# Their options come in this order: channels in and out for a convolution, then kernel, stride, padding. A kernel is
+# one number, or a pair for rows and columns. Pooling layers, whose turn is next, slide a window by the same rule.
 #
 # > **Predict before you run.** Which of these layers keep the 28×28 pixels? Which has more channels than before?
 
@@ -243,8 +245,8 @@ for layer in [nn.Conv2d(8, 6, 3, 1, "same"), nn.Conv2d(8, 16, (3, 5), 2), nn.Con
 
 # %% [markdown]
 # "Convolutions add channels, pooling halves": habits, not laws. With `"same"`, PyTorch chooses the padding that keeps
-# the size, D(K − 1) in all. For a kernel of 4 these are three zeros, so one side gets more. With a stride it refuses.
-# (`F.pad` takes left, right, top, bottom.)
+# the size, D(K − 1) in all. For a kernel of 4 these are three zeros, so one side gets more. With a stride
+# above 1 it refuses. (`F.pad` takes left, right, top, bottom.)
 
 # %%
 torch.manual_seed(SEED)
@@ -261,7 +263,7 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# Pooling layers, which come next, can also round *up*: with `ceil_mode=True` a last window may hang over the end.
+# Pooling layers can also round *up*: with `ceil_mode=True` a last window may hang over the end.
 #
 # > **Predict before you run.** Is `math.ceil` all that it takes?
 
@@ -285,7 +287,7 @@ claim("The package's `conv_output_size` gives it in {value:.0%}.",
 
 # %% [markdown]
 # No: a rule was missing. A window that would *begin* in the padding behind the picture, or further out, is dropped
-# again. `conv_output_size` is our `output_size` with that rule, and it checks its arguments.
+# again. `conv_output_size` is our `output_size` with that rule.
 #
 # ## Pooling by hand
 #
@@ -369,9 +371,9 @@ F.max_pool2d(flat, 2).sum().backward()
 flat.grad[0, 0]
 
 # %% [markdown]
-# The first in reading order takes all; lesson 4 returns to this. The package's versions also know windows that
-# overlap, `ceil_mode`, and padding: it never wins a maximum, and it counts as zeros in an average. Here they meet
-# PyTorch, on pictures of whole numbers, so that there are many ties.
+# The first in reading order takes all; lesson 4 returns to this. The package's functions also know
+# windows that overlap, `ceil_mode`, and padding: it never wins a maximum, and it counts as zeros in an average. Here
+# they meet PyTorch, on pictures of whole numbers, so that there are many ties.
 
 # %%
 from course_utils.pooling import pool2d_backward, pool2d_loops, pool2d_unfold
@@ -419,8 +421,8 @@ claim("The maxima of a sum are the sum of the maxima: {value}.", linear, equals=
 # ## How far does it see?
 #
 # One number of a feature map is a *unit*. Its *receptive field* is the square of the picture's pixels that can change
-# it. A layer widens the field by D(K − 1) steps, and a step is as many pixels long as neighbouring units of the map
-# before lie apart: the product of all strides so far.
+# it. Neighbouring units of a map lie a *jump* of pixels apart: the product of all strides so far. A layer widens the
+# field by D(K − 1) jumps of the map that it reads.
 #
 # > **Predict before you run.** A convolution of 5, a pooling of 2, and both again: how wide is the field?
 
@@ -432,7 +434,8 @@ for name, kernel, stride in [("conv", 5, 1), ("pool", 2, 2), ("conv", 5, 1), ("p
 
 # %% [markdown]
 # That was LeNet, which lesson 6 builds. Now meet the networks of five published tutorials, which later lessons train,
-# and a small one in the style of VGG, a well-known deep network. ("Wide" reads MNIST too.)
+# and a small one in the style of VGG, a well-known deep network. CIFAR and VGG read colour photographs, Fashion
+# pictures of clothes, the others digits. Here is Fashion's.
 
 # %%
 from course_utils.networks import (cifar_net, fashion_net, lenet, mnist_net, small_vgg,
@@ -442,11 +445,12 @@ torch.manual_seed(SEED)
 NETS = {"LeNet": (lenet(), (1, 1, 28, 28)), "MNIST": (mnist_net(), (1, 1, 28, 28)),
         "Fashion": (fashion_net(), (1, 1, 28, 28)), "CIFAR": (cifar_net(), (1, 3, 32, 32)),
         "wide": (wide_mnist_net(), (1, 1, 28, 28)), "VGG": (small_vgg(), (1, 3, 32, 32))}
+print(NETS["Fashion"][0])
 
 # %% [markdown]
 # Do they see as far as the rule says? We measure it on their last maps. The gradient of the units in the middle is
 # exactly 0 at the pixels outside of their field. We take eight random pictures, because ReLU and max pooling let only
-# a part of the gradient through at a time.
+# a part of the gradient through at a time, and pictures larger than any field.
 
 # %%
 def influence(model, channels):
@@ -459,6 +463,9 @@ def influence(model, channels):
     answer[:, :, middle, middle].sum().backward()
     return x.grad.abs().mean((0, 1))
 
+# %% [markdown]
+# > **Predict before you run.** How far does the Fashion network see?
+
 # %%
 torch.manual_seed(SEED)
 seen = {name: influence(model, shape[1]) for name, (model, shape) in NETS.items()}
@@ -469,14 +476,14 @@ claim("The gradient's squares are as wide as the rule says: {value}.",
       sides == rule, equals=True)
 
 # %% [markdown]
-# Here are two of them. The brightness is the square root of the gradient, to make the faint edges visible.
+# Here are two of them. The brightness is the square root of the gradient, so that faint edges show.
 
 # %% mystnb={"image": {"alt": "Two maps of 48 by 48 pixels on black. The CIFAR network's is a small bright square in the middle; the VGG-like network's is much larger, bright in its middle and fading towards its edges."}}
 plots.images([seen["CIFAR"].sqrt(), seen["VGG"].sqrt()], ["CIFAR", "VGG"], columns=2,
              title="One sees 9 pixels, one 32, and both see their middle best")
 
 # %%
-centre = seen["VGG"][18:34, 18:34].sum() / seen["VGG"].sum()
+centre = seen["VGG"][18:34, 18:34].sum() / seen["VGG"].sum()  # 16×16 of its 32×32
 claim("A quarter of the VGG-like field, its middle, carries {value:.0%} of the gradient.",
       centre, at_least=0.4)
 
@@ -506,8 +513,8 @@ claim("The Fashion network has {value:,} parameters.",
 
 # %% [markdown]
 # **Multiply-adds.** A weight of a convolution works once at every place, so H′·W′ times; one of a linear layer, once.
-# This course doesn't count the additions of biases; `torchinfo` does. (Older tutorials print such tables with
-# `torchsummary`. It is no longer maintained, and wants the shape without the batch axis. `torchinfo` wants it with.)
+# This course doesn't count the additions of biases; `torchinfo` does. (The older `torchsummary` is no longer
+# maintained. It wants the shape without the batch axis.)
 
 # %%
 report = summary(fashion_net(), (1, 1, 28, 28), verbose=0)
@@ -518,8 +525,8 @@ claim("For one image it does {value:,} multiply-adds, biases not counted.",
 claim("With biases, torchinfo counts {value:,}.", report.total_mult_adds, equals=ours + biases)
 
 # %% [markdown]
-# **Memory.** A `float32` takes four bytes. There is one for each parameter and, in training, one for nearly each
-# number that a layer hands on (an *activation*), because the backward pass needs them.
+# **Memory.** A `float32` takes four bytes. There is one for each parameter. And in training the backward pass needs
+# most of the numbers that layers hand on (*activations*). We count them all, a rough measure.
 
 # %%
 def activations(model, shape):
@@ -533,8 +540,8 @@ def activations(model, shape):
 # %% [markdown]
 # This table answers the lesson's question.
 #
-# > **Predict before you run.** Which network has the most parameters, which does the most work, and which keeps the
-# > most activations?
+# > **Predict before you run.** Which network has the most parameters, which does the most work, and which hands on the
+# > most activations? (The first linear layer of wide turns 25,088 numbers into 1,024; VGG's only one reads 128.)
 
 # %%
 cost = {}
@@ -548,9 +555,10 @@ for name, (model, shape) in NETS.items():
           f"{macs:15,}{kept:13,}{rule[name]:7}")
 
 # %% [markdown]
-# "Layers" counts those with weights that multiply: five in LeNet. (A tutorial says that it counts only such layers,
-# and finds seven.) In four of the six networks one linear layer holds more than nine parameters in ten. The picture
-# shows the same numbers on a logarithmic axis.
+# "Layers" counts convolutions and linear layers: five in LeNet. (A tutorial says that it counts only such layers, and
+# finds seven.) In four of the six networks one linear layer holds more than nine parameters in ten.
+#
+# The same on a logarithmic axis:
 
 # %% mystnb={"image": {"alt": "Bars on a logarithmic axis for six networks: parameters, multiply-adds and activations. The wide network leads in the first two; the VGG-like one has few parameters but nearly the most activations."}}
 kinds = ["parameters", "multiply-adds", "activations"]
@@ -570,8 +578,8 @@ claim("Its activations and as many gradients take {value:.2f} MiB for one image.
 # %% [markdown]
 # So says the tutorial's table too; `torchsummary` doubles the activations.
 #
-# In training, Adam keeps four numbers for each parameter: itself, its gradient and two running averages. Activations
-# are kept for each image of the batch.
+# In training with Adam (lesson 1) there are four numbers for each parameter: itself, its gradient and two running
+# averages. Activations come with each image of the batch.
 #
 # > **Predict before you run.** With 128 images in a batch, which takes more memory: parameters or activations?
 
@@ -599,8 +607,8 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# Read it like this. `mat1` is what arrived: 1 image with 123,648 numbers. `mat2` is what we built: a layer for 125,120
-# numbers that answers with 256. The two in the middle must be equal. There are three cures:
+# `mat1` is what arrived: 1 image with 123,648 numbers. `mat2` is what we built: a layer for 125,120 numbers that
+# answers with 256. The two in the middle must be equal. Three cures:
 #
 # - arithmetic: round down twice;
 # - `LazyLinear`, which takes its size from its first batch (so send one before you make the optimiser);
@@ -622,8 +630,8 @@ claim("With global averages, a larger picture fits too: {value}.",
       larger.shape == (1, 256), equals=True)
 
 # %% [markdown]
-# The third head has few parameters and reads pictures of any size, but no longer knows where in the picture something
-# was. Whether that hurts is a question for lesson 12.
+# The third head has few parameters and reads pictures of other sizes, but no longer knows where in the picture
+# something was. Whether that hurts is a question for lesson 12.
 #
 # Flattening has a trap of its own. One tutorial calls forms like these equal.
 #
@@ -637,8 +645,7 @@ for form, flat in forms.items():
     print(f"{form:15}", tuple(flat.shape))
 
 # %% [markdown]
-# The number is the axis at which flattening *starts*; from the last axis on there is nothing to flatten. (A `Linear`
-# behind it would complain of `mat1` again.)
+# The number is the axis at which flattening *starts*; from the last axis on there is nothing to flatten.
 #
 # `view` reads the same memory with another shape. So it fails where the numbers lie in another order, as they do after
 # `permute` (lesson 2: strides). `reshape` then makes a copy.
@@ -743,8 +750,8 @@ assert check("3.3", weights_of_solution)
 # ### Exercise 3.4 · An average without the padding
 #
 # PyTorch's average counts the zeros of the padding. Write `inner_average(x, K, P)`, for N×C×H×W images, a stride of 1
-# and padding P: each window's mean over its *real* pixels only. Do it by hand, with `F.avg_pool2d` or `F.unfold`, but
-# without `count_include_pad`.
+# and padding P: each window's mean over its *real* pixels only. Use `F.avg_pool2d` or `F.unfold`, but not
+# `count_include_pad`.
 
 # %%
 def inner_average(x, K, P):
@@ -784,9 +791,9 @@ assert check("3.5", separable_solution)
 # %% [markdown]
 # ### Exercise 3.6 · Design
 #
-# Build an `nn.Sequential` for N×3×32×32 images that answers with N×10 logits. It has at least four convolutions, which
-# see (with the poolings) at least 32 pixels; at most 300,000 parameters; **and** at most 20 million multiply-adds,
-# about half of the VGG-like network's. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
+# Build an `nn.Sequential` for N×3×32×32 images that answers with ten numbers for each. It has at least four
+# convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters; **and** at most 20
+# million multiply-adds. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
 
 # %%
 design = ...
@@ -812,15 +819,14 @@ assert check("3.6", design_solution)
 # 3. Pool by hand: a maximum hands its gradient to its winner, the first of equals; an average shares it out.
 # 4. Compute the receptive field: add (K − 1)·D times the product of the strides before. Its middle counts most.
 # 5. Count parameters, multiply-adds and activations, and know that they rank networks differently.
-# 6. Read `mat1 and mat2`: what arrived, and what was built. Then use arithmetic, `LazyLinear` or global average
-#    pooling.
+# 6. Read `mat1` and `mat2`: what arrived, what was built. Cures: arithmetic, `LazyLinear`, global average pooling.
 #
 # ## Further reading
 #
 # - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285): every case,
 #   transposed convolution too.
 # - A. Araujo, W. Norris, J. Sim, *Computing receptive fields of convolutional neural networks* (Distill, 2019).
-# - W. Luo, Y. Li, R. Urtasun, R. Zemel, *Understanding the effective receptive field* (arXiv 1701.04128): why the
-#   middle counts most.
+# - W. Luo, Y. Li, R. Urtasun, R. Zemel, *Understanding the effective receptive field in deep convolutional
+#   neural networks* (arXiv 1701.04128): why the middle counts most.
 # - V. Sze, Y.-H. Chen, T.-J. Yang, J. Emer, *Efficient processing of deep neural networks* (arXiv 1703.09039): what
 #   these counts cost in time and energy.

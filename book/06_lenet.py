@@ -150,14 +150,11 @@ claim("One image costs {value:,} multiply-adds, biases not counted.", macs, equa
 claim("The convolutions do {value:.0%} of them.", in_convolutions / macs, equals=0.86, within=0.005)
 
 # %% [markdown]
-# A library should agree with us. `torchinfo` prints the same table, shapes with the batch axis in front.
+# A library should agree with us, but for the biases, whose additions `torchinfo` counts (lesson 3).
 
 # %%
 report = summary(model, (1, 1, 28, 28), verbose=0)
 report
-
-# %% [markdown]
-# Its parameters are ours. Its multiply-adds are a few more, because it counts the biases.
 
 # %%
 additions = 6 * 28 * 28 + 16 * 10 * 10 + 120 + 84 + 10  # one for each output: its bias

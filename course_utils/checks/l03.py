@@ -16,9 +16,15 @@ def _sizes(*layers):
     return tuple(sides)
 
 
+def _plain(answer):
+    """A tensor or an array as a list; all else as it is."""
+    return answer.tolist() if hasattr(answer, "tolist") else answer
+
+
 @checker("3.1")
 def size(answer):
     """a pair (H, W)."""
+    answer = _plain(answer)
     if not isinstance(answer, tuple | list | torch.Size) or len(answer) != 2:
         return wrong(f"your answer is {answer!r}", hint="Give two numbers, rows before columns: (H, W).")
     answer, expected = tuple(answer), _sizes((3, 2, 1), (2, 2, 0))
@@ -44,6 +50,7 @@ def sizes_before(answer):
     """a list of whole numbers."""
     asked = {"kernel_size": 3, "stride": 2, "padding": 1}
     expected = {n for n in range(1, 100) if conv_output_size(n, **asked) == 14}
+    answer = _plain(answer)
     answer = {answer} if isinstance(answer, int) else set(answer)
     if strangers := sorted(answer - expected):
         n = strangers[0]
@@ -51,7 +58,7 @@ def sizes_before(answer):
         return wrong(f"{n} pixels give {places} places", hint="Walk it: windows begin at −1, 1, 3, …")
     if answer != expected:
         return wrong(
-            f"you have {sorted(answer)}, and no other", hint="Rounding down sends several sizes to one: try the next."
+            f"you have {sorted(answer)}, and no other", hint="Rounding down sends several sizes to one: try neighbours."
         )
     layers = [nn.ConvTranspose1d(1, 1, 3, 2, 1, output_padding=extra) for extra in (0, 1)]
     back = [layer(torch.zeros(1, 1, 14)).shape[2] for layer in layers]
@@ -66,6 +73,7 @@ def weights_of(answer):
     """a list of four whole numbers."""
     stacks = [(2, 3), (1, 5), (3, 3), (1, 7)]  # layers, kernel size
     expected = [count * 64 * 64 * kernel**2 for count, kernel in stacks]
+    answer = _plain(answer)
     if not isinstance(answer, tuple | list) or len(answer) != 4:
         return wrong(f"your answer is {answer!r}", hint="Give a list of four numbers.")
     answer = list(answer)
@@ -90,18 +98,18 @@ def weights_of(answer):
 def inner_average(answer):
     """a function of (x, K, P) that returns a tensor."""
     torch.manual_seed(0)
-    x = torch.randn(2, 3, 6, 7, dtype=torch.float64)
+    x = torch.randn(2, 3, 6, 7)
     for K, P in ((3, 1), (5, 2), (2, 0)):
-        mine, expected = answer(x, K, P), F.avg_pool2d(x, K, 1, P, count_include_pad=False)
+        mine, expected = answer(x.clone(), K, P), F.avg_pool2d(x, K, 1, P, count_include_pad=False)
         case = f"with K = {K} and P = {P}"
         if mine.shape != expected.shape:
             return wrong(
                 f"{case} your answer has shape {tuple(mine.shape)}",
                 hint=f"One number for each place: {tuple(expected.shape)}, as from `F.avg_pool2d(x, K, 1, P)`.",
             )
-        if torch.allclose(mine, expected):
+        if torch.allclose(mine, expected, atol=1e-5):
             continue
-        if torch.allclose(mine, F.avg_pool2d(x, K, 1, P)):
+        if torch.allclose(mine, F.avg_pool2d(x, K, 1, P), atol=1e-5):
             return wrong(f"{case} the zeros count", hint="What share of each window is real? Pool a picture of ones.")
         ones = answer(torch.ones_like(x), K, P)
         if not torch.allclose(ones, torch.ones_like(ones)):
@@ -112,6 +120,14 @@ def inner_average(answer):
         return wrong(
             f"{case} the largest difference is {(mine - expected).abs().max():.2g}",
             hint="Sum each channel's windows with zeros around, and divide by their real pixels.",
+        )
+    dot = torch.zeros(1, 1, 5, 5)
+    dot[..., 2, 2] = 1
+    middle = answer(dot.clone(), 3, 1)[0, 0, 2, 2].item()
+    if abs(middle - 1 / 9) > 1e-5:
+        return wrong(
+            f"black with one white pixel, its mean over 3×3 is {middle:.3g}",
+            hint="A real pixel may be 0, too. So count places, not numbers that differ from 0.",
         )
     return right("This is `count_include_pad=False`. With it, a blurred picture keeps its brightness at the border.")
 
@@ -128,26 +144,34 @@ def _shape(model, input_shape):
 @checker("3.5")
 def separable(answer):
     """an `nn.Sequential` of two convolutions."""
-    if not isinstance(answer, nn.Module):
+    if not isinstance(answer, nn.Sequential):
         return wrong(f"your answer is of type {type(answer).__name__}", hint="Give the `nn.Sequential` itself.")
     shape = _shape(answer, (2, 64, 5, 6))
-    count = count_parameters(answer)
-    if count == 64 * 128 * 9:
-        return wrong("this is the full convolution", hint="Let the 3×3 kernels see one channel each.")
-    if count == 64 * 9 + 64 * 128 + 64 + 128:
-        return wrong(f"it has {count:,} parameters", hint="Leave out the biases of both layers: bias=False.")
-    if count == 64 * 128 + 128 * 9:
+    count, layers = count_parameters(answer), list(answer)
+    if len(layers) != 2 or not all(isinstance(layer, nn.Conv2d) for layer in layers):
+        return wrong(
+            f"its layers are {', '.join(type(layer).__name__ for layer in layers)}",
+            hint="Two convolutions: the first looks at places, the second mixes channels.",
+        )
+    first, second = layers
+    if first.kernel_size == (3, 3) and first.groups == 1:
+        return wrong("its 3×3 kernels see all 64 channels", hint="Let each of them see one channel: that is groups=64.")
+    if first.kernel_size == (1, 1) and second.kernel_size == (3, 3):
         return wrong(f"it has {count:,} weights", hint="Places first: then only 64 channels need a 3×3 kernel.")
+    if first.bias is not None or second.bias is not None:
+        return wrong(f"it has {count:,} parameters", hint="Leave out the biases of both layers: bias=False.")
     if shape != (2, 128, 5, 6):
         return wrong(f"(2, 64, 5, 6) becomes {shape}", hint="A 3×3 kernel needs a padding of 1 to keep the size.")
     x = torch.rand(1, 64, 5, 5, requires_grad=True)
-    reached = torch.autograd.grad(answer(x)[0, 0, 2, 2], x)[0] != 0
-    if not reached.any((2, 3)).all():
+    reached = torch.autograd.grad(answer(x)[0, 0, 2, 2], x)[0][0] != 0
+    if not reached.any((1, 2)).all():
         return wrong("a unit does not see every channel", hint="The second layer must mix all 64: no groups there.")
     if count != 64 * 9 + 64 * 128:
         return wrong(f"it has {count:,} weights", hint="64 kernels of 3×3, then 128 filters of 64×1×1.")
-    if (places := reached.any(1).sum().item()) != 9:
-        return wrong(f"a unit sees {places} places", hint="The first kernel is 3×3, the second 1×1.")
+    around = torch.zeros(5, 5, dtype=torch.bool)
+    around[1:4, 1:4] = True
+    if not torch.equal(reached.any(0), around):
+        return wrong("a unit sees other pixels than the 3×3 around it", hint="A 3×3 kernel, no dilation; then 1×1.")
     return right(
         f"{64 * 128 * 9 / count:.1f} times fewer weights, and as many times fewer multiply-adds: MobileNet's idea."
     )
@@ -156,12 +180,12 @@ def separable(answer):
 @checker("3.6")
 def design(answer):
     """an `nn.Sequential` for images of 3×32×32."""
-    if not isinstance(answer, nn.Module):
-        return wrong(f"your answer is of type {type(answer).__name__}", hint="Give the network itself.")
+    if not isinstance(answer, nn.Sequential):
+        return wrong(f"your answer is of type {type(answer).__name__}", hint="Give the `nn.Sequential` itself.")
     shape = _shape(answer, (2, 3, 32, 32))
     field, parameters, macs = receptive_field(answer), count_parameters(answer), count_macs(answer, (1, 3, 32, 32))
     if shape != (2, 10):
-        return wrong(f"two images give {shape}", hint="Ten logits an image: end with a `Linear` to 10.")
+        return wrong(f"two images give {shape}", hint="Ten numbers an image: end with a `Linear` to 10.")
     if (convolutions := sum(isinstance(layer, nn.Conv2d) for layer in answer.modules())) < 4:
         return wrong(f"it has {convolutions} convolutions", hint="Four at least: pooling alone learns nothing.")
     if field < 32:
