@@ -17,6 +17,9 @@ COLOURS = {
     "sigmoid − ½": "#882255",
     "tanh": "#E69F00",
     "relu": "#56B4E9",
+    "red": "#CC3311",
+    "green": "#117733",
+    "blue": "#0077BB",
     "frame": "#D55E00",
 }
 WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
@@ -221,19 +224,21 @@ def confusion(matrix, classes, *, title):
     plt.show()
 
 
-def distribution(groups, *, title, xlabel):
+def distribution(groups, *, title, xlabel, shared=False):
     """How values are spread: one histogram in outline for each group.
 
     Args:
         groups: {name: values}.
+        shared: the same bins for all groups, so that heights can be compared; otherwise 40 for each.
     """
     import seaborn
 
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
+    bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), 40) if shared else 40
     for name, values in groups.items():
         seaborn.histplot(
             x=np.asarray(values),
-            bins=40,
+            bins=bins,
             element="step",
             fill=False,
             linewidth=2,

@@ -120,3 +120,12 @@ def test_percentages_stand_where_they_are_asked(percent, written, figures):
     figures[0].canvas.draw()
     labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figures[0].axes]
     assert [all(text.endswith("%") for text in texts) for texts in labels] == written
+
+
+def test_sides_frame_each_picture_in_the_colour_of_its_split(figures):
+    pictures = torch.rand(2, 3, 1, 4, 4)
+    in_valid = torch.tensor([[True, False, False], [False, False, True]])
+    assert diagrams.sides(pictures, {"a": in_valid, "b": ~in_valid}, title="T") is None
+    colours = [axes.spines["left"].get_edgecolor() for axes in figures[0].axes]
+    expected = [*in_valid.flatten(), *(~in_valid).flatten()]
+    assert colours == [matplotlib.colors.to_rgba(plots.COLOURS["valid" if k else "train"]) for k in expected]
