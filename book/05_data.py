@@ -107,7 +107,7 @@ TIMED, REPEATS = 2_000, 5  # images handed out on the clock, and how often
 # | 6 · grow, then restrain | Can it overfit? What stops it? | 7, 8, 10, 12 |
 # | 7 · distrust | Have I chosen by luck? | 5, 11 |
 #
-# A network is only as good as the first five.
+# This lesson walks the first five, and looks at the last.
 #
 # ## Look first
 #
@@ -115,7 +115,8 @@ TIMED, REPEATS = 2_000, 5  # images handed out on the clock, and how often
 # about data says whose it is.
 
 # %%
-three = mnist, fashion, cifar = [load(name) for name in ("mnist", "fashion_mnist", "cifar10")]
+mnist, fashion, cifar = (load(name) for name in ("mnist", "fashion_mnist", "cifar10"))
+three = mnist, fashion, cifar
 for data in three:
     print(data, "·", tuple(data.train.x.shape[1:]), data.train.x.dtype)
 
@@ -139,7 +140,7 @@ print(fashion.classes, cifar.classes, sep="\n")
 
 # %%
 def everything(data):
-    """The training set as it was published: our training and validation split together."""
+    """The published training set: our training and validation split together."""
     return torch.cat([data.train.x, data.valid.x]), torch.cat([data.train.y, data.valid.y])
 
 
@@ -148,8 +149,8 @@ for data in three:
     sizes = y.bincount()
     print(f"{data.name}: {len(y):,} and {len(data.test):,} to test,",
           f"pixels {x.min()} to {x.max()}, {sizes.min():,} to {sizes.max():,} in a class")
-    known = 50_000 if data is cifar else 60_000
-    claim.data(f"{data.name} has {{value:,}} images to learn from.", len(y), data=data, equals=known)
+    claim.data(f"`{data.name}` has {{value:,}} images to learn from.", len(y),
+               data=data, equals=50_000 if data is cifar else 60_000)
 
 # %% [markdown]
 # MNIST's ones outnumber its fives. And what about *scikit-learn*'s digits, often said to be a part of MNIST?
@@ -240,7 +241,8 @@ claim.data("Of the second half it reads {value:.1%}.", halves[1],
            data=mnist, equals={"official": 0.866}, within=0.003)
 
 # %% [markdown]
-# The other way round, and by far. Whoever tests on the first thousand digits to save time measures something else.
+# For this reader it is the other way round, and by far. (We choose nothing by it, so the test split stays unspent.)
+# Whoever tests on the first thousand digits to save time measures something else.
 #
 # ## Leaks
 #
@@ -256,7 +258,7 @@ for data in three:
     seen = set(fingerprints(everything(data)[0]))
     copies = sum(mark in seen for mark in fingerprints(data.test.x))
     bound = {"JPEG-recompressed copy": 0} if data is cifar else 0
-    claim.data(f"Of {data.name}'s test images, {{value}} are training images, byte for byte.",
+    claim.data(f"`{data.name}`: {{value}} test images are training images, byte for byte.",
                copies, data=data, equals=bound)
 
 # %% [markdown]
@@ -270,14 +272,15 @@ def thumbnails(images):
     return F.normalize(small.flatten(1) - small.flatten(1).mean(1, keepdim=True))
 
 
-probes, (x, _) = cifar.test.take(PROBES), everything(cifar)
+x, _ = everything(cifar)
+probes = cifar.test.take(PROBES)
 likeness, twin = (thumbnails(probes.x) @ thumbnails(x).T).max(1)
 top = likeness.argsort(descending=True)[:8]
 plots.images([*probes.x[top], *x[twin[top]]], ["test"] * 8 + ["training"] * 8, columns=8,
              title="Test images that the training set knows already")
 
 # %%
-claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin: likeness 0.97 or more.",
+claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin (likeness 0.97).",
            (likeness >= 0.97).sum(), data=cifar, at_least=0.008 * PROBES)
 
 # %% [markdown]
@@ -520,8 +523,8 @@ claim("Now the training images change and validation stands still: {value}.",
 #
 # ## Normalise
 #
-# Optimisers like numbers around 0, of size 1 or so (lesson 1). So we *standardise*: subtract the mean of the training
-# pixels, and divide by their standard deviation, each channel for itself.
+# Optimisers like numbers around 0, of size 1 or so. So we *standardise*: subtract the mean of the training pixels, and
+# divide by their standard deviation, each channel for itself.
 
 # %%
 x, _ = everything(mnist)
@@ -548,13 +551,14 @@ means, official, jpeg = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262), (0.245, 0.
 for k, name in enumerate(("red", "green", "blue")):
     claim.data(f"The mean of CIFAR-10's {name} is {{value:.3f}}.", unit(x[:, k]).mean(),
                data=cifar, equals=means[k], within=1e-3)
-    claim.data(f"The standard deviation of its {name} is {{value:.3f}}.", of_pixels[k], data=cifar,
-               equals={"official": official[k], "JPEG-recompressed copy": jpeg[k]}, within=1e-3)
+    spread = {"official": official[k], "JPEG-recompressed copy": jpeg[k]}
+    claim.data(f"The standard deviation of its {name} is {{value:.3f}}.", of_pixels[k],
+               data=cifar, equals=spread, within=1e-3)
 
 # %% [markdown]
 # The numbers in circulation are averages of each image's own standard deviation. How bright images differ from dark
-# ones is missing there. Used everywhere alike they do little harm; but they are not what they are called. (The JPEG
-# copy has smaller ones than the official files: JPEG smooths.)
+# ones is missing there. One may divide by other numbers, as we shall see; these are just not what they are called.
+# (And the JPEG copy's are a little smaller than those of the official files.)
 #
 # Does standardising make the pixels *normally distributed*, as one can read? Look at a normal distribution beside them.
 
@@ -591,7 +595,7 @@ PREPARED = {
 for name, prepare in PREPARED.items():
     z = prepare(cifar.valid.x)
     print(f"{name}: {z.min():.2f} to {z.max():.2f}")
-claim("(Lesson 4 divided −7 to 8 by 8: its pictures begin at {value}.)", -7 / 8, equals=-0.875)
+claim("Lesson 4 divided −7 to 8 by 8: its pictures begin at {value}.", -7 / 8, equals=-0.875)
 
 # %% [markdown]
 # We train with each, and test with each: rows say how the training images were prepared, columns the validation
@@ -638,7 +642,7 @@ claim.measured("Normalised twice, at a smaller learning rate, it reaches {value:
 # Pictures on screen need the way back, *x* · std + mean. A published preview went back without having gone there:
 
 # %% mystnb={"image": {"alt": "A photograph as it was, the same after normalising and undoing it, and a pale version that was undone without being normalised."}}
-x = unit(cifar.valid.x[7])
+x = unit(cifar.valid.x[16])
 there = (x - 0.5) / 0.5
 pale = x * 0.5 + 0.5
 plots.images([x, there * 0.5 + 0.5, pale], ["as it was", "there and back", "back only"],
@@ -708,31 +712,40 @@ claim("The first image comes out as one of its 25 crops: {value}.",
       any(torch.equal(first, crop) for crop in crops), equals=True)
 
 # %% [markdown]
-# The package has both ways: `batches`, and `as_dataset` (your `Pictures`, normalised) for what wants items one by one.
-# First: are the pixels the same?
+# The package has both ways: `batches`, which is our function with more options, and `as_dataset`, your `Pictures`
+# normalised, for what wants items one by one. First: are the pixels the same?
 
 # %%
 from course_utils.data import as_dataset
 
+
+def pixels_of(batches):
+    torch.manual_seed(SEED)
+    return torch.cat([x for x, _ in batches])
+
+
 some = mnist.train.take(TIMED)
-items = torch.cat([x for x, _ in DataLoader(as_dataset(some), batch_size=100)])
-slices = torch.cat([x for x, _ in batches(some, 100)])
-claim("Item by item or by the batch, the pixels are equal to the last bit: {value}.",
-      torch.equal(items, slices), equals=True)
+by_hand, packaged = whole_batches(some, 100), batches(some, 100, shuffle=True)
+claim("Our function and `batches` shuffle out the same bits: {value}.",
+      torch.equal(pixels_of(by_hand), pixels_of(packaged)), equals=True)
+items, slices = DataLoader(as_dataset(some), 100), batches(some, 100)
+claim("Item by item the bits are the same: {value}.",
+      torch.equal(pixels_of(items), pixels_of(slices)), equals=True)
 
 # %% [markdown]
-# Now the clock. All four take turns, so that a busy moment of the machine hits all.
+# Now the clock. *Item by item* are the files that `torchvision` read, with `ToTensor` and `Normalize`. All four take
+# turns, so that a busy moment of the machine hits all.
 #
 # > **Predict before you run.** How many times faster is the whole batch? Twice? Ten times?
 
 # %%
-crop = transforms.RandomCrop(28, padding=2)
 normalise = transforms.Normalize(mnist.train.mean, mnist.train.std)
-plain = transforms.Compose([transforms.ToTensor(), normalise])
-from_files.transform = plain
+from_files.transform = transforms.Compose([transforms.ToTensor(), normalise])
+files = Subset(from_files, range(len(some)))
+cropped = as_dataset(some, transforms.RandomCrop(28, padding=2))
 ways = {
-    "item by item": DataLoader(Subset(from_files, range(len(some))), 100, shuffle=True),
-    "item by item, moved": DataLoader(as_dataset(some, crop), 100, shuffle=True),
+    "item by item": DataLoader(files, 100, shuffle=True),
+    "item by item, moved": DataLoader(cropped, 100, shuffle=True),
     "whole batch": batches(some, 100, shuffle=True),
     "whole batch, moved": batches(some, 100, shuffle=True, augment=moved),
 }
@@ -751,8 +764,8 @@ for name, times in seconds.items():
           f"{median(times) / fastest:.0f}×")
 
 # %% [markdown]
-# These seconds are of one machine and one moment; only the order of size is to be kept. A network that learns an epoch
-# in seconds would wait for its food (lesson 15 measures that, and loaders with several workers).
+# These seconds are of one machine and one moment; keep the order of size. Moving images costs time in both ways, but
+# beside a small network only one of them is felt. (Lesson 15 measures that, and loaders with several workers.)
 #
 # ## Last: distrust
 #
