@@ -33,7 +33,7 @@ def read_archives(edition: Edition, files: dict[str, Path]) -> dict[str, np.ndar
     return arrays
 
 
-def read_idx(name, file):
+def _read_idx(name, file):
     """One array in the format of MNIST: two zero bytes, 8 for uint8, the number of axes, each length as four bytes with
     the highest first, then the values. Source: the page of MNIST, section *File formats*."""
     with gzip.open(file) as stream:
@@ -49,7 +49,7 @@ def read_idx(name, file):
     return {key: values.reshape(shape)}
 
 
-def read_binary(name, file):
+def _read_binary(name, file):
     """CIFAR-10's binary version: for each image one byte for its label and 3×32×32 for its pixels, channel by channel.
 
     Source: the page of CIFAR-10, section *Binary version*.
@@ -61,7 +61,7 @@ def read_binary(name, file):
     return _batches(file, "cifar-10-batches-bin/{}.bin", batch)
 
 
-def read_python(name, file):
+def _read_python(name, file):
     """CIFAR-10's Python version: pickled dictionaries with `data` (uint8, N×3072) and `labels`.
 
     Source: the page of CIFAR-10, section *Dataset layout*.
@@ -110,4 +110,4 @@ class CautiousUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no data set needs")
 
 
-FORMS = {"idx": read_idx, "binary": read_binary, "python": read_python}
+FORMS = {"idx": _read_idx, "binary": _read_binary, "python": _read_python}

@@ -226,36 +226,11 @@ class as_dataset(torch.utils.data.Dataset):
             raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {index}.")
         x, mean, std = self.images.x[index], self.images.mean, self.images.std
         if self.transform is not None:
-            x = _pixels(self.transform(_picture(x)), len(x)).to(mean.device)
+            from ._pictures import picture_of, pixels_of
+
+            x = pixels_of(self.transform(picture_of(x)), len(x)).to(mean.device)
         x = x.float() / 255 if x.dtype == torch.uint8 else x
         return (x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), int(self.images.y[index])
-
-
-def _picture(x):
-    from PIL import Image
-
-    pixels = x.cpu().permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _pixels(returned, channels):
-    """What a transform returned, as a C×H×W tensor: uint8, or float32 from 0 to 1."""
-    from PIL import Image
-
-    if isinstance(returned, Image.Image):
-        pixels = np.array(returned)     # a copy, which torch may write to
-        returned = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
-    if not isinstance(returned, torch.Tensor):
-        raise TypeError(f"transform must return a picture or a tensor; got {type(returned).__name__}.")
-    if returned.ndim != 3 or len(returned) != channels:
-        raise ValueError(f"transform must return {channels}×H×W pixels; got shape {tuple(returned.shape)}.")
-    if returned.dtype == torch.uint8:
-        return returned.as_subclass(torch.Tensor)
-    if not returned.is_floating_point() or returned.min() < 0 or returned.max() > 1:
-        raise ValueError(f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got "
-                         f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}. Is there a Normalize in "
-                         f"it? Leave it out: as_dataset normalises.")
-    return returned.as_subclass(torch.Tensor).float()
 
 
 def _tensors(arrays, split):

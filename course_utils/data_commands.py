@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 
 from . import prepared, sources
@@ -23,8 +24,9 @@ environment:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. `arguments` are those of the command line by default."""
-    parser = argparse.ArgumentParser(prog="python -m course_utils.data", description="The data sets of Kernel by Kernel.",
-                                     epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m course_utils.data", epilog=HELP,
+                                     description="The data sets of Kernel by Kernel.",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="list | fetch | verify | where", dest="command", required=True)
     names = {"type": _known, "metavar": "NAME", "help": f"{', '.join(SOURCES)}, or all"}
     commands.add_parser("list", help="what is known of each data set: files, addresses, licence; and what is here")
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "where":
             print(sources.folder())
             return 0
-        return {"list": list_all, "fetch": fetch_all, "verify": verify_all}[chosen.command](wanted)
+        return {"list": _list_all, "fetch": _fetch_all, "verify": _verify_all}[chosen.command](wanted)
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
@@ -46,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _report(str(problem), "set it to a value as above, or unset it")
 
 
-def list_all(_) -> int:
+def _list_all(_) -> int:
     """Print what is known of each data set, and what is here of it."""
     for name, source in SOURCES.items():
         print(f"{name}: {source.title}, images {'×'.join(map(str, source.shape))}, {len(source.classes)} classes")
@@ -62,12 +64,12 @@ def list_all(_) -> int:
     return 0
 
 
-def fetch_all(names) -> int:
+def _fetch_all(names) -> int:
     """Fetch each data set that is not here yet, and mend those that were fetched and are broken now."""
     return max(_fetch(name) for name in names)
 
 
-def verify_all(names) -> int:
+def _verify_all(names) -> int:
     """Read each prepared file and print the name of the copy, or what is wrong with it. Nothing is changed."""
     names = names or [name for name in SOURCES if sources.available(name)]
     if not names:
@@ -87,6 +89,7 @@ def _fetch(name):
         if file.is_file():
             try:
                 print(f"{name}: {prepared.identify(name, file).copy}, is here already")
+                shutil.rmtree(file.parent / ".downloads" / name, ignore_errors=True)    # what a killed process left
                 return 0
             except prepared.DataError as problem:
                 if not prepared.is_ours(name, file):

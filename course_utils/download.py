@@ -47,7 +47,9 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
         DownloadError: no edition of the data set could be had whole.
         ValueError: `COURSE_DATA_MIRROR` is neither an http address nor a folder.
     """
-    mirror, tried = mirror_address(name), []
+    mirror, tried = _mirror_address(name), []
+    if isinstance(mirror, Path) and not mirror.is_dir():
+        tried.append(f"COURSE_DATA_MIRROR: there is no folder {mirror}")
     here = find_archives(name, file.parent, tried)
     bases = [] if here else _reachable(name, mirror, patience, tried)
     try:
@@ -59,7 +61,8 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
                     pass                                # it is the file to be mended
             edition, files, origin = here or _download(name, file.parent, bases, patience, tried, say)
             prepared = _keep(name, file, edition, files, origin, say)
-            shutil.rmtree(work_folder(name, file.parent), ignore_errors=True)
+            if file.is_file():
+                shutil.rmtree(work_folder(name, file.parent), ignore_errors=True)
             return prepared
     except OSError as problem:
         if here:
@@ -68,7 +71,7 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
         raise DownloadError(f"the data folder can't keep it ({problem.strerror or problem})", tried) from problem
 
 
-def mirror_address(name: str) -> str | Path | None:
+def _mirror_address(name: str) -> str | Path | None:
     """What `COURSE_DATA_MIRROR` says of a data set: an address to put a file's name behind, a folder, or None.
 
     Files of data set NAME are looked for at `$COURSE_DATA_MIRROR/NAME/FILE`. The variable is an address such as
@@ -105,7 +108,7 @@ def find_archives(name: str, folder: Path, tried: list[str]) -> tuple[Edition, d
 def _find(name, archive, folder, tried):
     from .transfer import is_whole
 
-    mirror = mirror_address(name)
+    mirror = _mirror_address(name)
     places = [folder / ".downloads" / name, folder / name, folder, folder / TORCHVISION[name]]
     places += [mirror / name, mirror] if isinstance(mirror, Path) else []
     for file in dict.fromkeys(place / archive.file for place in places):

@@ -28,7 +28,7 @@ COPIES = {
         "a150a35d76f0f1373b72d10c4e1c96ac2e8732221a994d34581a5b6226650f1d": "official",
     },
     "fashion_mnist": {
-        # hash_content of all 70,000 official images with their labels, which came to us in another order
+        # _hash_content of all 70,000 official images with their labels, which came to us in another order
         "eb3349d4289a427ab1a29901b77256f948bf4857b2ad634ed8ab311992575221": "reordered copy",
     },
     "cifar10": {
@@ -85,18 +85,22 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
     Raises: OSError, with whatever the system says of a full disk or of a folder that can't be written to.
     """
     fingerprint, work = hash_arrays(arrays), work_folder(name, file.parent)
-    with open(work / file.name, "wb") as stream:
-        np.savez(stream, **arrays)
-        _to_disk(stream)
+    try:
+        with open(work / file.name, "wb") as stream:
+            np.savez(stream, **arrays)
+            _to_disk(stream)
+    except OSError:
+        (work / file.name).unlink()     # it would only fill the disk further
+        raise
     story = {"data": name, "copy": "official", "arrays": fingerprint, **story}
-    with open(work / story_of(file).name, "w", encoding="utf-8") as stream:
+    with open(work / _story_of(file).name, "w", encoding="utf-8") as stream:
         json.dump(story, stream, indent=1)
         _to_disk(stream)
     if hash_arrays(_read_arrays(name, work / file.name)) != fingerprint:
         raise OSError(f"{work / file.name} holds other bytes than were written into it")
     if file.exists() and not is_ours(name, file):
         raise FileExistsError(errno.EEXIST, "a file of yours has come to lie there", str(file))
-    os.replace(work / story_of(file).name, story_of(file))
+    os.replace(work / _story_of(file).name, _story_of(file))
     os.replace(work / file.name, file)
     return Prepared(arrays, "official", fingerprint)
 
@@ -108,7 +112,7 @@ def work_folder(name: str, folder: Path) -> Path:
     return work
 
 
-def story_of(file: Path) -> Path:
+def _story_of(file: Path) -> Path:
     """The .json beside a prepared file; there only if the course downloaded it."""
     return file.with_suffix(".json")
 
@@ -151,7 +155,7 @@ def hash_arrays(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def hash_content(arrays: dict[str, np.ndarray]) -> str:
+def _hash_content(arrays: dict[str, np.ndarray]) -> str:
     """SHA-256 in hex that ignores the order: of the sorted hashes of each image with its label, split by split."""
     digest = hashlib.sha256()
     for split in ("test", "train"):
@@ -185,14 +189,14 @@ _identities: dict[tuple, Identity] = {}      # by data set, path, size and time 
 
 
 def _identity(name, file, size, changed, arrays):
-    key = name, file, size, changed, story_of(file).is_file()
+    key = name, file, size, changed, _story_of(file).is_file()
     if key not in _identities:
         arrays = _read_arrays(name, file) if arrays is None else arrays
         fingerprint, story = hash_arrays(arrays), _read_story(name, file)
         if story is not None and story["arrays"] == fingerprint:
             copy = story["copy"]
         else:
-            copy = COPIES[name].get(fingerprint) or COPIES[name].get(hash_content(arrays), "unknown copy")
+            copy = COPIES[name].get(fingerprint) or COPIES[name].get(_hash_content(arrays), "unknown copy")
         _identities[key] = Identity(copy, fingerprint)
     return _identities[key]
 
@@ -200,7 +204,7 @@ def _identity(name, file, size, changed, arrays):
 def _read_story(name, file):
     """What NAME.json says, or None where there is none that makes sense."""
     try:
-        story = json.loads(story_of(file).read_text(encoding="utf-8"))
+        story = json.loads(_story_of(file).read_text(encoding="utf-8"))
         return story if story["data"] == name and story["copy"] and story["arrays"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

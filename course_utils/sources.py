@@ -28,8 +28,8 @@ def read(name: str) -> Prepared:
     """Read a data set as `COURSE_DATA` asks.
 
     The prepared file where there is one; else official archives in the data folder; else a download. In mode `auto`,
-    the built-in sample where none of these can be had: then that data set stays the sample until this process ends.
-    Mode `sample` looks at no file and at no network.
+    the built-in sample where none of these can be had: then this process does not ask the network for it again. Mode
+    `sample` looks at no file and at no network.
 
     Args:
         name: "mnist", "fashion_mnist" or "cifar10".
@@ -99,7 +99,7 @@ def warn_of_sample(name: str) -> None:
         _warned.add(name)
         print(f"SAMPLE DATA: {SOURCES[name].title} is not here and can't be downloaded ({why_sample(name)}). This is "
               f"the small built-in sample: expect other numbers than the book's. What helps: "
-              f"python -m course_utils.data fetch {name}")
+              f"python -m course_utils.data fetch {name}, and then this cell once more.")
 
 
 def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
@@ -116,7 +116,7 @@ def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
     return shuffled[((rank + .5) / counts[labels]).argsort(kind="stable")]
 
 
-def remedies(name: str) -> str:
+def _remedies(name: str) -> str:
     """What helps when a data set can't be downloaded, in lines: a mirror, the files to be brought, the sample."""
     lines = [f"Remedies: set COURSE_DATA_MIRROR to an address or a folder that holds {name}/ with these files;",
              f"  or put them into {folder() / name}:"]
@@ -156,6 +156,6 @@ def _settle(name, look):
         if mode() == "real":
             raise MissingData(
                 f"{SOURCES[name].title} is not here and can't be downloaded: {problem}. COURSE_DATA=real admits "
-                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{remedies(name)}") from problem
+                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{_remedies(name)}") from problem
         _failed[name] = str(problem)
         return None

@@ -1,11 +1,37 @@
 """What several tests need: the lessons as they stand in the manuscript, and as the rehearsal ran them."""
 
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from common import ROOT, RUN, lessons, read_notebook
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Whoever looks up or connects to another machine is refused, and its test fails even if it takes that calmly."""
+    tried, connect, look_up = [], socket.socket.connect, socket.getaddrinfo
+
+    def refuse(host):
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            tried.append(host)
+            raise OSError(f"no test may speak to {host}")
+
+    def guarded_connect(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            refuse(address[0])
+        return connect(self, address)
+
+    def guarded_look_up(host, *arguments, **options):
+        refuse(host)
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
+    yield tried
+    assert not tried, f"this test tried to speak to {tried}"
 
 
 @pytest.fixture(params=lessons())

@@ -33,6 +33,7 @@ def requirements():
 AWAITED = {
     "Checkpoint": "07_training_control",
     "EarlyStopping": "07_training_control",
+    "as_dataset": "05_data",
 }
 
 
@@ -124,6 +125,13 @@ def test_each_lesson_needs_packages_that_are_required():
     for lesson in lessons():
         packages = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))["packages"]
         assert {Requirement(line).name for line in packages} <= names - {"torch", "torchvision"}
+
+
+def test_each_lesson_with_data_needs_what_fetches_it():
+    for lesson in lessons():
+        needs = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))
+        packages = {Requirement(line).name for line in needs["packages"]}
+        assert not needs["data"] or {"filelock", "platformdirs", "pooch", "requests", "tqdm", "urllib3"} <= packages
 
 
 def test_the_address_stands_in_one_place():

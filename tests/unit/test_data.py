@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision import transforms
+from torchvision.transforms import v2
 
 from course_utils import sources
-from course_utils.data import ImageData, Images, batches, load
+from course_utils.data import ImageData, Images, as_dataset, batches, load
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COURSE_DATA", "auto")
     monkeypatch.setattr(sources, "_warned", set())
+    monkeypatch.setattr(sources, "_failed", {})
     monkeypatch.setattr(sources, "loaded", {})
     return tmp_path
 
@@ -284,3 +287,154 @@ def test_the_device_holds_the_images_before_the_first_batch():
 def test_wrong_arguments_of_batches(arguments, error, reason):
     with pytest.raises(error, match=reason):
         batches(**{"images": some(), "batch_size": 4, **arguments})
+
+
+# Nothing leaks from split to split
+
+def official_sizes(name):
+    """Labels as they are counted in the official training sets: MNIST's classes are of unequal size."""
+    mnist = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    counts = {"mnist": mnist, "fashion_mnist": [6_000] * 10, "cifar10": [5_000] * 10}[name]
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(10), counts).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", sources.SOURCES)
+@pytest.mark.parametrize("valid", [5_000, 10_000, 777])
+def test_splits_of_the_official_sizes_are_stratified_and_disjoint(name, valid):
+    y = official_sizes(name)
+    order = sources.stratified_order(y, seed=0)
+    aside, rest = order[:valid], order[valid:]
+    assert not set(aside) & set(rest) and len(aside) + len(rest) == len(y) == len(set(order))
+    for part in (aside, rest):
+        share = np.bincount(y) * len(part) / len(y)
+        assert np.abs(np.bincount(y[part]) - share).max() < 1      # each class within one image of its share
+
+
+def test_the_split_of_a_real_set_is_the_same_on_every_machine():
+    """Of 60,000 labels, for three seeds: PCG64's raw output is promised, and all sorting is stable."""
+    y = (np.arange(60_000) * 7 % 10).astype(np.uint8)
+    digest = hashlib.sha256()
+    for seed in range(3):
+        digest.update(sources.stratified_order(y, seed)[:5_000].astype("<i8").tobytes())
+    assert digest.hexdigest()[:16] == "08ab6599bf308f1d"
+
+
+def test_augmenting_one_split_touches_no_other_and_not_its_own_images(folder):
+    np.savez(folder / "mnist.npz", **numbered())
+    data = load("mnist", valid=60)
+    before = [(split.x.clone(), split.y.clone(), split.mean.clone(), split.std.clone())
+              for split in (data.train, data.valid, data.test)]
+    expected = [x for x, _ in batches(data.valid, 20)]
+
+    def spoil(x, generator):
+        x.mul_(0).add_(.5)      # in place, as badly as can be
+        return x
+
+    for x, _ in batches(data.train, 32, augment=spoil, shuffle=True):
+        x.fill_(9)
+    for x, _ in as_dataset(data.train, lambda picture: picture.rotate(90)):
+        x.fill_(9)
+    for split, tensors in zip((data.train, data.valid, data.test), before, strict=True):
+        for now, then in zip((split.x, split.y, split.mean, split.std), tensors, strict=True):
+            assert torch.equal(now, then)
+    assert all(torch.equal(x, then) for (x, _), then in zip(batches(data.valid, 20), expected, strict=True))
+    assert data.train.x.data_ptr() != data.valid.x.data_ptr()
+
+
+def test_a_transform_of_one_split_is_not_seen_by_another():
+    images = some(20)
+    train, valid = images.take(10), Images(images.x[10:], images.y[10:], images.mean, images.std)
+    seen = []
+    as_dataset(train, lambda picture: seen.append(1) or picture)[0]
+    as_dataset(valid)[0]
+    assert len(seen) == 1
+
+
+# as_dataset
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_items_equal_batches_bit_for_bit(channels):
+    images = some(7, channels)
+    (x, y), = batches(images, 7)
+    items = as_dataset(images)
+    assert len(items) == 7 and isinstance(items, torch.utils.data.Dataset)
+    for index in (0, 6, -1):
+        assert torch.equal(items[index][0], x[index]) and items[index][1] == y[index] and type(items[index][1]) is int
+    for index in (7, -8):
+        with pytest.raises(IndexError, match=f"index must lie from -7 to 6; got {index}"):
+            items[index]
+    assert len(list(items)) == 7
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_dataloader_gives_what_batches_give(channels):
+    images = some(10, channels)
+    loader = torch.utils.data.DataLoader(as_dataset(images), batch_size=4)
+    for (x, y), (x_batch, y_batch) in zip(loader, batches(images, 4), strict=True):
+        assert torch.equal(x, x_batch) and torch.equal(y, y_batch) and y.dtype == torch.int64
+
+
+SAME = {
+    "nothing": lambda picture: picture,
+    "v2, picture": v2.Compose([v2.RandomHorizontalFlip(0), v2.RandomCrop(4)]),
+    "v2, image": v2.Compose([v2.ToImage(), v2.RandomVerticalFlip(0)]),
+    "v2, floats": v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]),
+    "v1": transforms.Compose([transforms.RandomCrop(4), transforms.ToTensor()]),
+    "tensor": v2.functional.pil_to_tensor,
+}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("how", SAME)
+def test_transforms_of_torchvision_fit_and_normalising_comes_after_them(how, channels):
+    images = some(6, channels)
+    plain, transformed = as_dataset(images), as_dataset(images, SAME[how])
+    for (x, y), (x_plain, y_plain) in zip(transformed, plain, strict=True):
+        assert type(x) is torch.Tensor and x.dtype == torch.float32 and y == y_plain
+        if "floats" in how:     # torchvision multiplies by 1 / 255
+            assert torch.allclose(x, x_plain, rtol=0, atol=1e-6)
+        else:
+            assert torch.equal(x, x_plain)
+
+
+def test_a_transform_sees_a_picture_as_torchvision_has_it():
+    seen = []
+    as_dataset(some(1, 1), lambda picture: seen.append((picture.mode, picture.size)) or picture)[0]
+    as_dataset(some(1, 3, side=5), lambda picture: seen.append((picture.mode, picture.size)) or picture)[0]
+    assert seen == [("L", (4, 4)), ("RGB", (5, 5))]
+    flipped, _ = as_dataset(some(1, 3), v2.RandomHorizontalFlip(1))[0]
+    assert torch.equal(flipped, as_dataset(some(1, 3))[0][0].flip(-1))
+
+
+@pytest.mark.parametrize(("transform", "error", "reason"), [
+    (v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([.5], [.25])]), ValueError,
+     r"from -2 to -1.76. Is there a Normalize in it\? Leave it out"),
+    (lambda picture: torch.full((1, 4, 4), float("nan")), ValueError, "from 0 to 1; got torch.float32 from nan"),
+    (lambda picture: torch.zeros(1, 4, 4, dtype=torch.int64), ValueError, "got torch.int64"),
+    (lambda picture: torch.zeros(3, 4, 4), ValueError, r"must return 1×H×W pixels; got shape \(3, 4, 4\)"),
+    (lambda picture: torch.zeros(4, 4), ValueError, "must return 1×H×W"),
+    (lambda picture: picture.convert("RGB"), ValueError, r"1×H×W pixels; got shape \(3, 4, 4\)"),
+    (lambda picture: np.asarray(picture), TypeError, "must return a picture or a tensor; got ndarray"),
+    (lambda picture: None, TypeError, "got NoneType"),
+])
+def test_what_a_transform_must_not_return(transform, error, reason):
+    with pytest.raises(error, match=reason):
+        as_dataset(some(1), transform)[0]
+
+
+def test_wrong_arguments_of_as_dataset():
+    with pytest.raises(TypeError, match="images must be Images, such as load"):
+        as_dataset(X)
+    with pytest.raises(TypeError, match="transform must be a function of a picture"):
+        as_dataset(some(), transform="flip")
+
+
+def test_skorch_trains_on_it():
+    skorch = pytest.importorskip("skorch")
+    images = load("mnist").train.take(200)
+    torch.manual_seed(0)
+    net = skorch.NeuralNetClassifier(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)), criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=5, lr=.05, batch_size=32, train_split=None, verbose=0)
+    net.fit(as_dataset(images), y=None)
+    assert (net.predict(as_dataset(images)) == images.y.numpy()).mean() > .6

@@ -22,7 +22,7 @@ def test_importing_the_package_loads_nothing_else(run_python):
 def test_every_public_name_is_there():
     for name in dir(course_utils):
         assert getattr(course_utils, name) is not None
-    with pytest.raises(AttributeError, match="it has batches, check"):
+    with pytest.raises(AttributeError, match="it has .*batches, .*check"):
         course_utils.convolve  # noqa: B018
 
 

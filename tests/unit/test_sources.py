@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import sources
+from course_utils import prepared, sources
 
 REAL = Path(os.environ.get("COURSE_DATA_DIR", "no such folder"))
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COURSE_DATA", "auto")
     monkeypatch.setattr(sources, "_warned", set())
+    monkeypatch.setattr(sources, "_failed", {})
     return tmp_path
 
 
@@ -49,7 +50,7 @@ def test_a_prepared_file_is_read(folder):
     np.savez_compressed(folder / "mnist.npz", **stored)
     before = state(folder)
     read = sources.read("mnist")
-    assert read.copy == "unknown copy" and read.fingerprint == sources._hash_arrays(stored)
+    assert read.copy == "unknown copy" and read.fingerprint == prepared.hash_arrays(stored)
     assert all(np.array_equal(read.arrays[key], stored[key]) for key in stored)
     assert sources.available("mnist") and not sources.available("cifar10")
     assert state(folder) == before
@@ -60,7 +61,7 @@ def test_mode_sample_passes_the_file_by(folder, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", "sample")
     read = sources.read("fashion_mnist")
     assert read.copy == "sample" == sources.describe("fashion_mnist")
-    assert read.fingerprint == sources.fingerprint("fashion_mnist") == sources._hash_arrays(read.arrays)
+    assert read.fingerprint == sources.fingerprint("fashion_mnist") == prepared.hash_arrays(read.arrays)
 
 
 def test_mode_auto_falls_back_to_the_sample():
@@ -107,7 +108,7 @@ def test_the_warning_comes_once_on_stdout_and_names_no_path(capsys, folder, monk
         sources.warn_of_sample(name)
     said = capsys.readouterr()
     assert said.out.count("\n") == 2 and said.out.count("SAMPLE DATA") == 2 and said.err == ""
-    assert "mnist.npz" in said.out and "CIFAR-10" in said.out and str(folder) not in said.out
+    assert "fetch mnist" in said.out and "CIFAR-10" in said.out and str(folder) not in said.out
     monkeypatch.setenv("COURSE_DATA", "sample")
     sources.warn_of_sample("fashion_mnist")
     assert capsys.readouterr().out == ""
@@ -187,7 +188,7 @@ def test_a_broken_file_is_refused_with_the_reason_and_left_alone(folder, case, m
 def stored(tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "mnist.npz"
     np.savez_compressed(file, **arrays(train=3, test=2))
-    return file, file.read_bytes(), sources._read_npz("mnist", file)
+    return file, file.read_bytes(), prepared._read_arrays("mnist", file)
 
 
 @given(data=st.data())
@@ -200,7 +201,7 @@ def test_no_damage_gives_wrong_arrays(stored, data):
     else:
         file.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1:])
     try:
-        read = sources._read_npz("mnist", file)
+        read = prepared._read_arrays("mnist", file)
     except sources.DataError:
         return
     assert all(np.array_equal(read[key], expected[key]) for key in expected)
@@ -211,7 +212,7 @@ def test_labels_in_other_layouts_are_the_same_labels(folder, change):
     plain = arrays()
     np.savez(folder / "mnist.npz", **{key: change(value) if key[0] == "y" else value for key, value in plain.items()})
     read = sources.read("mnist")
-    assert read.fingerprint == sources._hash_arrays(plain)
+    assert read.fingerprint == prepared.hash_arrays(plain)
     assert read.arrays["y_train"].dtype == np.uint8 and read.arrays["y_train"].shape == (40,)
 
 
@@ -224,8 +225,8 @@ def test_a_fingerprint_sees_every_change():
     changed[1]["y_test"][1] ^= 1
     changed[2]["x_train"] = changed[2]["x_train"][::-1]
     changed[3]["x_train"] = changed[3]["x_train"].reshape(6, 14, 56)
-    assert len({sources._hash_arrays(each) for each in [plain, *changed]}) == 5
-    assert sources._hash_arrays(plain) == sources._hash_arrays({key: plain[key].copy("F") for key in sorted(plain)})
+    assert len({prepared.hash_arrays(each) for each in [plain, *changed]}) == 5
+    assert prepared.hash_arrays(plain) == prepared.hash_arrays({key: plain[key].copy("F") for key in sorted(plain)})
 
 
 @given(st.permutations(range(6)), st.permutations(range(4)))
@@ -233,28 +234,28 @@ def test_a_fingerprint_sees_every_change():
 def test_the_hash_of_the_content_ignores_order_alone(train, test):
     plain = arrays(train=6, test=4)
     moved = {key: value[list(train if "train" in key else test)] for key, value in plain.items()}
-    assert sources._hash_content(moved) == sources._hash_content(plain)
+    assert prepared._hash_content(moved) == prepared._hash_content(plain)
 
 
 def test_the_hash_of_the_content_sees_labels_and_splits():
     plain, swapped = arrays(train=6, test=6), arrays(train=6, test=6)
     swapped["y_train"] = swapped["y_train"][::-1]
-    assert sources._hash_content(plain) != sources._hash_content(swapped)
+    assert prepared._hash_content(plain) != prepared._hash_content(swapped)
 
     def split(train):
         chosen = {"train": list(train), "test": [i for i in range(6) if i not in train]}
-        return {key: plain[f"{key[0]}_train"][chosen[key[2:]]] for key in sources.KEYS}
+        return {key: plain[f"{key[0]}_train"][chosen[key[2:]]] for key in prepared.KEYS}
 
     ways = [train for size in range(1, 6) for train in combinations(range(6), size)]
-    assert len({sources._hash_content(split(train)) for train in ways}) == len(ways) == 62
+    assert len({prepared._hash_content(split(train)) for train in ways}) == len(ways) == 62
 
 
 def test_copies_are_named_by_their_hash(folder, monkeypatch):
     official, moved, other = arrays(), arrays(), arrays()
     moved = {key: value[::-1] for key, value in moved.items()}
     other["x_train"][0, 0, 0] ^= 1
-    known = {sources._hash_arrays(official): "official", sources._hash_content(official): "reordered copy"}
-    monkeypatch.setitem(sources.COPIES, "mnist", known)
+    known = {prepared.hash_arrays(official): "official", prepared._hash_content(official): "reordered copy"}
+    monkeypatch.setitem(prepared.COPIES, "mnist", known)
     cases = [(official, "official"), (moved, "reordered copy"), (other, "unknown copy")]
     for seconds, (stored, name) in enumerate(cases):
         np.savez(folder / "mnist.npz", **stored)
@@ -266,7 +267,7 @@ def test_copies_are_named_by_their_hash(folder, monkeypatch):
 def test_a_file_is_identified_once_while_it_stays_the_same(folder, monkeypatch):
     np.savez(folder / "mnist.npz", **arrays())
     first = sources.fingerprint("mnist")
-    monkeypatch.setattr(sources, "_read_npz", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(prepared, "_read_arrays", lambda *_: pytest.fail("read again"))
     assert sources.fingerprint("mnist") == first and sources.describe("mnist") == "unknown copy"
 
 
