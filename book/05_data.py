@@ -11,7 +11,7 @@
 #
 # *What went wrong before the model saw its first image?*
 #
-# **Read** 30 min · **Run** 60 s on two CPU cores · **Before this** the training loop of lesson 1, image tensors (lesson 2)
+# **Read** 30 min · **Run** 60 s on two CPU cores · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #
@@ -132,18 +132,21 @@ for data in three:
         pictures.append(of_class[torch.randint(len(of_class), ())])
 plots.images(pictures, columns=10, title="Two are centred on black, the third is anything but")
 
+# %% [markdown]
+# The labels 0 to 9 stand for these classes.
+
 # %%
 print(fashion.classes, cifar.classes, sep="\n")
+
+
+def everything(data):
+    """The published training set: our training and validation split together."""
+    return torch.cat([data.train.x, data.valid.x]), torch.cat([data.train.y, data.valid.y])
 
 # %% [markdown]
 # > **Predict before you run.** Are the ten classes of each set equally large?
 
 # %%
-def everything(data):
-    """The published training set: our training and validation split together."""
-    return torch.cat([data.train.x, data.valid.x]), torch.cat([data.train.y, data.valid.y])
-
-
 for data in three:
     x, y = everything(data)
     sizes = y.bincount()
@@ -180,7 +183,10 @@ def nearest_mean(images):
     means = torch.stack([images.x[images.y == label].float().mean(0) for label in range(10)])
     return lambda x: torch.cdist(x.flatten(1).float(), means.flatten(1)).argmin(1)
 
+# %% [markdown]
+# Means from the training split, scores from the validation split:
 
+# %%
 baseline = {}
 for data in three:
     baseline[data.name] = nearest_mean(data.train)
@@ -189,8 +195,7 @@ for data in three:
     print(f"{data.name}: commonest class {commonest:.1%}, nearest mean {nearest:.1%}")
 
 # %% [markdown]
-# Mean images read digits rather well. So 80 % on MNIST is no achievement. They fail on colour photographs: nothing
-# there has a fixed place.
+# So 80 % on MNIST is no achievement. Mean images fail on colour photographs: nothing there has a fixed place.
 #
 # ## Hold out, at random
 #
@@ -262,9 +267,8 @@ for data in three:
                copies, data=data, equals=bound)
 
 # %% [markdown]
-# None. Is all well, then? A hash is blind to a copy that was cropped, saved anew, or made brighter. So we shrink all
-# images to 8×8 pixels, take out brightness and contrast, and look for the training image that is most alike (1 means
-# equal).
+# None. But a hash is blind to a copy that was cropped, saved anew, or made brighter. So we shrink all images to 8×8
+# pixels, take out brightness and contrast, and look for the training image most alike (1 means equal).
 
 # %% mystnb={"image": {"alt": "Eight test images of CIFAR-10 above the training image most like each. The pairs show the same photographs, some slightly shifted or in another tone."}}
 def thumbnails(images):
@@ -293,12 +297,15 @@ claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin (liken
 #
 # > **Predict before you run.** How many points does the leak bring it on CIFAR-10?
 
-# %% mystnb={"image": {"alt": "Two blocks of eight pictures above their moved copies. Augmented and then split, several pictures have a blue frame and their copy an orange one. Split and then augmented, both frames always have one colour."}}
+# %%
 def nearest_image(x, y, in_valid):
     nearest = torch.cdist(x[in_valid], x[~in_valid]).argmin(1)
     return accuracy(y[~in_valid][nearest], y[in_valid])
 
+# %% [markdown]
+# In the figure, the frame says where a picture (above) and its copy (below) went.
 
+# %% mystnb={"image": {"alt": "Two blocks of eight pictures above their moved copies. Augmented and then split, several pictures have a blue frame and their copy an orange one. Split and then augmented, both frames always have one colour."}}
 scores = {"augment, then split": [], "split, then augment": []}
 for seed in range(SEED, SEED + 3):
     generator = torch.Generator().manual_seed(seed)
@@ -336,17 +343,22 @@ def write_idx(path, tensor):
     mark = bytes([0, 0, 8, tensor.ndim])  # 8 stands for unsigned bytes
     path.write_bytes(mark + lengths.tobytes() + tensor.numpy().tobytes())
 
+# %% [markdown]
+# `torchvision` looks for four names below `MNIST/raw`.
 
+# %%
 with tempfile.TemporaryDirectory() as root:
     (raw := Path(root) / "MNIST" / "raw").mkdir(parents=True)
     for name, images in {"train": mnist.train, "t10k": mnist.test}.items():
         write_idx(raw / f"{name}-images-idx3-ubyte", images.x[:, 0])
         write_idx(raw / f"{name}-labels-idx1-ubyte", images.y.byte())
     from_files = datasets.MNIST(root, train=True, transform=transforms.ToTensor())
-image, label = from_files[0]
-print(image.dtype, f"{image.min():.0f} to {image.max():.0f}, label {label}")
 claim("Every pixel came back: {value}.",
       torch.equal(from_files.data, mnist.train.x[:, 0]), equals=True)
+
+# %%
+image, label = from_files[0]
+print(image.dtype, f"{image.min():.0f} to {image.max():.0f}, label {label}")
 claim("The first digit has the shape {value}.", str(tuple(image.shape)), equals="(1, 28, 28)")
 
 # %% [markdown]
@@ -371,8 +383,8 @@ plots.images([read(photo), *read(photo)], ["photograph", "red", "green", "blue"]
 # `.convert("RGB")` before the transforms spares a network the surprise. Now one of the random transforms, on four
 # pixels, and then on whole sets.
 #
-# > **Predict before you run.** A published tutorial says that `RandomVerticalFlip` "flips horizontally". Does it? And
-# > which flips may one use for augmentation?
+# > **Predict before you run.** A tutorial says that `RandomVerticalFlip` "flips horizontally". Does it? And which
+# > flips may one use for augmentation?
 
 # %%
 print(transforms.RandomVerticalFlip(p=1)(torch.tensor([[[0, 1], [2, 3]]])).tolist())
@@ -384,7 +396,7 @@ for data in three:
 
 # %% [markdown]
 # Upside down. And an augmentation must leave the label true: a mirror costs our baseline nothing on photographs, and
-# ruins digits. (imgaug, often recommended for this, is no longer maintained; lesson 10 takes `transforms.v2`.)
+# ruins digits. (imgaug, often recommended for this, is no longer maintained; see lesson 10.)
 
 # %%
 claim(f"NumPy {np.__version__} still has `sctypes`, which imgaug asks for: {{value}}.",
@@ -422,9 +434,9 @@ for name, loader in loaders.items():
     print(f"{name}: {tuple(x.shape)}, {tuple(y.shape)}, {x.dtype}, {order}")
 
 # %% [markdown]
-# One image a batch, in the order of the file, as bytes: nothing complains. (Two habits to leave out: shuffling the test
-# split, which changes nothing; and `.to(device)` inside of `__getitem__`, one small copy an image instead of one a
-# batch.)
+# One image a batch, in the order of the file, as bytes: nothing complains. (Two habits to leave out: shuffling the
+# test split, which changes nothing; and `.to(device)` inside of `__getitem__`, one small copy an image instead of one
+# a batch.)
 #
 # ## Find the bug: a shuffle that does not shuffle
 #
@@ -462,7 +474,10 @@ def train_small(images, prepare, lr=0.05, seed=SEED, shuffle=True):
             optimizer.step()
     return model
 
+# %% [markdown]
+# `prepare` makes numbers from bytes. For now it divides by 255.
 
+# %%
 @torch.inference_mode()
 def score(model, images, prepare):
     return accuracy(model(prepare(images.x)).argmax(1), images.y)
@@ -471,7 +486,10 @@ def score(model, images, prepare):
 def unit(x):
     return x.float() / 255
 
+# %% [markdown]
+# > **Predict before you run.** How well does it read digits, when the first it sees are zeros, then ones, and so on?
 
+# %%
 some = mnist.train.take(IMAGES)
 for shuffle in (True, False):
     models = [train_small(some, unit, 0.1, seed, shuffle) for seed in range(3)]
@@ -498,7 +516,10 @@ def still(dataset):
     """Whether the first image is the same, asked twice."""
     return torch.equal(dataset[0][0], dataset[0][0])
 
+# %% [markdown]
+# > **Predict before you run.** Which of the three lines below say `True`?
 
+# %%
 print("validation stands still:", still(validation))
 validation.dataset.transform = None  # the published cure
 print("validation stands still:", still(validation), "· training:", still(training))
@@ -507,7 +528,7 @@ claim("Both parts are views of one data set: {value}.",
 
 # %% [markdown]
 # `random_split` shares out positions, not images. The bug disturbed both parts, the cure cures both. Two data sets and
-# one list of positions keep them apart.
+# one list of positions keep them apart:
 
 # %%
 generator = torch.Generator().manual_seed(SEED)
@@ -546,6 +567,11 @@ of_images = torch.cat([unit(part).std((2, 3)) for part in x.split(5_000)]).mean(
 print("of all pixels:", of_pixels)
 print("of each image, then averaged:", of_images)
 
+# %% [markdown]
+# The second line: the numbers in circulation are averages of each image's own standard deviation. How bright images
+# differ from dark ones is missing there. One may divide by other numbers, as we shall see; these are just not what
+# they are called. Here are the true ones, per copy:
+
 # %%
 means, official, jpeg = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262), (0.245, 0.243, 0.261)
 for k, name in enumerate(("red", "green", "blue")):
@@ -556,11 +582,10 @@ for k, name in enumerate(("red", "green", "blue")):
                data=cifar, equals=spread, within=1e-3)
 
 # %% [markdown]
-# The numbers in circulation are averages of each image's own standard deviation. How bright images differ from dark
-# ones is missing there. One may divide by other numbers, as we shall see; these are just not what they are called.
-# (And the JPEG copy's are a little smaller than those of the official files.)
+# (The JPEG copy's standard deviations are a little smaller than those of the official files.)
 #
-# Does standardising make the pixels *normally distributed*, as one can read? Look at a normal distribution beside them.
+# Does standardising make the pixels *normally distributed*, as one can read? Look at a normal distribution beside
+# them.
 
 # %% mystnb={"image": {"alt": "Histograms of the red, green and blue pixels of CIFAR-10, standardised: broad, with a spike at the right end. Beside them the bell of a normal distribution."}}
 torch.manual_seed(SEED)
@@ -581,7 +606,7 @@ claim.data("Of MNIST's pixels, {value:.0%} are one and the same number, standard
 #
 # ## Once, and everywhere the same
 #
-# Five ways to prepare a picture are in use; the last is an accident.
+# Five ways to prepare a picture are in use; the last is an accident. Here they are, with what they make of the pixels.
 
 # %%
 middle, width = (value.view(-1, 1, 1) for value in (cifar.train.mean, cifar.train.std))
@@ -625,9 +650,9 @@ claim.measured("On pixels from 0 to 255 it stays at {value:.0%}.",
                mean(table["0…255", "0…255"]), data=cifar, stated=stated, at_most=0.15)
 
 # %% [markdown]
-# Off the diagonal the same weights fail, and no error message says so. On the diagonal ½ and ½ do nearly as well as the
-# true statistics here, and *twice* does badly. Is double normalisation harmful in itself? Its numbers are larger, so
-# perhaps the learning rate is too large for them (lesson 1).
+# Off the diagonal the same weights fail, and no error message says so. On the diagonal ½ and ½ do nearly as well as
+# the true statistics here, and *twice* does badly. Is double normalisation harmful in itself? Its numbers are larger,
+# so perhaps the learning rate is too large for them (lesson 1).
 
 # %%
 calm = [train_small(some, PREPARED["twice"], 0.003, seed) for seed in range(3)]
@@ -636,8 +661,8 @@ claim.measured("Normalised twice, at a smaller learning rate, it reaches {value:
                reached, data=cifar, stated=stated, at_least=0.28)
 
 # %% [markdown]
-# So the numbers themselves matter less than that they are the same everywhere. Have one function that prepares, and
-# use it for every split, and later for every guest.
+# So the numbers themselves matter less than that they are the same everywhere. Prepare by one function, for every
+# split and every later guest.
 #
 # Pictures on screen need the way back, *x* · std + mean. A published preview went back without having gone there:
 
@@ -704,11 +729,14 @@ def moved(x, generator=None):
     padded = F.pad(x, (2, 2, 2, 2))[:, 0]
     return padded[picture, rows[:, :, None], columns[:, None, :]][:, None]
 
+# %% [markdown]
+# Is that so? Padded by two, a digit has 25 crops of its size.
 
+# %%
 first = moved(unit(mnist.train.x[:5]))[0]
 padded = F.pad(unit(mnist.train.x[0]), (2, 2, 2, 2))
 crops = [padded[:, i:i + 28, j:j + 28] for i in range(5) for j in range(5)]
-claim("The first image comes out as one of its 25 crops: {value}.",
+claim("The first image comes out as one of them: {value}.",
       any(torch.equal(first, crop) for crop in crops), equals=True)
 
 # %% [markdown]
@@ -719,9 +747,9 @@ claim("The first image comes out as one of its 25 crops: {value}.",
 from course_utils.data import as_dataset
 
 
-def pixels_of(batches):
+def pixels_of(loader):
     torch.manual_seed(SEED)
-    return torch.cat([x for x, _ in batches])
+    return torch.cat([x for x, _ in loader])
 
 
 some = mnist.train.take(TIMED)
@@ -735,8 +763,6 @@ claim("Item by item the bits are the same: {value}.",
 # %% [markdown]
 # Now the clock. *Item by item* are the files that `torchvision` read, with `ToTensor` and `Normalize`. All four take
 # turns, so that a busy moment of the machine hits all.
-#
-# > **Predict before you run.** How many times faster is the whole batch? Twice? Ten times?
 
 # %%
 normalise = transforms.Normalize(mnist.train.mean, mnist.train.std)
@@ -749,12 +775,20 @@ ways = {
     "whole batch": batches(some, 100, shuffle=True),
     "whole batch, moved": batches(some, 100, shuffle=True, augment=moved),
 }
+
+# %% [markdown]
+# > **Predict before you run.** How many times faster is the whole batch? Twice? Ten times?
+
+# %%
 seconds = {name: [] for name in ways}
 for _ in range(REPEATS):
     for name, way in ways.items():
         start = time.perf_counter()
         count = sum(len(y) for _, y in way)
         seconds[name].append(time.perf_counter() - start)
+
+# %% [markdown]
+# Seconds for one pass (median, smallest and largest), and how many times the whole batch's:
 
 # %%
 print(f"{count:,} images, {REPEATS} times each, {course_utils.runtime.machine()}")
@@ -765,7 +799,7 @@ for name, times in seconds.items():
 
 # %% [markdown]
 # These seconds are of one machine and one moment; keep the order of size. Moving images costs time in both ways, but
-# beside a small network only one of them is felt. (Lesson 15 measures that, and loaders with several workers.)
+# beside a small network only one is felt. (Lesson 15 adds loaders with several workers.)
 #
 # ## Last: distrust
 #
@@ -792,7 +826,7 @@ claim("On new images the same guesser is right in {value:.1%}.", test[winner], a
 #
 # ### Exercise 5.1 · A sheet of digits
 #
-# `make_grid` lays pictures out on one sheet: eight in a row, two black pixels around each, grey copied to three
+# `make_grid(images)` lays a batch out on one sheet: eight in a row, two black pixels around each, grey copied to three
 # channels. Which shape has the sheet of 64 digits of MNIST? And of 4 digits? Give two shapes C×H×W, in your head
 # first.
 
@@ -802,15 +836,14 @@ check("5.1", sheets)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 5.1
-sheets_solution = [(3, 8 * 30 + 2, 8 * 30 + 2), (3, 30 + 2, 4 * 30 + 2)]  # 28 and 2 for each, 2 more
-assert sheets_solution == [make_grid(mnist.train.x[:n]).shape for n in (64, 4)]
+sheets_solution = (make_grid(mnist.train.x[:64]).shape, make_grid(mnist.train.x[:4]).shape)  # 8·(28 + 2) + 2
 assert check("5.1", sheets_solution)
 
 # %% [markdown]
 # ### Exercise 5.2 · Three means for one channel
 #
-# `Normalize([.5] * 3, [.5] * 3)` failed on a digit of one channel. Which two lists bring `ToTensor`'s digits to −1 … 1?
-# Give `(mean, std)`.
+# `Normalize([.5] * 3, [.5] * 3)` failed on a digit of one channel. Which two lists bring `ToTensor`'s digits to −1 …
+# 1? Give `(mean, std)`.
 
 # %%
 pair = ...
@@ -891,8 +924,8 @@ assert check("5.5", shuffles_solution)
 # ### Exercise 5.6 · Groups stay together
 #
 # `groups` says for each image who wrote it: a tensor of N numbers, such as `[7, 7, 400, 19, 7]`. Write
-# `split_groups(groups, share, generator)`. Of the writers, `round(share · their number)` go to validation, drawn by the
-# generator. Return the positions of the images, `(train, valid)`, two tensors.
+# `split_groups(groups, share, generator)`. Of the writers, `round(share · their number)` go to validation, drawn by
+# the generator. Return the positions of the images, `(train, valid)`, two tensors.
 
 # %%
 def split_groups(groups, share, generator):
@@ -943,10 +976,10 @@ assert check("5.7", statistics_solution)
 # ## What you can do now
 #
 # 1. Look before you train: pictures, counts, ranges, statistics, and the score of who learns nothing.
-# 2. Split by a seeded generator, before augmenting, and by groups; find copies by hash and twins by likeness.
-# 3. Read files with `Dataset`, transforms and `DataLoader`, and look at shape, type and range of what comes out.
-# 4. Compare two epochs to see whether a shuffle shuffles, and ask twice to see whether validation stands still.
-# 5. Standardise once, by the pixels of the training split, in training and test alike.
+# 2. Split by a seeded generator, before augmenting, by groups; find copies by hash and twins by likeness.
+# 3. Read files with `Dataset`, transforms and `DataLoader`, and check shape, type and range.
+# 4. Compare two epochs to audit a shuffle, and ask twice whether validation stands still.
+# 5. Standardise once, by the training pixels, in training and test alike.
 # 6. Slice batches out of memory: equal pixels, in a fraction of the time.
 #
 # ## Further reading

@@ -111,7 +111,7 @@ def leaked(answer):
         return wrong(f"you return {mine}", hint="Not how many, but which: a list of positions.")
     mine = list(mine)
     if mine == expected:
-        return right("One look into a set for each image; to compare each with each, MNIST needs 600 million comparisons.")
+        return right("One look into a set for each image. Each with each, MNIST would take 600 million comparisons.")
     if sorted(mine) == [5, 20] or sorted(mine) == [5, 5, 20]:
         return wrong(f"{mine} are positions in the training set", hint="The positions in the test split are asked.")
     if all(isinstance(k, bool) for k in mine) and len(mine) == len(test):
