@@ -246,7 +246,7 @@ claim.data("Of the second half it reads {value:.1%}.", halves[1],
            data=mnist, equals={"official": 0.866}, within=0.003)
 
 # %% [markdown]
-# For this reader it is the other way round, and by far. (We choose nothing by it, so the test split stays unspent.)
+# For our baseline it is the other way round, and by far. (We choose nothing by it, so the test split stays unspent.)
 # Whoever tests on the first thousand digits to save time measures something else.
 #
 # ## Leaks
@@ -517,7 +517,7 @@ def still(dataset):
     return torch.equal(dataset[0][0], dataset[0][0])
 
 # %% [markdown]
-# > **Predict before you run.** Which of the three lines below say `True`?
+# > **Predict before you run.** Which of the answers below are `True`?
 
 # %%
 print("validation stands still:", still(validation))
@@ -545,7 +545,7 @@ claim("Now the training images change and validation stands still: {value}.",
 # ## Normalise
 #
 # Optimisers like numbers around 0, of size 1 or so. So we *standardise*: subtract the mean of the training pixels, and
-# divide by their standard deviation, each channel for itself.
+# divide by their standard deviation, each channel for itself. (Never of the test pixels: that would be a leak.)
 
 # %%
 x, _ = everything(mnist)
@@ -584,16 +584,15 @@ for k, name in enumerate(("red", "green", "blue")):
 # %% [markdown]
 # (The JPEG copy's standard deviations are a little smaller than those of the official files.)
 #
-# Does standardising make the pixels *normally distributed*, as one can read? Look at a normal distribution beside
-# them.
+# Does standardising make pixels *normally distributed*, as one can read? CIFAR-10's come near. And MNIST's?
 
-# %% mystnb={"image": {"alt": "Histograms of the red, green and blue pixels of CIFAR-10, standardised: broad, with a spike at the right end. Beside them the bell of a normal distribution."}}
+# %% mystnb={"image": {"alt": "Histograms of the red, green and blue pixels of CIFAR-10, standardised, beside the bell of a normal distribution. They are nearly as wide, but end abruptly at about minus 2 and 2, with a peak at the right end."}}
 torch.manual_seed(SEED)
 spread = {"normal distribution": torch.randn(50_000)}
 for k, name in enumerate(("red", "green", "blue")):
     some = unit(x[:, k].flatten()[torch.randint(x[:, k].numel(), (50_000,))])
     spread[name] = (some - some.mean()) / some.std()
-plots.distribution(spread, title="Mean 0 and spread 1, but no bell",
+plots.distribution(spread, title="Nearly a bell, but cut at both ends, with a peak at white",
                    xlabel="standardised pixel", shared=True)
 
 # %%
@@ -602,7 +601,7 @@ claim.data("Of MNIST's pixels, {value:.0%} are one and the same number, standard
            dark, data=mnist, equals=0.81, within=0.005)
 
 # %% [markdown]
-# A line through all pixel values is moved and stretched; its shape stays.
+# No bell has such a spike. Standardising moves and stretches a histogram; its shape stays.
 #
 # ## Once, and everywhere the same
 #
@@ -650,7 +649,7 @@ claim.measured("On pixels from 0 to 255 it stays at {value:.0%}.",
                mean(table["0…255", "0…255"]), data=cifar, stated=stated, at_most=0.15)
 
 # %% [markdown]
-# Off the diagonal the same weights fail, and no error message says so. On the diagonal ½ and ½ do nearly as well as
+# Off the diagonal good weights can fail, and no error message says so. On it, ½ and ½ (±1) do nearly as well as
 # the true statistics here, and *twice* does badly. Is double normalisation harmful in itself? Its numbers are larger,
 # so perhaps the learning rate is too large for them (lesson 1).
 

@@ -106,7 +106,7 @@ def sides(pictures, panels, *, title):
         panels: {name: tensor R×n, true where a picture lies in validation}.
     """
     R, n = len(pictures), len(pictures[0])
-    height = len(panels) * (R * WIDTH / n + 0.35) + 0.8
+    height = len(panels) * (R * WIDTH / n + 0.2) + 0.6
     figure, grid = plt.subplots(len(panels) * R, n, figsize=(WIDTH, height), squeeze=False)
     for block, (name, in_valid) in enumerate(panels.items()):
         for row in range(R):
