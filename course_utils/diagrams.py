@@ -5,7 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from ._arguments import kind, shape, tensor, whole
 from ._canvas import COLOURS, WIDTH, draw_picture, show_figure
@@ -335,3 +335,29 @@ def _at_most_2d(name, array):
     if array.ndim > 2:
         raise ValueError(f"{name!r} must be one number or a tensor, H×W; got shape {tuple(array.shape)}.")
     return array
+
+
+def sides(pictures, panels, *, title):
+    """Pictures in frames that say on which side of a split they lie: one block of rows for each way to split.
+
+    Args:
+        pictures: R×n pictures, a tensor R×n×C×H×W or sequences of pictures (see `plots.draw_picture`).
+        panels: {name: tensor R×n, true where a picture lies in validation}.
+    """
+    R, n = len(pictures), len(pictures[0])
+    height = len(panels) * (R * WIDTH / n + 0.2) + 0.6
+    figure, grid = plt.subplots(len(panels) * R, n, figsize=(WIDTH, height), squeeze=False)
+    for block, (name, in_valid) in enumerate(panels.items()):
+        for row in range(R):
+            for column, axes in enumerate(grid[block * R + row]):
+                draw_picture(axes, pictures[row][column])
+                colour = COLOURS["valid" if in_valid[row][column] else "train"]
+                for spine in axes.spines.values():
+                    spine.set(color=colour, linewidth=4)
+        first = grid[block * R, 0]
+        first.set_title(" ", fontsize=11)  # room for the name, which is wider than a picture
+        first.text(0, 1.08, name, transform=first.transAxes, fontsize=11).set_in_layout(False)
+    names = {"train": "training", "valid": "validation"}
+    patches = [Patch(color=COLOURS[split], label=label) for split, label in names.items()]
+    figure.legend(handles=patches, loc="outside lower left", ncols=2)
+    show_figure(figure, title)

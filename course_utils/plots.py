@@ -220,8 +220,8 @@ def distribution(groups, *, title, xlabel):
     """
     import seaborn
 
-    groups = {name: numbers_of(f"groups[{name!r}]", values) for name, values in groups_of("groups", groups).items()}
-
+    groups = groups_of("groups", groups)
+    groups = {name: numbers_of(f"groups[{name!r}]", values).ravel() for name, values in groups.items()}
     figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
     bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=60)
     for name, values in groups.items():

@@ -236,3 +236,12 @@ def test_groups_of_a_distribution_share_their_bins(figures):
     plots.distribution({"a": torch.tensor([0.0, 0.0, 0.0]), "b": torch.tensor([6.0, 6.0])}, title="T", xlabel="x")
     a, b = (line.get_xydata() for line in figures[0].axes[0].lines)
     assert a[:, 0].tolist() == b[:, 0].tolist() and (a[:, 1].max(), b[:, 1].max()) == (3, 2)
+
+
+def test_sides_frame_each_picture_in_the_colour_of_its_split(figures):
+    pictures = torch.rand(2, 3, 1, 4, 4)
+    in_valid = torch.tensor([[True, False, False], [False, False, True]])
+    assert diagrams.sides(pictures, {"a": in_valid, "b": ~in_valid}, title="T") is None
+    colours = [axes.spines["left"].get_edgecolor() for axes in figures[0].axes]
+    expected = [*in_valid.flatten(), *(~in_valid).flatten()]
+    assert colours == [matplotlib.colors.to_rgba(plots.COLOURS["valid" if k else "train"]) for k in expected]
