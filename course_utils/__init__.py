@@ -30,16 +30,12 @@ _HOME = {  # public name -> the module that holds it
     "wilson_interval": "metrics",
 }
 _MODULES = {
-    "archives",
     "augment",
-    "catalogue",
     "checkpoint",
     "claims",
     "convolution",
     "data",
-    "data_commands",
     "diagrams",
-    "download",
     "exercises",
     "experiment",
     "history",
@@ -47,13 +43,11 @@ _MODULES = {
     "networks",
     "plots",
     "pooling",
-    "prepared",
     "runtime",
     "sample",
     "shapes",
     "sources",
     "training",
-    "transfer",
 }
 
 

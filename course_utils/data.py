@@ -250,6 +250,6 @@ def _mean_and_std(x):
 
 
 if __name__ == "__main__":
-    from .data_commands import main
+    from ._data_commands import main
 
     raise SystemExit(main())

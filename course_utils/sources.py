@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from . import prepared
-from .catalogue import SOURCES
-from .prepared import DataError, Prepared
+from . import _prepared
+from ._catalogue import SOURCES
+from ._prepared import DataError, Prepared
 
 MODES = ("auto", "real", "sample")
 
@@ -39,24 +39,24 @@ def read(name: str) -> Prepared:
         DataError: the prepared file is broken. One that was downloaded is fetched again first.
         MissingData: there is no such data, and the mode is `real`.
     """
-    found = _settle(name, prepared.read_file)
+    found = _settle(name, _prepared.read_file)
     if found is None:
         from . import sample
 
         arrays = sample.make(name)
-        return Prepared(arrays, "sample", prepared.hash_arrays(arrays))
+        return Prepared(arrays, "sample", _prepared.hash_arrays(arrays))
     return found
 
 
 def describe(name: str) -> str:
     """The name of the copy that `read` would give: "official", "reordered copy", "unknown copy", "sample", …"""
-    found = _settle(name, prepared.identify)
+    found = _settle(name, _prepared.identify)
     return "sample" if found is None else found.copy
 
 
 def fingerprint(name: str) -> str:
     """The SHA-256 in hex of the arrays that `read` would give, in their order."""
-    found = _settle(name, prepared.identify)
+    found = _settle(name, _prepared.identify)
     return read(name).fingerprint if found is None else found.fingerprint
 
 
@@ -139,13 +139,13 @@ def _settle(name, look):
         try:
             return look(name, file)
         except DataError as problem:
-            if not prepared.is_ours(name, file):
+            if not _prepared.is_ours(name, file):
                 raise
             broken = problem
             print(f"{SOURCES[name].title} was downloaded and is broken now. Fetching it again.")
     elif mode() == "auto" and name in _failed:
         return None
-    from .download import DownloadError, fetch
+    from ._download import DownloadError, fetch
 
     try:
         return fetch(name, file)

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-from course_utils.catalogue import SOURCES, Address, Archive, Edition
+from course_utils._catalogue import SOURCES, Address, Archive, Edition
 
 
 def small_arrays(name, train=30, test=10):

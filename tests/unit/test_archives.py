@@ -9,8 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-from course_utils.archives import CautiousUnpickler, read_archives
-from course_utils.catalogue import SOURCES
+from course_utils._archives import CautiousUnpickler, read_archives
+from course_utils._catalogue import SOURCES
 from tests.unit.misbehaving import (
     binary_archive,
     cifar_batches,

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils import data_commands, prepared, sources
-from course_utils.catalogue import SOURCES
+from course_utils import _data_commands as data_commands
+from course_utils import _prepared as prepared
+from course_utils import sources
+from course_utils._catalogue import SOURCES
 from tests.unit.misbehaving import Server, small_arrays, small_files, small_sources
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +105,7 @@ def test_fetch_into_a_folder_that_is_full(run, folder, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("course_utils.download.write_file", full)
+    monkeypatch.setattr("course_utils._download.write_file", full)
     status, out, problems = run("fetch", "mnist")
     assert status == 1 and "the data folder can't keep it (No space left on device)" in out
     assert problems.startswith("PROBLEM mnist: could be read and not be kept. Remedy: make room")

@@ -19,8 +19,11 @@ import torchvision.datasets.cifar
 import torchvision.datasets.mnist
 
 import course_utils
-from course_utils import claim, download, load, prepared, sources, transfer
-from course_utils.catalogue import SOURCES
+from course_utils import _download as download
+from course_utils import _prepared as prepared
+from course_utils import _transfer as transfer
+from course_utils import claim, load, sources
+from course_utils._catalogue import SOURCES
 from course_utils.experiment import Record
 from tests.unit.misbehaving import Server, small_arrays, small_files, small_sources, wait_until
 
@@ -328,8 +331,8 @@ CHILD = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
 import numpy as np
-from course_utils import download, prepared, sources, transfer
-from course_utils.catalogue import SOURCES
+from course_utils import _download as download, _prepared as prepared, sources, _transfer as transfer
+from course_utils._catalogue import SOURCES
 from course_utils.experiment import Record
 from tests.unit.misbehaving import small_files, small_sources
 import filelock, pooch, requests
@@ -542,6 +545,6 @@ def test_a_file_where_the_folder_should_be(folder, monkeypatch, server):
 def test_prepared_data_is_read_without_the_network_code(folder):
     np.savez(folder / "mnist.npz", **small_arrays("mnist"))
     code = ("import sys; from course_utils import sources; sources.read('mnist'); print({'requests', 'pooch', "
-            "'filelock', 'torch', 'course_utils.transfer', 'course_utils.download'} & set(sys.modules))")
+            "'filelock', 'torch', 'course_utils._transfer', 'course_utils._download'} & set(sys.modules))")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done

@@ -5,7 +5,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestCentroid
 
-from course_utils import prepared, sample, sources
+from course_utils import _prepared as prepared
+from course_utils import sample, sources
 
 HASHES = {
     "mnist": "9a69ca962d1a4d725c54f59d69b15734d6f81c2d9a742c6776d369bb207053ba",

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import prepared, sources
+from course_utils import _prepared as prepared
+from course_utils import sources
 
 REAL = Path(os.environ.get("COURSE_DATA_DIR", "no such folder"))
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from course_utils import download, prepared, transfer
-from course_utils.catalogue import SOURCES
-from course_utils.transfer import Patience
+from course_utils import _download as download
+from course_utils import _prepared as prepared
+from course_utils import _transfer as transfer
+from course_utils._catalogue import SOURCES
+from course_utils._transfer import Patience
 from tests.unit.misbehaving import FAULTS, Server, small_arrays, small_files, small_sources
 
 FILES = small_files()

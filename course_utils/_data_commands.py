@@ -5,9 +5,9 @@ import os
 import shutil
 import sys
 
-from . import prepared, sources
-from .catalogue import SOURCES
-from .download import DownloadError, fetch, find_archives
+from . import _prepared, sources
+from ._catalogue import SOURCES
+from ._download import DownloadError, fetch, find_archives
 
 HELP = """exit status:
   0  all is well
@@ -88,14 +88,14 @@ def _fetch(name):
     try:
         if file.is_file():
             try:
-                print(f"{name}: {prepared.identify(name, file).copy}, is here already")
+                print(f"{name}: {_prepared.identify(name, file).copy}, is here already")
                 shutil.rmtree(file.parent / ".downloads" / name, ignore_errors=True)    # what a killed process left
                 return 0
-            except prepared.DataError as problem:
-                if not prepared.is_ours(name, file):
+            except _prepared.DataError as problem:
+                if not _prepared.is_ours(name, file):
                     return _report(f"{name}: {_first_line(problem)}", "put a sound file there, or move it away")
                 print(f"{name}: was fetched before and is broken now; fetching it again")
-        from .transfer import Patience
+        from ._transfer import Patience
 
         # who asks for it by name would rather have it slowly than not at all
         copy = fetch(name, file, Patience(rates=(250_000, 25_000))).copy
@@ -114,9 +114,9 @@ def _verify(name):
     if not file.is_file():
         return _report(f"{name}: is not here", f"python -m course_utils.data fetch {name}")
     try:
-        copy, fingerprint = prepared.identify(name, file)
-    except prepared.DataError as problem:
-        ours = prepared.is_ours(name, file)
+        copy, fingerprint = _prepared.identify(name, file)
+    except _prepared.DataError as problem:
+        ours = _prepared.is_ours(name, file)
         return _report(f"{name}: {_first_line(problem)}", f"python -m course_utils.data fetch {name}" if ours
                        else "put a sound file in its place, or move it away")
     print(f"{name}: {copy}, SHA-256 of its arrays {fingerprint}")
@@ -127,8 +127,8 @@ def _here(name):
     file = sources.path(name)
     if file.is_file():
         try:
-            return f"{prepared.identify(name, file).copy} ({file.name})"
-        except prepared.DataError as problem:
+            return f"{_prepared.identify(name, file).copy} ({file.name})"
+        except _prepared.DataError as problem:
             return f"broken: {_first_line(problem)}"
     if find_archives(name, file.parent, []):
         return "its archives; they will be read when they are needed"

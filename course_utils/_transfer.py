@@ -21,7 +21,7 @@ import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from .catalogue import Archive
+from ._catalogue import Archive
 
 CHUNK = 1 << 16
 ATTEMPTS = 4        # at one address, as long as each brings it further

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from .archives import read_archives
-from .catalogue import SOURCES, Edition
-from .prepared import DataError, Prepared, check, hash_arrays, read_file, work_folder, write_file
+from ._archives import read_archives
+from ._catalogue import SOURCES, Edition
+from ._prepared import DataError, Prepared, check, hash_arrays, read_file, work_folder, write_file
 
 TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "."}   # where it keeps archives
 
@@ -106,7 +106,7 @@ def find_archives(name: str, folder: Path, tried: list[str]) -> tuple[Edition, d
 
 
 def _find(name, archive, folder, tried):
-    from .transfer import is_whole
+    from ._transfer import is_whole
 
     mirror = _mirror_address(name)
     places = [folder / ".downloads" / name, folder / name, folder, folder / TORCHVISION[name]]
@@ -124,7 +124,7 @@ def _find(name, archive, folder, tried):
 
 def _reachable(name, mirror, patience, tried):
     """The addresses that let us connect: for each edition, in order. Raises DownloadError where there is none."""
-    from .transfer import Patience, knock
+    from ._transfer import Patience, knock
 
     bases = [[mirror] * isinstance(mirror, str) + [address.base for address in edition.addresses]
              for edition in SOURCES[name].editions]
@@ -174,7 +174,7 @@ def _download(name, folder, bases, patience, tried, say):
 
 def _download_archive(archive, bases, work, patience, tried):
     """The address that gave the archive, or None."""
-    from .transfer import Patience, Refused, TooSlow, fetch_archive
+    from ._transfer import Patience, Refused, TooSlow, fetch_archive
 
     patience = patience or Patience()
     for rate in patience.rates:

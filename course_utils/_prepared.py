@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .catalogue import SOURCES
+from ._catalogue import SOURCES
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .catalogue import Edition
+from ._catalogue import Edition
 
 
 def read_archives(edition: Edition, files: dict[str, Path]) -> dict[str, np.ndarray]:
