@@ -5,7 +5,7 @@ Each is a plain `nn.Sequential` of layers with random weights, and answers with 
 
 from torch import nn
 
-from ._arguments import function
+from ._arguments import function, whole
 from .shapes import conv_output_size
 
 
@@ -65,11 +65,16 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
     Args:
         c1, c2: channels of the first and of the last two convolutions.
         hidden: numbers between the two linear layers.
-        first_kernel: kernel size of the first convolution.
+        first_kernel: kernel size of the first convolution, from 1 to 24.
+
+    Raises:
+        TypeError, ValueError: an argument is no whole number of at least 1, or the kernel is too large.
 
     Source: T. Flores, Intro to PyTorch 2: convolutional neural networks, Towards Data Science, 2023. There dropout is
     a function that stays on in evaluation; here it is a layer that does not.
     """
+    c1, c2, hidden = whole("c1", c1, least=1), whole("c2", c2, least=1), whole("hidden", hidden, least=1)
+    first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
     return nn.Sequential(
         nn.Conv2d(3, c1, first_kernel), nn.ReLU(),
