@@ -147,7 +147,8 @@ def graph(result, parameters, *, title):
         _arrow(axes, places[start], places[end], boxes[start], boxes[end], color="#999999")
         x, y = np.mean([places[start], places[end]], axis=0)
         text = f"← {gradient.item():g}".replace("-", "−")
-        axes.text(x, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
+        rises = places[end][1] > places[start][1]
+        axes.text(x + 0.1 * rises, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
     axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.2))
     axes.axis("off")
     show_figure(figure, title)
