@@ -98,18 +98,16 @@ plots.images(fashion.train.x[:12], names, columns=6)
 #
 # Four published networks read such images. How large are they, and what does one image cost?
 #
-# - `small_fashion_net`, from PyTorch's TensorBoard tutorial (lesson 14 trains it);
+# - `small_fashion_net`, from PyTorch's TensorBoard tutorial, where it learns from batches of four (lesson 14);
 # - `fashion_net`, from Chinese course notes;
-# - `mnist_net`, PyTorch's MNIST example, with dropout of ¼ and ½;
-# - `wide_mnist_net`, from other notes, with dropout of ½.
+# - `mnist_net`, PyTorch's MNIST example, with dropout of ¼ after its convolutions and ½ before its last layer;
+# - `wide_mnist_net`, from other notes, with dropout of ½ before its last layer.
 
 # %%
-sizes = {}
-for name in ("small_fashion_net", "fashion_net", "mnist_net", "wide_mnist_net"):
-    model = getattr(networks, name)()
-    sizes[name] = count_parameters(model)
-    macs = count_macs(model, (1, 1, 28, 28)) / 1e6
-    print(f"{name:17}  {sizes[name]:10,} parameters  {macs:5.1f} million multiply-adds")
+for build in (networks.small_fashion_net, networks.fashion_net,
+              networks.mnist_net, networks.wide_mnist_net):
+    size, macs = count_parameters(build()), count_macs(build(), (1, 1, 28, 28)) / 1e6
+    print(f"{build.__name__:17}  {size:10,} parameters  {macs:5.1f} million multiply-adds")
 
 # %% [markdown]
 # Look inside the second. You can do its arithmetic by hand (lesson 3): a convolution has (channels · K · K + 1) ·
@@ -134,7 +132,7 @@ claim("That is what PyTorch counts: {value}.",
 wide = networks.wide_mnist_net()
 in_first_linear = max(count_parameters(layer) for layer in wide)
 claim("{value:.1%} of the largest network's parameters sit in one linear layer.",
-      in_first_linear / sizes["wide_mnist_net"], equals=0.997, within=0.0005)
+      in_first_linear / count_parameters(wide), equals=0.997, within=0.0005)
 
 # %% [markdown]
 # Its notes gave a recipe (MNIST, five epochs, Adam, batches of 64) and left the place of the accuracy blank. A script
@@ -207,7 +205,7 @@ stated = (FEW, EPOCHS) == (1_000, 30)
 gap = {width: reached[width]["train"].accuracy - reached[width]["valid"].accuracy for width in models}
 claim.measured("The widest network knows {value:.1%} of its training images.",
                reached[16]["train"].accuracy, data=fashion, stated=stated)
-claim.measured("Its gap is {value:.1%} wider than that of the narrowest.",
+claim.measured("Its gap is wider than that of the narrowest by {value:.1%} of the images.",
                gap[16] - gap[1], data=fashion, stated=stated)
 claim.measured("Yet it knows {value:.1%} more of the validation images than the narrowest does.",
                reached[16]["valid"].accuracy - reached[1]["valid"].accuracy,
@@ -259,10 +257,10 @@ for key in (1, (1, "more"), 16, (16, "more")):
           f"   valid {new.accuracy:.1%}, loss {new.loss:.3f}")
 
 # %%
-claim.measured("More images close the wide network's gap by {value:.1%}.",
+claim.measured("More images narrow the wide network's gap by {value:.1%} of the images.",
                gap[16] - reached[16, "more"]["train"].accuracy
                + reached[16, "more"]["valid"].accuracy, data=fashion, stated=stated and MORE == 10)
-claim.measured("Even on its own training images, the narrow one then stays {value:.1%} behind.",
+claim.measured("On their common training images, the narrow one then knows {value:.1%} fewer.",
                reached[16, "more"]["train"].accuracy - reached[1, "more"]["train"].accuracy,
                data=fashion, stated=stated and MORE == 10)
 
@@ -301,6 +299,8 @@ for width in (1, 16):
 # And where you cannot have more images? *Weight decay* pulls all weights a little towards zero in every step.
 # *Dropout* hides a part of the numbers from the next layer. *Early stopping* (lesson 7) ends at the lowest validation
 # loss. Here are the first two, on the few images.
+#
+# > **Predict before you run.** Will they raise the accuracy, lower the loss, or both?
 
 # %% tags=["hide-output"]
 for name, dropout, decay in (("dropout", 0.5, 0.0), ("weight decay", 0.0, 0.3)):
@@ -309,10 +309,16 @@ for name, dropout, decay in (("dropout", 0.5, 0.0), ("weight decay", 0.0, 0.3)):
     runs[name] = train(models[name], few, EPOCHS, decay)
     reached[name] = scores(models[name], few)
 
+# %% [markdown]
+# The first line is the wide network from above, without a remedy.
+
 # %% mystnb={"image": {"alt": "Validation loss over epochs for the wide network without a remedy, with dropout and with weight decay. Without a remedy it rises most."}}
 lines = {"none": losses} | {name: runs[name].column("valid", "loss") for name in ("dropout", "weight decay")}
 plots.curves(range(1, EPOCHS + 1), lines, xlabel="epoch", ylabel="validation loss",
              title="Dropout and weight decay hold the loss down")
+
+# %% [markdown]
+# Both hold the loss down. And the accuracy?
 
 # %%
 claim.measured("With dropout, the validation loss ends {value:.2f} lower.",
@@ -553,8 +559,8 @@ claim.measured("Scrambling raises the loss of convolutions by {value:.3f} more t
 # ## One network, two loops
 #
 # Back to the network of 896,522 parameters. Its notes trained for five epochs with Adam at .001 and batches of 32, used
-# the test split as validation, and their curves are lost. A script runs that loop again, then another: batches of 128, a
-# learning rate that rises and falls, channels last (lesson 2), three epochs. One run each.
+# the test split as validation, and their curves are lost. A script runs that loop again (with a validation split), then
+# another: batches of 128, a learning rate that rises and falls, channels last (lesson 2), three epochs. One run each.
 
 # %% mystnb={"image": {"alt": "Validation accuracy of the 896,522-parameter network over epochs, where recorded, in the published loop and in ours."}}
 loops = recorded_runs("fashion_loops")

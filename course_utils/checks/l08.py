@@ -71,7 +71,7 @@ def remedies(answer):
         if answer[key] != value:
             hint = hints.get((key, answer[key]), hints[key, None])
             return wrong(f"{key} is not cured by {answer[key]!r}", hint=hint)
-    return right("Ask in this order: is the score real, are the labels, is it poor on what it has seen, is there a gap?")
+    return right("Ask in this order: is the score real, are the labels, is it poor on what it saw, is there a gap?")
 
 
 @checker("8.4")
@@ -121,7 +121,7 @@ def mended(answer):
     if first is None or first is ...:
         raise Unattempted
     if not torch.equal(first, model(x)):
-        hint = "Tell F.dropout training=self.training. (A layer made inside forward is always new, and in training mode.)"
+        hint = "Tell F.dropout training=self.training. (A layer made inside forward is new, and in training mode.)"
         return wrong("in evaluation mode, two scores of the same images differ", hint=hint)
     if not torch.allclose(first, trained.eval()(x), atol=1e-6):
         hint = "The features, then dropout, then the last layer; nothing is scaled in evaluation."
