@@ -1,11 +1,11 @@
-"""Networks that more than one lesson uses: LeNet, built in lesson 6, and those that lesson 3 measures.
+"""Networks that more than one lesson uses: LeNet, built in lesson 6, and published ones that lessons 3 and 8 measure.
 
 Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
 
 from torch import nn
 
-from ._arguments import function, whole
+from ._arguments import function, number, whole
 from .shapes import conv_output_size
 
 
@@ -45,6 +45,40 @@ def mnist_net() -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(9_216, 128), nn.ReLU(), nn.Dropout(0.5),
         nn.Linear(128, 10),
+    )
+
+
+def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
+    """The network of lesson 8, as wide as asked: N×1×28×28 images to N×10 logits.
+
+    Args:
+        width: maps of the first convolution, at least 1; the second has twice as many.
+        dropout: the share of the flattened numbers that is dropped in training, from 0 to 1.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind or out of its range.
+    """
+    width, dropout = whole("width", width, least=1), number("dropout", dropout, least=0, most=1)
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(width, 2 * width, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(dropout),
+        nn.Linear(2 * width * 5 * 5, 10),
+    )
+
+
+def small_fashion_net() -> nn.Sequential:
+    """The network of PyTorch's TensorBoard tutorial, for FashionMNIST: N×1×28×28 images, 44,426 parameters.
+
+    Source: *Visualizing models, data, and training with TensorBoard*, PyTorch tutorials.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(256, 120), nn.ReLU(),
+        nn.Linear(120, 84), nn.ReLU(),
+        nn.Linear(84, 10),
     )
 
 

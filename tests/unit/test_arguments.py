@@ -278,6 +278,7 @@ CASES = {
         dict(c1=2, c2=2, hidden=2, first_kernel=3),
         dict(c1=whole(1), c2=whole(1), hidden=whole(1), first_kernel=whole(1, 24)),
     ),
+    "networks.two_convolutions": Case(dict(width=2, dropout=0.5), dict(width=whole(1), dropout=number(0, 1))),
     "plots.reliability": Case(
         dict(answers={"a": (CONFIDENCE, CORRECT)}, bins=5, title="T"),
         dict(answers=never, bins=whole(1), title=none_or(TEXT)),
@@ -358,6 +359,7 @@ CASES = {
     "runtime.missing": Case(dict(requirements=["numpy>=1"]), dict(requirements=empty)),
     "runtime.resource": Case(dict(path="results/timings.json"), dict(path=TEXT)),
     "runtime.recorded": Case(dict(name="lenet_plateau"), dict(name=TEXT)),
+    "runtime.recorded_runs": Case(dict(name="lenet_plateau"), dict(name=TEXT)),
     "runtime.fingerprint_module": Case(dict(file=__file__), dict(file=TEXT)),
     "sample.make": A_NAME,
     "shapes.conv_output_size": Case(
