@@ -96,10 +96,10 @@ print(rides.dtype)
 print(rides.device)
 
 # %% [markdown]
-# Three rows and two columns. Each number is a `float32`, which keeps about seven digits. All lie in the memory of the
-# CPU; `rides.to("cuda")` would copy them to a GPU. `rides[:, 0]` is the column of kilometres.
+# Three rows and two columns. Each number is a `float32`, which keeps about seven digits. They lie in the CPU's memory;
+# `rides.to("cuda")` would copy them to a GPU. `rides[:, 0]` is the column of kilometres.
 #
-# Here are four more ways to make a tensor. Look at the types.
+# Four more ways to make a tensor. Look at the types.
 
 # %%
 for tensor in (torch.zeros(2), torch.arange(4).reshape(2, 2), torch.arange(0, 1, 0.25),
@@ -107,9 +107,12 @@ for tensor in (torch.zeros(2), torch.arange(4).reshape(2, 2), torch.arange(0, 1,
     print(tensor.dtype, tensor.tolist())
 
 # %% [markdown]
-# Whole numbers make `int64`, a point or a division makes `float32`. `arange` stops before its end, as Python's `range`
-# does; `reshape` lays the same numbers out anew. Random numbers come in two kinds: `rand` spreads them evenly from 0
-# (included) to 1 (excluded), `randn` follows the bell curve.
+# Whole numbers make `int64`; a decimal point, a division or `zeros` makes `float32`. `arange` stops before its end, as
+# Python's `range` does; `reshape` lays the same numbers out anew.
+#
+# Random numbers come in two kinds: `rand` spreads them evenly from 0 (included) to 1 (excluded), `randn` follows the
+# bell curve, with mean 0 and *variance* 1 (the mean squared distance from the mean; its root is the *standard
+# deviation*). A sentence with a bar at its side is a *claim*: were it false, the cell would fail.
 
 # %%
 torch.manual_seed(SEED)
@@ -139,31 +142,29 @@ inputs = torch.tensor([[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])  # kilometres, and a
 print((inputs @ torch.tensor([[2.0], [3.0]])).tolist())
 
 # %% [markdown]
-# 1·2 + 1·3 is 5: the fares. Last, shapes. Where they differ, PyTorch *broadcasts*: it repeats a tensor along axes that
-# are missing or have length 1.
+# 1·2 + 1·3 is 5: the fares. Last, shapes. Where they differ, PyTorch lines up their right ends and *broadcasts*: it
+# repeats a tensor along *axes* (entries of the shape) that are missing or have length 1.
 #
-# > **Predict before you run.** The fares as a column (3×1), less the fares as a plain list of 3. How many numbers is
-# > that?
+# > **Predict before you run.** The fares as a column, of shape (3, 1), less the fares of shape (3,). How many numbers?
 
 # %%
-column, plain = rides[:, 1:], rides[:, 1]
+column, plain = rides[:, 1:], rides[:, 1]  # a slice keeps its axis, a number drops it
 difference = column - plain
 print(tuple(column.shape), "less", tuple(plain.shape), "is", tuple(difference.shape))
 claim("Three fares less the same three fares are {value} numbers.",
       difference.numel(), equals=9)
 
 # %% [markdown]
-# Every fare less every fare, and no error. When answers have shape N×1 and targets shape N, a loss is silently
-# computed over N×N wrong pairs. Print your shapes.
+# Every fare less every fare, and no error. When answers have shape N×1 and targets shape N, a loss written like this
+# is silently computed over N×N pairs. Print your shapes.
 #
 # ## A model, a loss, a slope
 #
 # This taxi asks 3 to sit down and 2 for each kilometre. We pretend not to know that. Our *model* is a function with
 # two *parameters*, numbers that can be turned: `w * km + b`. The *loss* says how wrong it is; we take the square of
-# its error. The model starts at w = 1, b = 2, on one ride of 3 km that cost 9: it answers 5, which is 4 too few, so
-# its loss is 16.
+# its error. At w = 1 and b = 2, a ride of 3 km that cost 9 gets the answer 5, which is 4 too few: the loss is 16.
 #
-# Which way should w be turned? Nudge it, and look.
+# Which way should w be turned? Nudge it. The change of the loss, divided by the nudge, is the *slope*.
 
 # %%
 def loss_at(w, b):
@@ -171,12 +172,12 @@ def loss_at(w, b):
 
 
 slope = (loss_at(1.001, 2.0) - loss_at(1.0, 2.0)) / 0.001
-claim("For each unit of w, the loss changes by {value:.2f}.", slope, equals=-24, within=0.01)
+claim("For w, the slope is about {value:.2f}.", slope, equals=-24, within=0.01)
 
 # %% [markdown]
 # So a larger w makes the loss smaller. Now with a pencil. The error is $e = 3w + b - 9 = -4$. The loss $e^2$ changes
-# by $2e = -8$ for each unit of $e$, and $e$ by 3 for each unit of w. Multiply: −24. This is the *chain rule*. The
-# slopes of all parameters together are the *gradient*.
+# $2e = -8$ times as fast as $e$, and $e$ 3 times as fast as w. Multiply: −24, which smaller nudges would approach.
+# This is the *chain rule*. The slopes of all parameters together are the *gradient*.
 #
 # > **Predict before you run.** What is the slope for b?
 
@@ -191,27 +192,26 @@ claim("For b, it finds {value}.", b.grad, equals=-8)
 # %% [markdown]
 # `requires_grad=True` asks PyTorch to record what is computed from a tensor. `backward()` walks the record back from
 # the loss, multiplies slopes, and leaves the result in `.grad`. This is *autograd*. The record itself hangs on
-# `loss.grad_fn`; the figure is drawn from it. Read the arrows from left to right, then the orange slopes from right to
-# left.
+# `loss.grad_fn`; the figure is drawn from it. Read the arrows forwards, then the orange slopes back.
 
 # %% mystnb={"image": {"alt": "A graph from left to right: w = 1 goes into Mul; Mul and b = 2 go into Add; then Sub, Pow, and the loss 16. Under the arrows the slopes walk back: 1, minus 8, minus 8, minus 8 to Mul and to b, and minus 24 to w."}}
 loss = (w * 3 + b - 9) ** 2
 diagrams.graph(loss, {"w": w, "b": b}, title="Forwards to the loss, and the slopes back")
 
 # %% [markdown]
-# Squaring passes on 2e, adding passes on what it gets, multiplying by 3 triples it. The constants 3 and 9 leave no
-# trace: nobody asked for their slopes.
+# Squaring multiplies by 2e, adding and subtracting pass on what they get, multiplying by 3 triples it. The constants 3
+# and 9 leave no trace: nobody asked for their slopes.
 #
-# > **Predict before you run.** This is the same loss, recorded anew. What stands in `w.grad` after one more
-# > `backward()`?
+# > **Predict before you run.** We have computed the loss anew, since `backward()` throws its record away. What stands
+# > in `w.grad` after one more `backward()`?
 
 # %%
 loss.backward()
 claim("After the second `backward()`, `w.grad` is {value}.", w.grad, equals=-48)
 
 # %% [markdown]
-# Gradients are *added* to what is there. Clear them before you ask again. One more check, on five rides: the mean of
-# the squared errors has the slope `(2 * error * km).mean()`.
+# Gradients are *added* to what is there. Clear them before you ask again. One more check, on five rides: for w, the
+# mean of the squared errors has the slope `(2 * error * km).mean()`.
 
 # %%
 km = torch.tensor([1.0, 2, 3, 4, 5])
@@ -244,7 +244,8 @@ claim("The loop finds {value:.2f} to sit down.", b, equals=3, within=0.01)
 
 # %% [markdown]
 # The 0.05 is the *learning rate*: how far to go. `no_grad` is there because the step is no part of the model and must
-# not be recorded. Forget it, and PyTorch objects. (The last section says what a `Variable` was.)
+# not be recorded. Forget it, and PyTorch objects. (A `Variable` was a tensor. A *leaf* is one that you made. *In
+# place*: `-=` writes over the old numbers.)
 
 # %%
 try:
@@ -253,7 +254,7 @@ except RuntimeError as problem:
     print(problem)
 
 # %% [markdown]
-# Here is one turn of the loop, on the ride from before, with a learning rate of 0.01.
+# Here is one turn of the loop, on the ride from before, at a learning rate of 0.01.
 
 # %% mystnb={"image": {"alt": "Five boxes in a circle joined by arrows: forward, answer 5; loss, 16; clear, no old slopes; backward, slopes minus 24 and minus 8; step, w is 1.24 and b is 2.08; and back to forward."}}
 w, b = 1.0, 2.0
@@ -272,7 +273,7 @@ diagrams.cycle(turn, title=f"One turn moves the answer from 5 to {new_w * 3 + ne
 # Here is the loop again, with both parameters in one tensor. It keeps the losses: `item()` makes a plain number of
 # one, without its record.
 #
-# > **Predict before you run.** Which learning rate learns fastest: 0.001, 0.01, 0.08 or 0.09?
+# > **Predict before you run.** Which learning rate is ahead after 60 steps: 0.001, 0.01, 0.08 or 0.09?
 
 # %% mystnb={"image": {"alt": "Loss over 60 steps on a logarithmic axis for four learning rates. 0.001 falls slowly, 0.01 falls and then crawls, 0.08 falls longest and ends lowest, 0.09 climbs without end."}}
 def taxi_losses(lr, steps=60):
@@ -298,14 +299,16 @@ claim("At 0.09, each step ends up multiplying the loss by {value:.2f}.",
       taxi["0.09"][-1] / taxi["0.09"][-2], at_least=1.01)
 
 # %% [markdown]
-# The loss is a valley. A short step creeps down. A longer one jumps across and lands lower on the other side. Still
-# longer, it lands *higher*, where the slope is larger, so the next jump is longer yet. Exercise 1.4 computes the edge.
+# The loss is a valley with steep sides and a floor that is nearly flat. A short step gets down a side, then creeps
+# along the floor. A longer one jumps across and lands lower on the other side. Still longer, it lands *higher*, where
+# the slope is larger, so the next jump is longer yet.
 #
 # ## A network that explodes
 #
-# A *network* stacks such functions. Ours makes 100 hidden numbers from 1,000 inputs (a matrix product), applies ReLU,
-# and makes 10 answers of them (another). A published tutorial trains it with bare tensors on random inputs *and random
-# targets*, with the sum of the squares as loss and a learning rate of 1e-6. So do we.
+# A *network* stacks such functions. Ours makes 100 hidden numbers from 1,000 inputs (a matrix product with *weights*,
+# its parameters), applies ReLU, and makes 10 answers of them (another). A published tutorial trains it with bare
+# tensors on random inputs *and random targets*, with the sum of the squares as loss and a learning rate of 1e-6. So do
+# we.
 
 # %%
 torch.manual_seed(SEED)
@@ -343,14 +346,18 @@ plots.curves(range(20), losses | {"always 0": [zero] * 20},
 explodes, cured = losses["1e-06"], losses["5e-07"]
 claim("At 1e-6 the loss climbs to {value:.0f} times its start.",
       max(explodes) / explodes[0], at_least=5)
+claim("At 4e-6 the last loss is a finite number: {value}.",
+      math.isfinite(network_losses(4e-6)[-1]), equals=False)
 claim("At 5e-7 it falls at every step: {value}.",
       cured == sorted(cured, reverse=True), equals=True)
 claim("After 20 steps the cured loss is still {value:,.0f} times that of always answering 0.",
       cured[-1] / zero, at_least=100)
 
 # %% [markdown]
-# "The loss falls" says little without a *baseline*, a model that costs no effort. Why does this one start so far above
-# it? A hidden number adds up 1,000 products, so weights of size 1 make it large, and the second layer larger.
+# The leap at 1e-6 ended on flatter ground, where the same step is short enough.
+#
+# "The loss falls" says little without a *baseline*, a model that costs no effort. Why does this one start so far
+# above it? A hidden number adds up 1,000 products, so weights of size 1 make it large, and the answers larger.
 
 # %%
 torch.manual_seed(SEED + 1)
@@ -363,8 +370,9 @@ claim("The untrained answers have a standard deviation of {value:.0f}, the targe
 #
 # ## The same loop in PyTorch's words
 #
-# A `Module` is a function that owns its parameters. You say in `__init__` what it owns and in `forward` what it
-# computes.
+# A `Module` is a function that owns its parameters. You say in `__init__` what it owns and in `forward` what
+# `model(x)` computes. Ours owns two *layers*. A `Linear` layer is a matrix product, plus one number for each output,
+# its *bias*.
 
 # %%
 class Network(nn.Module):
@@ -389,13 +397,13 @@ def new_network():
 model = new_network()
 for name, values in model.state_dict().items():
     print(f"{name:14}", tuple(values.shape))
-claim("The network has {value:,} parameters.", count_parameters(model), equals=101_110)
-claim("The network's first loss, now the mean of the squares, is {value:.2f}.",
+claim("Their sizes add up to {value:,} parameters.", count_parameters(model), equals=101_110)
+claim("Its first loss, now `mse_loss`, the mean of the squared errors, is {value:.2f}.",
       F.mse_loss(model(x), y), at_most=1.5)
 
 # %% [markdown]
-# Outputs first. A tutorial's formula XW + b is not what `Linear` stores: it computes `x @ W.T + b`. For many
-# inputs at once it answers with one row each.
+# Outputs first: where a tutorial writes XW + b, `Linear` computes `x @ W.T + b`. For many inputs it answers with one
+# row each.
 
 # %%
 by_hand = x @ model.hidden.weight.T + model.hidden.bias
@@ -406,13 +414,13 @@ claim("ReLU is `clamp(min=0)`: {value}.",
       torch.equal(by_hand.relu(), by_hand.clamp(min=0)), equals=True)
 
 # %% [markdown]
-# Where data just flows from layer to layer, `Sequential` saves the class. It numbers its layers, or takes your names;
-# with equal names, the weights of one fit into the other.
+# Where data just flows from layer to layer, `Sequential` saves you the class. It numbers its layers, or takes your
+# names; with equal names, the weights of one fit into the other.
 
 # %%
-layers = [nn.Linear(1000, 100), nn.ReLU(), nn.Linear(100, 10)]
-numbered = nn.Sequential(*layers)
-named = nn.Sequential(OrderedDict(zip(["hidden", "relu", "out"], layers, strict=True)))
+numbered = nn.Sequential(nn.Linear(1000, 100), nn.ReLU(), nn.Linear(100, 10))
+named = nn.Sequential(OrderedDict(hidden=nn.Linear(1000, 100), relu=nn.ReLU(),
+                                  out=nn.Linear(100, 10)))
 print(list(numbered.state_dict()))
 print(list(named.state_dict()))
 named.load_state_dict(model.state_dict())
@@ -420,8 +428,7 @@ claim("With its weights, `Sequential` answers as our class does: {value}.",
       torch.equal(named(x), model(x)), equals=True)
 
 # %% [markdown]
-# An *optimiser* is handed the parameters and does lines 3 and 5. This is the loop to know by heart. (Later lessons go
-# through the data in small *batches*; here all of it fits into each step.)
+# An *optimiser* is handed the parameters and does lines 3 and 5. This is the loop to know by heart.
 
 # %%
 def train(model, optimizer, steps):
@@ -436,13 +443,14 @@ def train(model, optimizer, steps):
     return losses
 
 # %% [markdown]
-# `SGD`, short for stochastic gradient descent, takes the step that we have written. Is it the same? Ten steps each.
+# `SGD` takes the step that we have written. (In full: *stochastic gradient descent*. Later lessons take each step on a
+# random *batch* of the data; here all of it fits.) Is it the same? Ten steps each.
 
 # %%
 by_sgd, by_us = new_network(), new_network()
 train(by_sgd, torch.optim.SGD(by_sgd.parameters(), lr=0.1), steps=10)
 for _ in range(10):
-    by_us.zero_grad()
+    by_us.zero_grad()  # clears all its parameters
     F.mse_loss(by_us(x), y).backward()
     with torch.no_grad():
         for p in by_us.parameters():
@@ -451,8 +459,8 @@ difference = (by_us.hidden.weight - by_sgd.hidden.weight).abs().max()
 claim("After ten steps the weights differ by {value:.0e}.", difference, at_most=1e-6)
 
 # %% [markdown]
-# > **Find the bug.** The tutorial's own module has a method `backward`, which is empty, and is said to "implement
-# > autograd". What calls it? And what does this module own? We let the method shout.
+# > **Find the bug.** The tutorial's own module has an empty method `backward`, which is said to "implement autograd".
+# > What calls it? And what does this module own? We let the method shout.
 
 # %%
 class OldNetwork(nn.Module):
@@ -477,7 +485,7 @@ claim("The module owns {value} parameters.", count_parameters(old), equals=0)
 # ## A fair race
 #
 # The same tutorial trains such a network twice, with `lr=1e-4` both times: by plain gradient descent for 10,000 steps,
-# by the optimiser *Adam* for 100. It concludes that Adam is by far the better.
+# by the optimiser *Adam* for 100. It concludes that Adam is far better.
 #
 # > **Find the bug.** Both runs are correct. What is wrong with the conclusion?
 
@@ -489,7 +497,7 @@ claim("After all its steps, SGD's loss is {value:.2f}.", slow[-1], at_least=0.5)
 claim("After 100 steps, Adam's is {value:.2f}.", fast[-1], at_most=0.3)
 
 # %% [markdown]
-# Equal learning rates look fair. But do they mean the same? We measure how far the first step moves a weight.
+# Equal learning rates look fair. But how far does the first step move a weight?
 
 # %%
 def first_move(optimizer):
@@ -507,7 +515,7 @@ claim("SGD's first step moves it by {value:.1e}.", first_move(torch.optim.SGD), 
 # SGD walks `lr` times the slope, and slopes are tiny here. Adam divides each slope by its own recent size, so it walks
 # about `lr`, however small the slope. A fair race gives each runner the learning rate that suits it. Three more start:
 # *momentum* follows a sum of past slopes that slowly forgets; *AdaGrad* divides by the size of all past slopes,
-# *RMSProp* by that of recent ones. Adam is RMSProp with momentum.
+# *RMSProp* by that of recent ones. Adam is roughly RMSProp with momentum.
 
 # %%
 optimizers = {
@@ -524,8 +532,8 @@ for name, optimizer in optimizers.items():
         train(model, optimizer(model.parameters(), lr=lr), steps=100)
 
 # %% [markdown]
-# Each curve is one optimiser; where it is lowest lies its learning rate. The published race took place at the left
-# edge.
+# Each curve is one optimiser; where it is lowest lies its learning rate. Where one breaks off, training exploded. The
+# published race took place at the left edge.
 
 # %% mystnb={"image": {"alt": "Loss after 100 steps against the learning rate, both axes logarithmic. Each of five optimisers has a valley at another place: RMSProp, AdaGrad and Adam near one thousandth, momentum and SGD near one half. SGD's is one of the deepest."}}
 def loss_on(x, y, model):
@@ -549,14 +557,14 @@ claim("Adam's own default would have been {value}.",
       torch.optim.Adam(model.parameters()).defaults["lr"], equals=0.001)
 
 # %% [markdown]
-# So SGD needed no 10,000 steps; it needed another learning rate. Do not turn the verdict round, either: this is one
-# problem, one seed, 100 steps. Tune the learning rate of each before you compare them.
+# So SGD needed no 10,000 steps; it needed another learning rate. Nor is SGD now the winner: this is one
+# problem, one seed, 100 steps. Tune each learning rate before you compare.
 #
 # ## What has it learnt?
 #
-# Remember what the targets are: random numbers that have nothing to do with the inputs. There is nothing to learn, and
-# the loss goes to 0. With 101,110 parameters for 1,000 targets, a network can learn them by heart. So we draw 5,000
-# new inputs and targets in the same way: *held-out* data, on which nothing was trained.
+# The targets are random numbers that have nothing to do with the inputs. Yet the loss goes to 0: with 101,110
+# parameters for 1,000 targets, a network can learn them by heart. So we draw 5,000 new inputs and targets in the same
+# way: *held-out* data, on which nothing was trained.
 #
 # > **Predict before you run.** What is the smallest mean square that any model can hope for on new targets?
 
@@ -570,7 +578,7 @@ claim("A model that always answers 0 has the loss {value:.2f}.", floor, equals=1
 # Call the answers $f$. The mean of $(f - y)^2$ is the mean of $f^2$, less twice that of $fy$, plus that of $y^2$. The
 # first is never negative. The second is 0 on average: $f$ knows nothing of $y$, so their products are as often
 # positive as negative. The third is the noise's own variance, 1. It is the *floor*, and 0 is the best answer. Here are
-# the three for the network that SGD has trained best.
+# the three for SGD's best network.
 
 # %%
 with torch.no_grad():
@@ -590,7 +598,7 @@ claim("On new noise, the best of all these networks stays {value:.2f} above the 
       lowest - floor, at_least=0)
 
 # %% [markdown]
-# None gets down to the floor. Here is the same network again, from step to step.
+# Here is SGD's best network again, from step to step.
 
 # %% mystnb={"image": {"alt": "Loss over 100 steps. The training loss falls from 1 to 0 within thirty steps. The held-out loss starts a little above the floor of 1 and rises away from it."}}
 model = new_network()
@@ -610,7 +618,7 @@ plots.curves(range(0, 100, 2), curve, xlabel="step", ylabel="loss",
 # ## Reading old code
 #
 # Until PyTorch 0.4 of 2018, only a `Variable` had gradients, and its numbers lay in `.data`. Much of the web still
-# writes so. On the left stand old lines, on the right new ones. Each is run, and what it leaves behind is compared.
+# writes so. On the left stand old lines, on the right new ones.
 
 # %%
 NEW = {
@@ -627,7 +635,8 @@ NEW = {
 }
 
 # %% [markdown]
-# What a line leaves behind is `v`, the weight `w`, and the gradient that `w` has after one more `backward()`.
+# We run each line and compare what it leaves behind: `v`, the weight `w`, and the gradient of `w` after one more
+# `backward()`.
 
 # %%
 def run(line):
@@ -657,7 +666,7 @@ claim("Where the old line still runs, both leave the same behind: {value}.",
       all(same), equals=True)
 
 # %% [markdown]
-# The middle column says how the old line fares in the PyTorch of this notebook.
+# The middle column says how each old line fares in this PyTorch.
 
 # %%
 rows = [f"| `{old}` | {went[old][0]} | `{new}` |" for old, new in NEW.items()]
@@ -681,11 +690,11 @@ with torch.no_grad():
 try:
     answer.backward()
 except RuntimeError as problem:
-    print(str(problem)[:86], "…")
+    print(str(problem).split(":")[0])
 
 # %% [markdown]
 # For the slope of an exponential autograd re-uses its answer, which was no longer the answer. Under `no_grad` it
-# notices, and refuses.
+# notices, and refuses. Write `answer = answer + 5`.
 #
 # ## Exercises
 #
@@ -717,7 +726,7 @@ check("1.2", two_paths)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 1.2
-two_paths_solution = 2 * 3 * (5 + 2 * 2)  # the error is 3, and changes by 5 + 2w for each unit of w
+two_paths_solution = 2 * 3 * (5 + 2 * 2)  # the error is 3, and changes 5 + 2w times as fast as w
 assert check("1.2", two_paths_solution)
 
 # %% [markdown]
@@ -812,7 +821,7 @@ assert check("1.6", piecewise_solution)
 # ### Exercise 1.7 · A network with a pencil
 #
 # The loss is `((x @ w1).clamp(min=0) @ w2 - y).pow(2).sum()`. Write `by_pencil(x, y, w1, w2)`, which returns its
-# gradients for `w1` and `w2` without autograd. Two rules are enough. If `c = a @ b`, and `g` is the gradient for `c`,
+# gradients for `w1` and `w2` without autograd. If `c = a @ b`, and `g` is the gradient for `c`,
 # then `a.T @ g` is that for `b`, and `g @ b.T` that for `a`. And ReLU passes a gradient on where its input was
 # positive, elsewhere 0.
 
@@ -840,18 +849,16 @@ assert check("1.7", by_pencil_solution)
 # ## What you can do now
 #
 # 1. Make tensors, cast and clamp them, and foresee their shapes, also where two of them broadcast.
-# 2. Compute a gradient with the chain rule: multiply along a path, add over paths. Autograd finds the same.
+# 2. Compute a gradient with the chain rule: multiply along a path, add over paths.
 # 3. Write the loop from memory: forward, loss, clear, backward, step.
 # 4. Recognise a learning rate that creeps or explodes; give each optimiser its own; compare with a baseline.
-# 5. Say why held-out noise has a floor: the noise's own variance, which no answer can lower.
+# 5. Say why held-out noise has a floor: the noise's own variance.
 # 6. Read `Variable` and `.data`, and write `requires_grad=True` and `no_grad`.
 #
 # ## Further reading
 #
-# - PyTorch's notes *Autograd mechanics* and its migration guide for version 0.4: the record, and the end of
-#   `Variable`.
+# - PyTorch's notes *Autograd mechanics*, and its migration guide for version 0.4.
 # - D. Kingma and J. Ba, *Adam: a method for stochastic optimization* (arXiv 1412.6980).
 # - D. Choi and others, *On empirical comparisons of optimizers for deep learning* (arXiv 1910.05446): who wins depends
 #   on how well each was tuned.
-# - C. Zhang and others, *Understanding deep learning requires rethinking generalization* (arXiv 1611.03530): large
-#   networks learn random labels by heart.
+# - C. Zhang and others, *Understanding deep learning requires rethinking generalization* (arXiv 1611.03530).

@@ -85,7 +85,7 @@ from course_utils import batches, check, claim, diagrams, load, plots
 # %% [markdown]
 # These numbers are yours to change.
 
-# %% nbmake={"mock": {"PROBES": 100, "LEAK_IMAGES": 200, "IMAGES": 300, "EPOCHS": 1, "TIMED": 200, "REPEATS": 2}}
+# %% nbmake={"mock": {"PROBES": 100, "LEAK_IMAGES": 100, "IMAGES": 200, "EPOCHS": 1, "TIMED": 200, "REPEATS": 2}}
 SEED = 0
 PROBES = 1_000  # test images whose twins we look for
 LEAK_IMAGES = 1_500  # for the experiment with a leak
@@ -95,7 +95,7 @@ TIMED, REPEATS = 2_000, 5  # images handed out on the clock, and how often
 # %% [markdown]
 # ## Seven steps
 #
-# F. Chollet describes the way from a question to a network in seven steps. They are the spine of this book.
+# Seven steps lead from a question to a network, after F. Chollet's textbook. They are the spine of this book.
 #
 # | step | it asks | lessons |
 # |---|---|---|
@@ -111,8 +111,9 @@ TIMED, REPEATS = 2_000, 5  # images handed out on the clock, and how often
 #
 # ## Look first
 #
-# The book has three data sets. In brackets stands the *data copy*: one name can stand for different files, so a claim
-# about data says whose it is.
+# The book has three data sets. In brackets stands the *data copy*: the official files, or these in another order, or
+# once saved as JPEG. A claim about data says which. (`valid` are training images that `load` has set aside; why, comes
+# below.)
 
 # %%
 mnist, fashion, cifar = (load(name) for name in ("mnist", "fashion_mnist", "cifar10"))
@@ -138,25 +139,24 @@ plots.images(pictures, columns=10, title="Two are centred on black, the third is
 # %%
 print(fashion.classes, cifar.classes, sep="\n")
 
-
-def everything(data):
-    """The published training set: our training and validation split together."""
-    return torch.cat([data.train.x, data.valid.x]), torch.cat([data.train.y, data.valid.y])
-
 # %% [markdown]
 # > **Predict before you run.** Are the ten classes of each set equally large?
 
 # %%
+def everything(data):
+    """The published training set: what `load` set aside is put back."""
+    return torch.cat([data.train.x, data.valid.x]), torch.cat([data.train.y, data.valid.y])
+
+
 for data in three:
     x, y = everything(data)
-    sizes = y.bincount()
-    print(f"{data.name}: {len(y):,} and {len(data.test):,} to test,",
-          f"pixels {x.min()} to {x.max()}, {sizes.min():,} to {sizes.max():,} in a class")
+    print(f"{data.name}: {len(y):,} and {len(data.test):,} to test, pixels {x.min()} to {x.max()}")
+    print("images in each class:", y.bincount().tolist())
     claim.data(f"`{data.name}` has {{value:,}} images to learn from.", len(y),
                data=data, equals=50_000 if data is cifar else 60_000)
 
 # %% [markdown]
-# MNIST's ones outnumber its fives. And what about *scikit-learn*'s digits, often said to be a part of MNIST?
+# MNIST's ones outnumber its fives. And are *scikit-learn*'s digits a part of MNIST, as is often said?
 
 # %%
 digits = load_digits()
@@ -165,12 +165,11 @@ claim("scikit-learn's digits have {value} pixels.",
 claim("Their brightest pixel is {value:.0f}.", digits.images.max(), equals=16)
 
 # %% [markdown]
-# Other sizes, other grey levels, other writers: a set of its own, from another collection. (Our built-in sample
-# enlarges it.)
+# Other sizes, other grey levels: a set of its own, from another collection.
 #
 # ## A score to beat
 #
-# Steps 2 and 5. Our number is *accuracy*, the share of right answers. Who learns nothing can always name the
+# Steps 2 and 5. Our number is *accuracy*, the share of right answers. Who learns next to nothing can always name the
 # commonest class, or take the class whose *mean image* is nearest. A network must beat both.
 
 # %%
@@ -181,21 +180,21 @@ def accuracy(answer, y):
 def nearest_mean(images):
     """A function that answers images with the class whose mean image is nearest."""
     means = torch.stack([images.x[images.y == label].float().mean(0) for label in range(10)])
-    return lambda x: torch.cdist(x.flatten(1).float(), means.flatten(1)).argmin(1)
+    return lambda x: torch.cdist(x.flatten(1).float(), means.flatten(1)).argmin(1)  # each image to each mean
 
 # %% [markdown]
-# Means from the training split, scores from the validation split:
+# Means from the training images, scores from those set aside:
 
 # %%
 baseline = {}
 for data in three:
     baseline[data.name] = nearest_mean(data.train)
-    commonest = accuracy(data.train.y.mode().values, data.valid.y)
+    commonest = accuracy(data.train.y.bincount().argmax(), data.valid.y)
     nearest = accuracy(baseline[data.name](data.valid.x), data.valid.y)
     print(f"{data.name}: commonest class {commonest:.1%}, nearest mean {nearest:.1%}")
 
 # %% [markdown]
-# So 80 % on MNIST is no achievement. Mean images fail on colour photographs: nothing there has a fixed place.
+# So 80 % on MNIST is no achievement. Mean images help little with colour photographs: nothing there has a fixed place.
 #
 # ## Hold out, at random
 #
@@ -207,7 +206,7 @@ for data in three:
 
 # %%
 def split(images, generator=None):
-    return random_split(images, [5 / 6, 1 / 6], generator=generator)[1].indices
+    return random_split(images, [5 / 6, 1 / 6], generator=generator)[1].indices  # positions, for validation
 
 
 x, y = everything(mnist)
@@ -219,15 +218,15 @@ claim("One seeded generator each: equal is {value}.", mine == yours, equals=True
 
 # %% [markdown]
 # A seed at the top of a notebook fixes nothing that you run twice. Give each experiment its own generator. (Another
-# version of PyTorch may draw otherwise. Who needs one split for years keeps its positions.) `load` also draws
-# *stratified*: each class gives its share.
+# PyTorch may draw otherwise; who needs one split for years keeps its positions.) `load` also draws *stratified*: each
+# class gives its share.
 
 # %%
 off = {}
 for name, part in {"random": y[mine], "stratified": mnist.valid.y}.items():
     share = y.bincount() * len(part) / len(y)
     off[name] = (part.bincount() - share).abs().max()
-    print(f"{name}: some class is off by {off[name]:.1f} images")
+    print(f"{name}, {len(part):,} images: some class is off by {off[name]:.1f}")
 claim("In the stratified split no class is off by more than {value:.1f} images.",
       off["stratified"], at_most=1)
 
@@ -247,12 +246,12 @@ claim.data("Of the second half it reads {value:.1%}.", halves[1],
 
 # %% [markdown]
 # For our baseline it is the other way round, and by far. (We choose nothing by it, so the test split stays unspent.)
-# Whoever tests on the first thousand digits to save time measures something else.
+# So the first images are not like the rest.
 #
 # ## Leaks
 #
-# An image that stands in two splits makes a network look better than it is. Equal bytes have equal *hashes*, numbers
-# like fingerprints, so a set of hashes finds copies at once.
+# An image that stands in two splits makes a network look better than it is. Equal bytes have equal *hashes*, other
+# bytes practically never. So a set of such fingerprints finds copies at once.
 
 # %%
 def fingerprints(images):
@@ -268,23 +267,25 @@ for data in three:
 
 # %% [markdown]
 # None. But a hash is blind to a copy that was cropped, saved anew, or made brighter. So we shrink all images to 8×8
-# pixels, take out brightness and contrast, and look for the training image most alike (1 means equal).
+# pixels, take out brightness and contrast, and look for the training image most alike (1 means equal). Each stands
+# below its test image, with the likeness.
 
-# %% mystnb={"image": {"alt": "Eight test images of CIFAR-10 above the training image most like each. The pairs show the same photographs, some slightly shifted or in another tone."}}
+# %% mystnb={"image": {"alt": "Eight test images of CIFAR-10 above the training image most like each. The pairs show the same photographs, some slightly shifted or in another tone; their likeness is about 0.98 or 0.99."}}
 def thumbnails(images):
-    small = torch.cat([F.adaptive_avg_pool2d(part.float(), 8) for part in images.split(5_000)])
-    return F.normalize(small.flatten(1) - small.flatten(1).mean(1, keepdim=True))
+    small = torch.cat([F.adaptive_avg_pool2d(part.float(), 8) for part in images.split(5_000)]).flatten(1)
+    return F.normalize(small - small.mean(1, keepdim=True))  # rows of length 1
 
 
 x, _ = everything(cifar)
-probes = cifar.test.take(PROBES)
+probes = cifar.test.take(PROBES)  # of each class its share
 likeness, twin = (thumbnails(probes.x) @ thumbnails(x).T).max(1)
 top = likeness.argsort(descending=True)[:8]
-plots.images([*probes.x[top], *x[twin[top]]], ["test"] * 8 + ["training"] * 8, columns=8,
+names = ["test"] * 8 + [f"{value:.3f}" for value in likeness[top]]
+plots.images([*probes.x[top], *x[twin[top]]], names, columns=8,
              title="Test images that the training set knows already")
 
 # %%
-claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin (likeness 0.97).",
+claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin (likeness 0.97 or more).",
            (likeness >= 0.97).sum(), data=cifar, at_least=0.008 * PROBES)
 
 # %% [markdown]
@@ -295,7 +296,7 @@ claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin (liken
 # by one pixel, and then splits at random. The model names the label of the nearest training image. It learns nothing
 # at all.
 #
-# > **Predict before you run.** How many points does the leak bring it on CIFAR-10?
+# > **Predict before you run.** How many percentage points does the leak bring it on CIFAR-10?
 
 # %%
 def nearest_image(x, y, in_valid):
@@ -329,17 +330,18 @@ claim.data("Split first, it reaches {value:.0%}.",
            mean(scores["split, then augment"]), data=cifar, at_most=0.35)
 
 # %% [markdown]
-# Split first. Then augment the training part only. The same holds for whatever comes in groups: frames of one film,
-# scans of one patient, digits of one writer.
+# Four copies in five have their twin in training, which gives the answer away. Split first, then augment the training
+# part only. The same holds for whatever comes in groups: frames of one film, scans of one patient, digits of one
+# writer.
 #
 # ## From files to tensors
 #
 # Step 4. MNIST comes as four *idx* files: a mark, the length of each axis, the bytes. We write them, and let
-# `torchvision` read them. (With `download=True` it fetches them, where there is a network.)
+# `torchvision` read them. (`download=True` fetches them, where there is a network.)
 
 # %%
 def write_idx(path, tensor):
-    lengths = np.array(tensor.shape, dtype=">u4")  # four bytes each, the highest first
+    lengths = np.array(tensor.shape, dtype=">u4")  # four bytes each, the most significant first
     mark = bytes([0, 0, 8, tensor.ndim])  # 8 stands for unsigned bytes
     path.write_bytes(mark + lengths.tobytes() + tensor.numpy().tobytes())
 
@@ -348,7 +350,8 @@ def write_idx(path, tensor):
 
 # %%
 with tempfile.TemporaryDirectory() as root:
-    (raw := Path(root) / "MNIST" / "raw").mkdir(parents=True)
+    raw = Path(root) / "MNIST" / "raw"
+    raw.mkdir(parents=True)
     for name, images in {"train": mnist.train, "t10k": mnist.test}.items():
         write_idx(raw / f"{name}-images-idx3-ubyte", images.x[:, 0])
         write_idx(raw / f"{name}-labels-idx1-ubyte", images.y.byte())
@@ -374,14 +377,15 @@ claim("The file is an array of shape {value}.",
       str(np.asarray(photo).shape), equals="(427, 640, 3)")
 claim("Resized, as a batch, it has the shape {value}.", str(tuple(batch.shape)),
       equals="(1, 3, 184, 338)")
-print({mode: len(read(photo.convert(mode))) for mode in ("RGBA", "L", "RGB")}, "channels")
+modes = ("RGBA", "L", "RGB")  # colour with an opacity, grey, colour
+print({mode: len(read(photo.convert(mode))) for mode in modes}, "channels")
 plots.images([read(photo), *read(photo)], ["photograph", "red", "green", "blue"], columns=2,
              title="A colour picture is three grey ones")
 
 # %% [markdown]
 # NumPy and files keep the channels last, PyTorch first. PNG files often hold a fourth, and grey files one:
 # `.convert("RGB")` before the transforms spares a network the surprise. Now one of the random transforms, on four
-# pixels, and then on whole sets.
+# pixels, and then flips of whole sets.
 #
 # > **Predict before you run.** A tutorial says that `RandomVerticalFlip` "flips horizontally". Does it? And which
 # > flips may one use for augmentation?
@@ -396,7 +400,7 @@ for data in three:
 
 # %% [markdown]
 # Upside down. And an augmentation must leave the label true: a mirror costs our baseline nothing on photographs, and
-# ruins digits. (imgaug, often recommended for this, is no longer maintained; see lesson 10.)
+# ruins digits. (The library imgaug, often recommended, is no longer maintained; see lesson 10.)
 
 # %%
 claim(f"NumPy {np.__version__} still has `sctypes`, which imgaug asks for: {{value}}.",
@@ -434,9 +438,8 @@ for name, loader in loaders.items():
     print(f"{name}: {tuple(x.shape)}, {tuple(y.shape)}, {x.dtype}, {order}")
 
 # %% [markdown]
-# One image a batch, in the order of the file, as bytes: nothing complains. (Two habits to leave out: shuffling the
-# test split, which changes nothing; and `.to(device)` inside of `__getitem__`, one small copy an image instead of one
-# a batch.)
+# One image a batch, in the order of the file, as bytes: nothing complains. (Leave out two habits: shuffling the test
+# split, which changes nothing, and `.to(device)` inside of `__getitem__`, one small copy an image.)
 #
 # ## Find the bug: a shuffle that does not shuffle
 #
@@ -456,8 +459,9 @@ print("second epoch:", second)
 claim("Both epochs begin alike: {value}.", first == second, equals=True)
 
 # %% [markdown]
-# `shuffle` came in with the GPU's options. Does it matter? MNIST lies in random order, so hardly. But a folder with
-# one subfolder a class is read class by class. A small network shows what that does.
+# `shuffle` came in with the GPU's options. Does it matter? MNIST's labels are mixed already, so hardly. But a folder
+# with one subfolder a class is read class by class. A small network shows what that does. Its loss is `cross_entropy`:
+# small where the right one of its ten answers stands out (lesson 6).
 
 # %%
 def train_small(images, prepare, lr=0.05, seed=SEED, shuffle=True):
@@ -475,7 +479,7 @@ def train_small(images, prepare, lr=0.05, seed=SEED, shuffle=True):
     return model
 
 # %% [markdown]
-# `prepare` makes numbers from bytes. For now it divides by 255.
+# `prepare` makes numbers from bytes; for now it divides by 255. The largest of ten answers names the class.
 
 # %%
 @torch.inference_mode()
@@ -495,13 +499,15 @@ for shuffle in (True, False):
     models = [train_small(some, unit, 0.1, seed, shuffle) for seed in range(3)]
     reached = [score(model, mnist.valid, unit) for model in models]
     print(f"shuffle={shuffle}: {mean(reached):.1%} ± {stdev(reached):.1%} (three seeds)")
+answers = models[-1](unit(mnist.valid.x)).argmax(1)
+print("how often the last one answers 0 to 9:", answers.bincount(minlength=10).tolist())
 
 # %%
 claim.measured("Fed class by class, it reads {value:.0%} of the validation digits.",
                mean(reached), data=mnist, stated=(IMAGES, EPOCHS) == (3_000, 2), at_most=0.5)
 
 # %% [markdown]
-# It forgets each class while it sees the next.
+# It forgets each class while it sees the next, and nearly always answers 9, the last.
 #
 # ## Find the bug: a transform that two splits share
 #
@@ -527,8 +533,8 @@ claim("Both parts are views of one data set: {value}.",
       training.dataset is validation.dataset, equals=True)
 
 # %% [markdown]
-# `random_split` shares out positions, not images. The bug disturbed both parts, the cure cures both. Two data sets and
-# one list of positions keep them apart:
+# `random_split` shares out positions, not images. So the bug erases in both parts, and the cure in neither. Two data
+# sets and one list of positions keep them apart:
 
 # %%
 generator = torch.Generator().manual_seed(SEED)
@@ -568,9 +574,9 @@ print("of all pixels:", of_pixels)
 print("of each image, then averaged:", of_images)
 
 # %% [markdown]
-# The second line: the numbers in circulation are averages of each image's own standard deviation. How bright images
-# differ from dark ones is missing there. One may divide by other numbers, as we shall see; these are just not what
-# they are called. Here are the true ones, per copy:
+# The second line: the numbers in circulation average each image's own standard deviation. How bright images differ
+# from dark ones is missing there. One may divide by them, as we shall see; they are just not what they are called.
+# Here are the true ones, per copy:
 
 # %%
 means, official, jpeg = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262), (0.245, 0.243, 0.261)
@@ -582,8 +588,6 @@ for k, name in enumerate(("red", "green", "blue")):
                data=cifar, equals=spread, within=1e-3)
 
 # %% [markdown]
-# (The JPEG copy's standard deviations are a little smaller than those of the official files.)
-#
 # Does standardising make pixels *normally distributed*, as one can read? CIFAR-10's come near. And MNIST's?
 
 # %% mystnb={"image": {"alt": "Histograms of the red, green and blue pixels of CIFAR-10, standardised, beside the bell of a normal distribution. They are nearly as wide, but end abruptly at about minus 2 and 2, with a peak at the right end."}}
@@ -605,7 +609,8 @@ claim.data("Of MNIST's pixels, {value:.0%} are one and the same number, standard
 #
 # ## Once, and everywhere the same
 #
-# Five ways to prepare a picture are in use; the last is an accident. Here they are, with what they make of the pixels.
+# Five ways to prepare a picture are in use, the last by accident. (Lesson 4 had a sixth: −7 … 8, divided by 8.) Look
+# at what they make of the pixels.
 
 # %%
 middle, width = (value.view(-1, 1, 1) for value in (cifar.train.mean, cifar.train.std))
@@ -619,7 +624,6 @@ PREPARED = {
 for name, prepare in PREPARED.items():
     z = prepare(cifar.valid.x)
     print(f"{name}: {z.min():.2f} to {z.max():.2f}")
-claim("Lesson 4 divided −7 to 8 by 8: its pictures begin at {value}.", -7 / 8, equals=-0.875)
 
 # %% [markdown]
 # We train with each, and test with each: rows say how the training images were prepared, columns the validation
@@ -649,9 +653,9 @@ claim.measured("On pixels from 0 to 255 it stays at {value:.0%}.",
                mean(table["0…255", "0…255"]), data=cifar, stated=stated, at_most=0.15)
 
 # %% [markdown]
-# Off the diagonal good weights can fail, and no error message says so. On it, ½ and ½ (±1) do nearly as well as
-# the true statistics here, and *twice* does badly. Is double normalisation harmful in itself? Its numbers are larger,
-# so perhaps the learning rate is too large for them (lesson 1).
+# Forgetting costs much, doing it twice hardly anything, and no error message tells. On the diagonal *0…255* learns
+# nothing, ½ and ½ (±1) do nearly as well as the true statistics, and *twice* does badly. Is double normalisation
+# harmful in itself? Its numbers are larger, so perhaps the learning rate is too large for them (lesson 1).
 
 # %%
 calm = [train_small(some, PREPARED["twice"], 0.003, seed) for seed in range(3)]
@@ -660,8 +664,8 @@ claim.measured("Normalised twice, at a smaller learning rate, it reaches {value:
                reached, data=cifar, stated=stated, at_least=0.28)
 
 # %% [markdown]
-# So the numbers themselves matter less than that they are the same everywhere. Prepare by one function, for every
-# split and every later guest.
+# So the numbers matter less than that they fit the learning rate and are the same everywhere. Prepare by one function,
+# for every split and every later guest.
 #
 # Pictures on screen need the way back, *x* · std + mean. A published preview went back without having gone there:
 
@@ -678,8 +682,7 @@ claim("Nothing in the pale one is darker than {value:.2f}.", pale.min(), at_leas
 # %% [markdown]
 # ## Lines that cannot run
 #
-# Four published lines, in short. Each fails before the first batch: who runs a program sees it, who prints it does
-# not.
+# Four published lines. Each fails before the first batch: who runs a program sees it, who prints it does not.
 #
 # > **Predict before you run.** Which kind of error does each raise?
 
@@ -701,8 +704,6 @@ claim("They raise {value}.", " ".join(raised),
       equals="NameError NameError SyntaxError RuntimeError")
 
 # %% [markdown]
-# Every cell of this book was run to be printed.
-#
 # ## The whole batch at once
 #
 # A `DataLoader` calls `__getitem__` for each image, and each step of a transform again. But the three sets fit into
@@ -715,8 +716,8 @@ def whole_batches(images, batch_size):
         yield (unit(images.x[at]) - middle) / width, images.y[at]
 
 # %% [markdown]
-# Even an augmentation with its own random numbers for each image needs no loop. Here each is moved by up to two
-# pixels, by one look-up.
+# Even an augmentation with its own random numbers for each image needs no loop. Here one look-up moves each by up to
+# two pixels.
 
 # %%
 def moved(x, generator=None):
@@ -726,10 +727,10 @@ def moved(x, generator=None):
     rows, columns = torch.arange(H) + down, torch.arange(W) + right  # N×H and N×W
     picture = torch.arange(N)[:, None, None]
     padded = F.pad(x, (2, 2, 2, 2))[:, 0]
-    return padded[picture, rows[:, :, None], columns[:, None, :]][:, None]
+    return padded[picture, rows[:, :, None], columns[:, None, :]][:, None]  # positions broadcast to N×H×W
 
 # %% [markdown]
-# Is that so? Padded by two, a digit has 25 crops of its size.
+# Padded by two, a digit has 25 crops of its size.
 
 # %%
 first = moved(unit(mnist.train.x[:5]))[0]
@@ -739,8 +740,8 @@ claim("The first image comes out as one of them: {value}.",
       any(torch.equal(first, crop) for crop in crops), equals=True)
 
 # %% [markdown]
-# The package has both ways: `batches`, which is our function with more options, and `as_dataset`, your `Pictures`
-# normalised, for what wants items one by one. First: are the pixels the same?
+# The package has both ways: `batches`, our function with more options, and `as_dataset`, your `Pictures` normalised,
+# for what wants items one by one. First: are the pixels the same?
 
 # %%
 from course_utils.data import as_dataset
@@ -761,7 +762,7 @@ claim("Item by item the bits are the same: {value}.",
 
 # %% [markdown]
 # Now the clock. *Item by item* are the files that `torchvision` read, with `ToTensor` and `Normalize`. All four take
-# turns, so that a busy moment of the machine hits all.
+# turns, so that a busy moment hits all.
 
 # %%
 normalise = transforms.Normalize(mnist.train.mean, mnist.train.std)
@@ -776,7 +777,7 @@ ways = {
 }
 
 # %% [markdown]
-# > **Predict before you run.** How many times faster is the whole batch? Twice? Ten times?
+# > **Predict before you run.** How many times faster is the whole batch?
 
 # %%
 seconds = {name: [] for name in ways}
@@ -798,7 +799,7 @@ for name, times in seconds.items():
 
 # %% [markdown]
 # These seconds are of one machine and one moment; keep the order of size. Moving images costs time in both ways, but
-# beside a small network only one is felt. (Lesson 15 adds loaders with several workers.)
+# beside a small network only one is felt.
 #
 # ## Last: distrust
 #
@@ -856,8 +857,8 @@ assert check("5.2", pair_solution)
 # %% [markdown]
 # ### Exercise 5.3 · The way back
 #
-# Write `pixels(x, mean, std)`: it takes normalised images N×C×H×W, and the C means and C standard deviations that they
-# were normalised by (on the scale 0 to 1). It returns the bytes, `uint8`, exactly as they were.
+# Write `pixels(x, mean, std)`: it takes normalised images N×C×H×W, and two tensors, the C means and C standard
+# deviations that they were normalised by (on the scale 0 to 1). It returns the bytes, `uint8`, exactly as they were.
 
 # %%
 def pixels(x, mean, std):
@@ -949,7 +950,7 @@ assert check("5.6", split_groups_solution)
 #
 # A data set too large for memory comes in batches N×C×H×W, numbers from 0 to 1; the last batch may be smaller. Write
 # `statistics(loader)`: the mean and the standard deviation of all pixels of each channel, two tensors of C numbers, in
-# one pass. (Divide by the number of pixels. Standard deviations cannot be averaged. What can?)
+# one pass, and keep no batch. (Divide by the number of pixels. Standard deviations cannot be averaged. What can?)
 
 # %%
 def statistics(loader):
@@ -974,7 +975,7 @@ assert check("5.7", statistics_solution)
 # %% [markdown]
 # ## What you can do now
 #
-# 1. Look before you train: pictures, counts, ranges, statistics, and the score of who learns nothing.
+# 1. Look before you train: pictures, counts, ranges, statistics, a score to beat.
 # 2. Split by a seeded generator, before augmenting, by groups; find copies by hash and twins by likeness.
 # 3. Read files with `Dataset`, transforms and `DataLoader`, and check shape, type and range.
 # 4. Compare two epochs to audit a shuffle, and ask twice whether validation stands still.
@@ -983,8 +984,6 @@ assert check("5.7", statistics_solution)
 #
 # ## Further reading
 #
-# - F. Chollet, *Deep Learning with Python*: the seven steps, under "universal workflow".
+# - F. Chollet, *Deep Learning with Python*, first edition, section 4.5: the seven steps. Our last is his warning.
 # - B. Barz and J. Denzler, *Do we train on test data?* (arXiv 1902.00423): the near copies in CIFAR.
 # - C. Yadav and L. Bottou, *Cold case: the lost MNIST digits* (arXiv 1905.10498): where the digits come from.
-# - B. Recht and others, *Do CIFAR-10 classifiers generalize to CIFAR-10?* (arXiv 1806.00451): a new test set, drawn
-#   like the old one.

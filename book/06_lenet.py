@@ -11,7 +11,7 @@
 #
 # *The smallest complete recogniser. Which of its parts do the work, and how do you know that it works?*
 #
-# **Read** 30 min · **Run** 80 s on two CPU cores · **Before this** lesson 2, and a training loop seen once
+# **Read** 30 min · **Run** 80 s on two CPU cores · **Before this** lessons 1 to 3
 #
 # ## What you will be able to do
 #

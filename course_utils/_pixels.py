@@ -69,7 +69,7 @@ def hue_matrices(hue_factor):
 def recolour(x, matrices):
     """Multiply the red, green and blue of each pixel by the matrix of its image, N×3×3. Raises: ValueError."""
     if x.shape[1] != 3:
-        raise ValueError(f"Hue needs images of three channels, N×3×H×W; got shape {tuple(x.shape)}.")
+        raise ValueError(f"x must have three channels, N×3×H×W; got shape {tuple(x.shape)}.")
     return _laid_out_like(x, (matrices.to(x.dtype) @ x.flatten(2)).view(x.shape))
 
 

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ._arguments import function, kind, one_of, shown
 from .history import Diverged
 
+NO_BATCH = "{} must hold at least one batch; got none. Is the split empty, or drop_last set on a small one?"
 TOGETHER = 50  # losses that are read at once from a device that Python would have to wait for
 
 
@@ -147,22 +148,36 @@ def _explain_layer(model, x, error, traceback):
                      f"{remedy}") from error
 
 
-def check(model, batches, loss_fn=None, optimizer=None, name="batches"):
-    """Refuse what could not even begin to train or to be evaluated. Raises: TypeError, ValueError."""
+def check(model, batches, name="batches"):
+    """Refuse what is no network, or nothing to loop over. Raises: TypeError."""
     kind("model", model, nn.Module, "a network (nn.Module)")
-    kind(name, batches, Iterable, "batches to loop over, such as batches(images, 64)")
-    if loss_fn is not None:
-        function("loss_fn", loss_fn, "a function of (logits, y), such as F.cross_entropy")
-    if optimizer is not None:
-        kind("optimizer", optimizer, torch.optim.Optimizer, "an optimizer, such as torch.optim.Adam")
-        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-        if not any(id(parameter) in held for parameter in model.parameters()):
-            raise ValueError("optimizer must hold parameters of this model; it holds those of another. Make it anew "
-                             "whenever you make the model anew.")
+    _check_loop(name, batches, "batches to loop over, such as batches(images, 64)")
+
+
+def _check_loop(name, value, such_as):
+    """Refuse what can't be looped over, and what can but should not: texts, dicts, tensors, arrays."""
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | dict) or hasattr(value, "dtype"):
+        raise TypeError(f"{name} must be {such_as}; got {shown(value)}.")
+
+
+def check_loss_fn(loss_fn):
+    """Refuse what can't be called. Raises: TypeError."""
+    function("loss_fn", loss_fn, "a function of (logits, y), such as F.cross_entropy")
+
+
+def check_optimizer(optimizer, model):
+    """Refuse an optimizer of another model. Raises: TypeError, ValueError."""
+    kind("optimizer", optimizer, torch.optim.Optimizer, "an optimizer, such as torch.optim.Adam")
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    if not any(id(parameter) in held for parameter in model.parameters()):
+        raise ValueError("optimizer must hold parameters of this model; it holds those of another. Make it anew "
+                         "whenever you make the model anew.")
 
 
 def check_again_and_again(name, batches):
-    """Refuse what is empty after one epoch. Raises: TypeError."""
+    """Refuse what is empty, at once or after one epoch. Raises: TypeError, ValueError."""
+    if hasattr(batches, "__len__") and len(batches) == 0:
+        raise ValueError(NO_BATCH.format(name))
     if isinstance(batches, Iterator):
         raise TypeError(f"{name} must start anew in each epoch; got a {type(batches).__name__}, which is empty after "
                         "one. Pass what it came from, or a list of it.")
@@ -184,7 +199,8 @@ def check_scheduler(scheduler, scheduler_step, optimizer):
 
 def check_callbacks(callbacks) -> list:
     """The callbacks as a list. Raises: TypeError."""
-    callbacks = list(kind("callbacks", callbacks, Iterable, "a list of callbacks"))
+    _check_loop("callbacks", callbacks, "a list of callbacks")
+    callbacks = list(callbacks)
     for callback in callbacks:
         if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
             raise TypeError("callbacks must be objects with a method on_epoch_end(state), such as EarlyStopping(3); "

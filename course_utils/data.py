@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from . import sources
-from ._arguments import function, kind, whole
+from ._arguments import function, kind, shown, tensor, whole
 
 
 class Images:
@@ -29,23 +29,17 @@ class Images:
     """
 
     def __init__(self, x: torch.Tensor, y: torch.Tensor, mean, std):
-        for name, tensor, dtype, shape in (("x", x, torch.uint8, "N×C×H×W"), ("y", y, torch.int64, "N")):
-            if not isinstance(tensor, torch.Tensor):
-                raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}.")
-            if tensor.dtype != dtype or tensor.ndim != shape.count("×") + 1:
-                raise ValueError(f"{name} must be {dtype}, {shape}; got {tensor.dtype} of shape {tuple(tensor.shape)}.")
+        for name, value, dtype, shape in (("x", x, torch.uint8, "N×C×H×W"), ("y", y, torch.int64, "N")):
+            if tensor(name, value, shape).dtype != dtype:
+                raise ValueError(f"{name} must be {dtype}, {shape}; got {shown(value)}.")
         if len(x) != len(y):
             raise ValueError(f"x and y must be equally long; got {len(x):,} images and {len(y):,} labels.")
         if x.numel() == 0:
-            raise ValueError(f"There must be at least one image of at least one pixel; got shape {tuple(x.shape)}.")
+            raise ValueError(f"x must hold at least one image of at least one pixel; got shape {tuple(x.shape)}.")
         if y.min() < 0:
-            raise ValueError(f"Labels must not be negative; got {y.min()}.")
+            raise ValueError(f"y must hold labels from 0; got {y.min()}.")
         self.x, self.y = x.contiguous(), y
-        self.mean, self.std = (torch.as_tensor(value, dtype=torch.float32, device=x.device) for value in (mean, std))
-        for name, value in (("mean", self.mean), ("std", self.std)):
-            if value.shape != x.shape[1:2]:
-                raise ValueError(f"{name} must hold one number for each of {x.shape[1]} channels; "
-                                 f"got shape {tuple(value.shape)}.")
+        self.mean, self.std = _per_channel("mean", mean, x), _per_channel("std", std, x)
         if not (self.std > 0).all():
             raise ValueError(f"std must be above 0; got {self.std.tolist()}. Are all pixels of a channel equal?")
 
@@ -160,12 +154,11 @@ class batches:
     def __init__(self, images: Images, batch_size: int, *, shuffle: bool = False, augment: Callable | None = None,
                  generator: torch.Generator | None = None, drop_last: bool = False, channels_last: bool = False,
                  device=None):
-        if not isinstance(images, Images):
-            raise TypeError(f"images must be Images, such as load('mnist').train; got {type(images).__name__}.")
-        if augment is not None and not callable(augment):
-            raise TypeError(f"augment must be a function of a batch; got {augment!r}.")
-        if generator is not None and not isinstance(generator, torch.Generator):
-            raise TypeError(f"generator must be a torch.Generator; got {generator!r}.")
+        kind("images", images, Images, "Images, such as load('mnist').train")
+        if augment is not None:
+            function("augment", augment, "a function of a batch")
+        if generator is not None:
+            kind("generator", generator, torch.Generator, "a torch.Generator")
         self.batch_size = whole("batch_size", batch_size, least=1)
         if drop_last and len(images) < self.batch_size:
             raise ValueError(f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch; "
@@ -233,6 +226,18 @@ class as_dataset(torch.utils.data.Dataset):
             x = pixels_of(self.transform(picture_of(x)), len(x)).to(mean.device)
         x = x.float() / 255 if x.dtype == torch.uint8 else x
         return (x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), int(self.images.y[index])
+
+
+def _per_channel(name, value, x):
+    """One finite number for each channel of x, float32. Raises: TypeError, ValueError."""
+    expected = f"{name} must hold one number for each of {x.shape[1]} channels"
+    try:
+        numbers = torch.as_tensor(value, dtype=torch.float32, device=x.device)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{expected}; got {shown(value)}.") from None
+    if numbers.shape != x.shape[1:2] or not numbers.isfinite().all():
+        raise ValueError(f"{expected}; got {shown(value)}.")
+    return numbers
 
 
 def _tensors(arrays, split):

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from matplotlib.patches import Patch, Rectangle
 
-from ._arguments import kind, shape, tensor, whole
-from ._canvas import COLOURS, WIDTH, draw_picture, show_figure
+from ._arguments import kind, shape, shown, tensor, whole
+from ._canvas import COLOURS, WIDTH, draw_picture, groups_of, show_figure
 from .shapes import conv_output_size
 
 
@@ -23,6 +23,10 @@ def _kernel_size(image, kernel):
     if not (0 < K <= H and 0 < L <= W):
         raise ValueError(f"kernel must fit into the image of {H}×{W}; got shape {(K, L)}.")
     return K, L
+
+
+def _is_list_of(kinds, value):
+    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(part, kinds) for part in value)
 
 
 def _inside(place, size):
@@ -116,8 +120,10 @@ def graph(result, parameters, *, title):
     """
     kind("result", result, torch.Tensor, "a tensor such as a loss")
     if result.grad_fn is None:
-        raise ValueError("result must be computed from tensors with requires_grad=True; got one without a graph.")
-    names = {id(tensor): f"{name} = {tensor.item():g}" for name, tensor in parameters.items()}
+        raise ValueError(f"result must come from tensors with requires_grad=True; got {shown(result)} without a graph.")
+    if not all(isinstance(leaf, torch.Tensor) for leaf in groups_of("parameters", parameters).values()):
+        raise TypeError(f"parameters must be {{name: tensor}}; got {shown(parameters)}.")
+    names = {id(leaf): f"{name} = {leaf.item():g}" for name, leaf in parameters.items()}
     columns = _columns(result.grad_fn)
     if not {id(node.variable) for node in columns if _is_leaf(node)} <= names.keys():
         raise ValueError(f"parameters must name all tensors that result was computed from; got {list(parameters)}.")
@@ -141,7 +147,8 @@ def graph(result, parameters, *, title):
         _arrow(axes, places[start], places[end], boxes[start], boxes[end], color="#999999")
         x, y = np.mean([places[start], places[end]], axis=0)
         text = f"← {gradient.item():g}".replace("-", "−")
-        axes.text(x, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
+        rises = places[end][1] > places[start][1]
+        axes.text(x + 0.1 * rises, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
     axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.2))
     axes.axis("off")
     show_figure(figure, title)
@@ -181,7 +188,11 @@ def cycle(stations, *, title):
 
     Args:
         stations: {name: what happens there}.
+
+    Raises:
+        TypeError, ValueError: stations is no dict, or an empty one.
     """
+    groups_of("stations", stations)
     figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
     places = list(zip(np.cos(angles), np.sin(angles), strict=True))
@@ -214,7 +225,12 @@ def places(settings, *, title):
 
     Args:
         settings: for each panel the arguments of `conv_output_size`, such as {"size": 5, "kernel_size": 3}.
+
+    Raises:
+        TypeError, ValueError: settings is no list of dicts, or holds a setting that `conv_output_size` refuses.
     """
+    if not _is_list_of(dict, settings):
+        raise TypeError(f"settings must be a list of dicts, arguments of conv_output_size; got {shown(settings)}.")
     counts = [conv_output_size(**setting) for setting in settings]
     heights = [max(counts[row : row + 2]) + 2 for row in range(0, len(counts), 2)]
     size = (WIDTH, 0.3 * sum(heights) + 0.4)
@@ -292,8 +308,11 @@ def arithmetic(rows, *, title):
             (name, H×W tensor, (row, column, height, width)) with a frame around that part.
 
     Raises:
+        TypeError: rows is no list of lists.
         ValueError: a line without an array, or an array with more than two axes.
     """
+    if not _is_list_of(list, rows):
+        raise TypeError(f"rows must be a list of lines, each a list of signs and arrays; got {shown(rows)}.")
     cell, letter, name_height = 0.5, 0.085, 0.4  # inches
     rows = [[i if isinstance(i, str) else (i[0], _at_most_2d(*i[:2]), *i[2:]) for i in row] for row in rows]
     arrays = [[item[1] for item in row if not isinstance(item, str)] for row in rows]
@@ -343,8 +362,15 @@ def sides(pictures, panels, *, title):
     Args:
         pictures: R×n pictures, a tensor R×n×C×H×W or sequences of pictures (see `plots.draw_picture`).
         panels: {name: tensor R×n, true where a picture lies in validation}.
+
+    Raises:
+        TypeError, ValueError: pictures are no rows of pictures, or panels no dict of such tensors.
     """
+    if getattr(pictures, "ndim", 0) != 5 and not _is_list_of((list, tuple, torch.Tensor), pictures):
+        raise TypeError(f"pictures must be rows of pictures, R×n×C×H×W; got {shown(pictures)}.")
     R, n = len(pictures), len(pictures[0])
+    for name, in_valid in groups_of("panels", panels).items():
+        tensor(f"panels[{name!r}]", in_valid, f"{R}×{n}")
     height = len(panels) * (R * WIDTH / n + 0.2) + 0.6
     figure, grid = plt.subplots(len(panels) * R, n, figsize=(WIDTH, height), squeeze=False)
     for block, (name, in_valid) in enumerate(panels.items()):

@@ -1,11 +1,11 @@
-"""Networks that more than one lesson uses: LeNet, built in lesson 6, and those that lesson 3 measures.
+"""Networks that more than one lesson uses: LeNet, built in lesson 6, and published ones that lessons 3 and 8 measure.
 
 Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
 
 from torch import nn
 
-from ._arguments import function
+from ._arguments import function, number, whole
 from .shapes import conv_output_size
 
 
@@ -48,6 +48,40 @@ def mnist_net() -> nn.Sequential:
     )
 
 
+def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
+    """The network of lesson 8, as wide as asked: N×1×28×28 images to N×10 logits.
+
+    Args:
+        width: maps of the first convolution, at least 1; the second has twice as many.
+        dropout: the share of the flattened numbers that is dropped in training, from 0 to 1.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind or out of its range.
+    """
+    width, dropout = whole("width", width, least=1), number("dropout", dropout, least=0, most=1)
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(width, 2 * width, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(dropout),
+        nn.Linear(2 * width * 5 * 5, 10),
+    )
+
+
+def small_fashion_net() -> nn.Sequential:
+    """The network of PyTorch's TensorBoard tutorial, for FashionMNIST: N×1×28×28 images, 44,426 parameters.
+
+    Source: *Visualizing models, data, and training with TensorBoard*, PyTorch tutorials.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(256, 120), nn.ReLU(),
+        nn.Linear(120, 84), nn.ReLU(),
+        nn.Linear(84, 10),
+    )
+
+
 def fashion_net() -> nn.Sequential:
     """A published network for FashionMNIST: N×1×28×28 images, 896,522 parameters."""
     return nn.Sequential(
@@ -65,11 +99,16 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
     Args:
         c1, c2: channels of the first and of the last two convolutions.
         hidden: numbers between the two linear layers.
-        first_kernel: kernel size of the first convolution.
+        first_kernel: kernel size of the first convolution, from 1 to 24.
+
+    Raises:
+        TypeError, ValueError: an argument is no whole number of at least 1, or the kernel is too large.
 
     Source: T. Flores, Intro to PyTorch 2: convolutional neural networks, Towards Data Science, 2023. There dropout is
     a function that stays on in evaluation; here it is a layer that does not.
     """
+    c1, c2, hidden = whole("c1", c1, least=1), whole("c2", c2, least=1), whole("hidden", hidden, least=1)
+    first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
     return nn.Sequential(
         nn.Conv2d(3, c1, first_kernel), nn.ReLU(),

@@ -192,10 +192,16 @@ def reliability(answers, *, bins=10, title):
     Args:
         answers: {panel title: (confidence, correct)}, as for `metrics.reliability`.
         bins: equal parts of the range from 0 to 1.
+
+    Raises:
+        TypeError, ValueError: answers is no such dict, or holds what `metrics.reliability` refuses.
     """
-    figure, grid = plt.subplots(1, len(answers), figsize=(WIDTH, 3.3), squeeze=False, sharey=True)
-    for axes, (name, (confidence, correct)) in zip(grid[0], answers.items(), strict=True):
-        rows = metrics.reliability(confidence, correct, bins=bins)
+    for name, pair in groups_of("answers", answers).items():
+        if len(kind(f"answers[{name!r}]", pair, tuple | list, "a pair (confidence, correct)")) != 2:
+            raise ValueError(f"answers[{name!r}] must be a pair (confidence, correct); got {shown(pair)}.")
+    panels = {name: metrics.reliability(*pair, bins=bins) for name, pair in answers.items()}
+    figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.3), squeeze=False, sharey=True)
+    for axes, (name, rows) in zip(grid[0], panels.items(), strict=True):
         stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)

@@ -53,10 +53,12 @@ def receptive_field(model: nn.Module) -> int:
             at the first `nn.Flatten`, `nn.Linear` or adaptive pooling.
 
     Raises:
+        TypeError: model is no `nn.Module`.
         ValueError: a layer has other sizes along rows than along columns.
 
     Source: A. Araujo, W. Norris, J. Sim, Computing receptive fields of convolutional neural networks, Distill, 2019.
     """
+    kind("model", model, nn.Module, "an nn.Module")
     field, jump = 1, 1
     for layer in model.modules():
         if isinstance(layer, nn.Flatten | nn.Linear | nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):

@@ -10,6 +10,7 @@ import numpy as np
 import platformdirs
 
 from . import _prepared
+from ._arguments import kind, one_of, shown, whole
 from ._catalogue import SOURCES
 from ._prepared import DataError, Prepared
 
@@ -67,9 +68,7 @@ def available(name: str) -> bool:
 
 def path(name: str) -> Path:
     """Where the prepared file of this data set belongs."""
-    if name not in SOURCES:
-        raise ValueError(f"name must be one of {', '.join(map(repr, SOURCES))}; got {name!r}.")
-    return folder() / f"{name}.npz"
+    return folder() / f"{one_of('name', name, SOURCES)}.npz"
 
 
 def folder() -> Path:
@@ -90,6 +89,7 @@ def mode() -> str:
 
 def why_sample(name: str) -> str:
     """Why the sample stands in for a data set, in words without a path."""
+    one_of("name", name, SOURCES)
     return "COURSE_DATA=sample" if mode() == "sample" else _failed.get(name, "")
 
 
@@ -107,7 +107,14 @@ def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
 
     The k-th image of a class of n, in random order, stands at (k − 1/2) / n of the way. The random order comes from
     the raw output of PCG64, which NumPy promises to keep, on every platform and in every version.
+
+    Raises:
+        TypeError, ValueError: y is no array of labels from 0, or seed no whole number of at least 0.
     """
+    seed = whole("seed", seed, least=0)
+    labels = kind("y", y, np.ndarray, "an array of labels")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or labels.min() < 0:
+        raise ValueError(f"y must hold N whole numbers from 0, with N at least 1; got {shown(y)}.")
     shuffled = np.random.PCG64(seed).random_raw(len(y)).argsort(kind="stable")
     labels = y[shuffled]
     counts = np.bincount(labels)

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 
 from . import _watch
-from ._arguments import kind, whole
+from ._arguments import function, kind, whole
 from ._watch import Watch
 from .checkpoint import Checkpoint
 from .history import Diverged, Epoch, History, Score
@@ -34,9 +34,7 @@ class _Sums:
 
     def score(self):
         if not self.sizes:
-            raise ValueError(
-                "There is not one batch in `batches`: is the split empty, or drop_last set on a small one?"
-            )
+            raise ValueError(_watch.NO_BATCH.format("batches"))
         losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
         loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
         return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
@@ -72,7 +70,11 @@ def train_epoch(
 
     Source: H. Robbins and S. Monro, A stochastic approximation method, 1951; the loop is the one of lesson 6.
     """
-    _watch.check(model, batches, loss_fn, optimizer)
+    _watch.check(model, batches)
+    _watch.check_loss_fn(loss_fn)
+    _watch.check_optimizer(optimizer, model)
+    if after_step is not None:
+        function("after_step", after_step, "a function without arguments, such as scheduler.step")
     model.train()
     sums = _Sums()
     with Watch(model, batches, loss_fn, optimizer) as watch:
@@ -88,7 +90,7 @@ def train_epoch(
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)
                 scaler.update()
-            if after_step:
+            if after_step is not None:
                 after_step()
             sums.add(loss, logits, y)
     return sums.score()
@@ -103,7 +105,8 @@ def evaluate(
     Arguments and errors as in `train_epoch`; but a loss that is not finite is returned. `mixed_precision` is that of
     `fit`.
     """
-    _watch.check(model, batches, loss_fn)
+    _watch.check(model, batches)
+    _watch.check_loss_fn(loss_fn)
     sums = _Sums()
     with _evaluation_mode(model), Watch(model, batches, loss_fn) as watch:
         for x, y in watch:
@@ -125,7 +128,7 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
     with _evaluation_mode(model), Watch(model, batches) as watch:
         logits = [model(x) for x, _ in watch]
     if not logits:
-        raise ValueError("There is not one batch in `batches`: is the split empty?")
+        raise ValueError(_watch.NO_BATCH.format("batches"))
     return torch.cat(logits)
 
 
@@ -186,8 +189,10 @@ def fit(
     epochs = whole("epochs", epochs, least=1)
     kind("mixed_precision", mixed_precision, bool, "True or False")
     for name, batches in (("train_batches", train_batches), ("valid_batches", valid_batches)):
-        _watch.check(model, batches, loss_fn, optimizer, name=name)
+        _watch.check(model, batches, name)
         _watch.check_again_and_again(name, batches)
+    _watch.check_loss_fn(loss_fn)
+    _watch.check_optimizer(optimizer, model)
     _watch.check_scheduler(scheduler, scheduler_step, optimizer)
     callbacks = _watch.check_callbacks(callbacks)
     others = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]

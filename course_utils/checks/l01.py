@@ -23,7 +23,7 @@ def shapes(answer):
     if mine[1] != expected[1]:
         return wrong(f"you say that the weight is {mine[1]}", hint="It joins 20 inputs to 7 outputs, for any batch.")
     if mine[2] != expected[2]:
-        return wrong(f"you say that the bias is {mine[2]}", hint="One number for each output, in a single axis: (7,).")
+        return wrong(f"you say that the bias is {mine[2]}", hint="One number for each output, in a single axis.")
     return right("The 64 stands in the answer only: a layer does not know how many inputs will come.")
 
 
@@ -39,7 +39,7 @@ def two_paths(answer):
     if mine in (2 * e * 5, 2 * e * 4):
         return wrong(f"you say {mine:g}", hint="That is one path. Add the other: over 5w, and over w².")
     if mine == 2 * e * (5 + 2):
-        return wrong(f"you say {mine:g}", hint="w² changes by 2w for each unit of w, and w is 2.")
+        return wrong(f"you say {mine:g}", hint="w² changes 2w times as fast as w, and w is 2.")
     if mine == -expected:
         return wrong(f"you say {mine:g}", hint="The error is 10 + 4 − 11: what is its sign?")
     if mine != expected:
@@ -52,6 +52,8 @@ def names(answer):
     """a list of strings."""
     layers = [("first", nn.Linear(4, 3)), ("act", nn.ReLU()), ("last", nn.Linear(3, 2, bias=False))]
     expected = [name for name, layer in layers for name in [f"{name}.{key}" for key in layer.state_dict()]]
+    if isinstance(answer, str | set):
+        return wrong(f"you say {answer!r}", hint="Give a list, with each name as a string of its own.")
     mine = list(answer)
     if any(str(name)[:1].isdigit() for name in mine):
         return wrong(f"you say {mine}", hint="Sequential numbers its layers only when they have no names.")
@@ -122,17 +124,24 @@ def learn(answer):
     if any(isinstance(value, torch.Tensor) for value in mine):
         return wrong("it returns tensors", hint="w.item() is the plain number, without its record.")
 
-    def is_like(**mistake):
-        return all(abs(a - b) < 1e-5 for a, b in zip(mine, _line(*setting, **mistake), strict=True))
+    def is_like(*, steps=7, swap=False, **mistake):
+        expected = _line(*setting[:3], steps, **mistake)
+        return all(abs(a - b) < 1e-5 for a, b in zip(mine[::-1] if swap else mine, expected, strict=True))
 
+    if is_like(swap=True):
+        return wrong("the two stand the other way round", hint="Return (w, b).")
+    if is_like(steps=1):
+        return wrong("your loop ends after one step", hint="Does `return` stand in the loop?")
+    if is_like(steps=6) or is_like(steps=8):
+        return wrong("asked for 7 steps, you take one too few or too many", hint="Use range(steps).")
     if is_like(clear=False):
         return wrong("your steps are those of gradients that add up", hint="Clear them before each backward().")
     if is_like(mean=False):
         return wrong("your steps are those of a sum", hint="The loss is the mean of the squares.")
     if is_like(sign=-1):
         return wrong("your loss grows", hint="Step against the slope: subtract.")
-    if mine[0] == mine[1] == 0:
-        return wrong("w and b are still 0", hint="Does the step change w and b themselves?")
+    if 0 in mine:
+        return wrong(f"your w is {mine[0]:g}, your b {mine[1]:g}", hint="Does the step change both w and b themselves?")
     if not is_like():
         w, b = _line(*setting)
         return wrong(
@@ -166,6 +175,7 @@ def piecewise(answer):
     mine = answer(w, read, 10, 4)
     if not isinstance(mine, torch.Tensor) or mine.shape != (3,):
         return wrong(f"it returns {mine!r}", hint="Return w.grad, as long as w.")
+    mine = mine.double()
     pieces = _pieces(x, y, 4)
     slopes = [slope(*piece) for piece in pieces]
     total, means = sum(slopes), [s / len(rows) for s, (rows, _) in zip(slopes, pieces, strict=True)]
@@ -175,30 +185,31 @@ def piecewise(answer):
         return wrong("your gradient is too large by 100 in each place", hint="An old one stood there: clear it first.")
     if torch.allclose(mine, total):
         return wrong("your gradient is that of the sum", hint="Divide by count, once, to make it that of the mean.")
-    if torch.allclose(mine, sum(means) / len(means)):
-        return wrong("a mean of the pieces' means", hint="The last piece has 2 rows and must weigh half of a full one.")
+    if torch.allclose(mine, sum(means) / len(means)) or torch.allclose(mine, sum(means) * 4 / 10):
+        return wrong("each piece weighs the same", hint="The last piece has 2 rows and must weigh half of a full one.")
     if torch.allclose(mine, sum(means)):
-        return wrong("the pieces' means, added", hint="Add the pieces' sums, each divided by count.")
+        return wrong("the pieces' means, added", hint="In the mean, each row counts a tenth, whatever its piece.")
     if any(torch.allclose(mine, part) for part in (slopes[-1] / 10, means[-1], slopes[-1])):
         return wrong("only the last piece is left", hint="Clear once, before the first piece.")
     if torch.allclose(mine, sum(slopes[:-1]) / 10):
         return wrong("the last rows are missing", hint="10 rows in pieces of 4: the last piece is shorter.")
     return wrong(
         f"the largest difference is {(mine - total / 10).abs().max():.2g}",
-        hint="For each piece: the sum of its squares, divided by count, backward().",
+        hint="Write the mean over all rows as a sum, with one share for each piece.",
     )
 
 
 @checker("1.7")
 def by_pencil(answer):
-    """a function of (x, y, w1, w2) that returns two gradients, for w1 and for w2."""
+    """a function of (x, y, w1, w2) that returns two gradients, for w1 and for w2, without autograd."""
     torch.manual_seed(0)
     shapes = [(6, 5), (6, 2), (5, 4), (4, 2)]
     x, y, w1, w2 = (torch.randn(shape, dtype=torch.float64) for shape in shapes)
     leaves = [w1.clone().requires_grad_(), w2.clone().requires_grad_()]
     ((x @ leaves[0]).clamp(min=0) @ leaves[1] - y).pow(2).sum().backward()
     expected = [leaf.grad for leaf in leaves]
-    mine = answer(x, y, w1, w2)
+    with torch.inference_mode():  # autograd is off, and enable_grad() does not bring it back
+        mine = answer(x, y, w1, w2)
     if not isinstance(mine, tuple | list) or len(mine) != 2:
         return wrong(f"it returns {type(mine).__name__}", hint="Return two gradients: (for_w1, for_w2).")
     found = [tuple(getattr(gradient, "shape", ())) for gradient in mine]
@@ -206,13 +217,14 @@ def by_pencil(answer):
         return wrong("the two stand the other way round", hint="Return (for_w1, for_w2).")
     if found != [(5, 4), (4, 2)]:
         return wrong(f"with w1 5×4 and w2 4×2, yours are {found}", hint="A gradient has the shape of its weight.")
+    mine = [gradient.double() for gradient in mine]
     if all(torch.allclose(2 * a, b) for a, b in zip(mine, expected, strict=True)):
         return wrong("both are half of what they should be", hint="The slope of a square is twice the error.")
     if not torch.allclose(mine[1], expected[1]):
         error = 2 * ((x @ w1).clamp(min=0) @ w2 - y)
         if torch.allclose(mine[1], (x @ w1).T @ error):
             return wrong("w2's gradient was made before ReLU", hint="w2 meets the numbers that ReLU lets through.")
-        return wrong("w2's gradient differs from autograd's", hint="hidden.T @ g, where g is twice the error.")
+        return wrong("w2's gradient differs from autograd's", hint="First rule, for hidden @ w2: which g does it get?")
     g = 2 * ((x @ w1).clamp(min=0) @ w2 - y) @ w2.T
     if torch.allclose(mine[0], x.T @ g):
         return wrong("w2's gradient is right, w1's has forgotten ReLU", hint="Where x @ w1 was negative, pass 0.")
@@ -221,5 +233,5 @@ def by_pencil(answer):
     if torch.allclose(mine[0], x.T @ (g * (g > 0))):
         return wrong("w1's gradient was cut by its own sign", hint="What counts is where ReLU's input was positive.")
     if not torch.allclose(mine[0], expected[0]):
-        return wrong("w2's gradient is right, w1's is not", hint="g @ w2.T, then ReLU's slope, then x.T @ that.")
+        return wrong("w2's gradient is right, w1's is not", hint="Go back through @ w2, through ReLU, through x @.")
     return right("This is backpropagation, whole: from the loss to the first layer, one rule at a time.")

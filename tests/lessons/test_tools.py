@@ -1,5 +1,8 @@
 """The scripts behind `make`, piece by piece."""
 
+import math
+import sys
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -123,20 +126,30 @@ def test_outputs_are_stripped():
 
 def test_ways_take_turns_and_the_first_round_does_not_count():
     order = []
-    rates = bench.take_turns({"a": 1, "b": 2}, lambda way: order.append(way) or len(order), rounds=3)
-    assert order == [1, 2] * 4 and rates == {"a": [3, 5, 7], "b": [4, 6, 8]}
+    values = bench.take_turns({"a": 1, "b": 2}, lambda way: order.append(way) or len(order), rounds=3)
+    assert order == [1, 2, 2, 1, 1, 2, 2, 1] and values == {"a": [4, 5, 8], "b": [3, 6, 7]}
 
 
-def test_ratios_are_taken_round_by_round():
-    lines = bench.table({"usual": [10, 1000, 20], "ours": [1000, 5000, 80]}, "images per second").splitlines()
-    assert [line.split() for line in lines[2:]] == [
-        ["usual", "20", "10", "1,000", "1.0", "1.0", "1.0"], ["ours", "1,000", "80", "5,000", "5.0", "4.0", "100.0"],
-    ]
+def test_ratios_are_taken_round_by_round_and_shown_with_their_interval():
+    ratios = bench.ratios({"ours": [10, 30, 20], "usual": [5, 10, 20]}, "ours", ["usual"])
+    assert ratios == {"usual": [2, 3, 1]}
+    assert bench.table("T", ratios).splitlines()[1].split() == ["usual", "2.00", "1.00", "to", "3.00", "1.00", "3.00"]
 
 
-def test_the_bench_of_augmentation_runs(capsys):
-    bench.augmentation(rounds=1, seconds=0.01, workers=0)
-    title, _, _, *rows = capsys.readouterr().out.splitlines()[-8:]
-    assert "Augmentation of cifar10 (sample): batches of 256, 1 rounds" in title
-    assert [row.split(",")[0] for row in rows] == ["PIL", "the same", "ours", "ours", "ours"]
-    assert all(float(number.replace(",", "")) > 0 for row in rows for number in row.split()[-6:])
+@pytest.mark.parametrize("n", [6, 10, 12, 20])
+def test_the_interval_holds_the_median_in_at_least_95_of_100_runs(n):
+    low, high = bench.median_interval(list(range(n)))
+    assert low + high == n - 1  # as many left out on either side
+    left_out = sum(math.comb(n, k) for k in range(low + 1)) * 2 / 2**n
+    next_one = sum(math.comb(n, k) for k in range(low + 2)) * 2 / 2**n
+    assert left_out <= 0.05 < next_one
+
+
+def test_the_bench_runs(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "IMAGES", 128)
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--rounds", "6"])
+    monkeypatch.setattr(bench.augmentation, "__defaults__", (0.01, 0))
+    bench.main()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ") and " to " in line]
+    assert len(rows) == 2 + 4 + 5 + 4
+    assert all(float(row[-2]) <= float(row[-5]) <= float(row[-1]) for row in rows)  # least, median, largest

@@ -173,7 +173,7 @@ def test_a_third_of_a_turn_makes_red_green_and_green_blue():
     red, green, blue = torch.eye(3).view(3, 1, 3, 1, 1)
     assert close(augment.adjust_hue(red, 1 / 3), green) and close(augment.adjust_hue(green, 1 / 3), blue)
     assert close(augment.adjust_hue(red, -1 / 3), blue)
-    with pytest.raises(ValueError, match=r"Hue needs images of three channels, N×3×H×W; got shape \(2, 1, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"x must have three channels, N×3×H×W; got shape \(2, 1, 4, 4\)"):
         augment.adjust_hue(torch.rand(2, 1, 4, 4), 0.1)
 
 
@@ -421,7 +421,7 @@ X = pictures(3)
     (lambda: Augment()(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
     (lambda: Augment()(X.byte()), TypeError, "x must be a tensor of floating-point numbers; got torch.uint8"),
     (lambda: Augment()(X.tolist()), TypeError, "x must be a tensor, N×C×H×W; got list"),
-    (lambda: Augment(hue=0.1)(X[:, :1]), ValueError, r"Hue needs images of three channels.*got shape \(3, 1, 12, 9\)"),
+    (lambda: Augment(hue=0.1)(X[:, :1]), ValueError, r"x must have three channels.*got shape \(3, 1, 12, 9\)"),
     (lambda: Augment()(X, generator=0), TypeError, "generator must be a torch.Generator; got int 0"),
     (lambda: Augment().draw(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
     (lambda: augment.rotate(X.long(), 3), TypeError, "x must be a tensor of floating-point numbers; got torch.int64"),

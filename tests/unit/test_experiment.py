@@ -5,7 +5,11 @@ import runpy
 from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
 
+from course_utils import batches, evaluate, load
+from course_utils.data import ImageData, Images
 from course_utils.experiment import Record
 from course_utils.runtime import PACKAGE, recorded
 
@@ -37,6 +41,8 @@ def test_runs_of_another_configuration_or_data_are_never_mixed_in(tmp_path):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_the_script_still_is_what_was_recorded(script):
     config = runpy.run_path(str(script))["CONFIG"]
+    if not (PACKAGE / "results" / f"{script.stem}.json").exists():
+        pytest.skip(f"not run yet: python experiments/{script.name}")
     result = recorded(script.stem)
     assert result["config"] == json.loads(json.dumps(config))
     assert "sample" not in result["data"]
@@ -75,3 +81,54 @@ def test_a_short_plateau_runs_and_resumes(tmp_path):
     ]
     script["main"](config, tmp_path)  # nothing is left to do
     assert (tmp_path / "lenet_plateau.json").read_text() == first
+
+
+SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
+    "wide_mnist": ({"epochs": 1, "batch_size": 500}, 1),
+    "fashion_loops": (
+        {
+            "published": {"lr": 0.001, "batch_size": 256, "epochs": 1},
+            "ours": {"max_lr": 0.003, "batch_size": 256, "epochs": 1},
+            "timed_images": 64,
+            "timed_rounds": 1,
+        },
+        3,
+    ),
+    "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
+    "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
+    "remedies": ({"width": 2, "images": 64, "epochs": 1, "left_on_times": 2, "seeds": [0]}, 4),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_run_is_recorded_and_not_repeated(name, tmp_path, monkeypatch):
+    changes, count = SHORT[name]
+    monkeypatch.setattr("course_utils.load", lambda *args, **options: small(load(*args, **options)))
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    if "remedies" in script["CONFIG"]:
+        changes = changes | {"remedies": script["CONFIG"]["remedies"] | {"10,000 images": {"images": 128}}}
+    config = script["CONFIG"] | changes
+    script["main"](config, tmp_path)
+    first = (tmp_path / f"{name}.json").read_text()
+    runs = json.loads(first)["runs"]
+    assert len(runs) == count and all(run["seconds"] for run in runs)
+    script["main"](config, tmp_path)  # nothing is left to do
+    assert (tmp_path / f"{name}.json").read_text() == first
+
+
+def small(data):
+    """A data set of a few hundred images, for a network of 25.8 million parameters in a test."""
+    splits = (data.train.take(256), data.valid.take(64), data.test.take(64))
+    return ImageData(*splits, data.classes, data.source, data.name)
+
+
+def test_dropout_left_on_costs_accuracy_of_a_network_that_needs_its_numbers():
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "remedies.py"))
+    x = torch.randint(1, 256, (100, 1, 4, 4), dtype=torch.uint8)
+    images = batches(Images(x, torch.ones(100, dtype=torch.int64), [0.0], [1.0]), 50)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Dropout(0.5))
+    with torch.no_grad():
+        model[1].weight.zero_()
+        model[1].bias.copy_(torch.tensor([0.0, 1.0]))  # the second class, unless its answer is dropped
+    assert evaluate(model, images).accuracy == 1
+    assert 0.3 < script["left_on"](model, images) < 0.7

@@ -253,9 +253,13 @@ def test_a_wrong_label_of_a_later_batch_is_explained(digits):
 
 
 def test_what_is_no_pair_is_explained(digits):
-    for pairs in (X, [X], [(X, Y, Y)], [(X, 3)], "digits"):
+    for pairs in ([X], [(X, Y, Y)], [(X, 3)]):
         for call in (fitted, predict):
             with pytest.raises(TypeError, match=r"Each batch must be a pair of tensors \(x, y\)"):
+                call(small(), pairs)
+    for pairs in (X, "digits", {"x": X}):
+        for call in (fitted, predict):
+            with pytest.raises(TypeError, match="must be batches to loop over"):
                 call(small(), pairs)
 
 
@@ -415,5 +419,5 @@ def test_mixed_precision_trains_on_cuda(digits):
 def test_an_empty_loader_is_named(model):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for call in (lambda: train_epoch(model, [], optimizer), lambda: evaluate(model, []), lambda: predict(model, [])):
-        with pytest.raises(ValueError, match="not one batch"):
+        with pytest.raises(ValueError, match="at least one batch"):
             call()

@@ -1,0 +1,69 @@
+"""What do more images bring? A narrow and a wide network learn 500 to 32,000 images of FashionMNIST, in equal steps.
+
+    python experiments/learning_curve.py
+
+Takes about 5 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+"""
+
+import argparse
+import time
+from itertools import islice
+
+import torch
+
+from course_utils import batches, device, evaluate, load, train_epoch
+from course_utils.experiment import Record
+from course_utils.networks import two_convolutions
+
+CONFIG = {
+    "widths": [1, 16],
+    "sizes": [500, 2_000, 8_000, 32_000],
+    "steps": 800,
+    "batch_size": 64,
+    "lr": 0.003,
+    "seeds": [0, 1, 2],
+}
+
+
+def endless(batches):
+    """One epoch after the other."""
+    while True:
+        yield from batches
+
+
+def run(data, width, size, seed, config):
+    """Train one network for a number of steps; return its scores on the images it saw and on the validation split."""
+    torch.manual_seed(seed)
+    model = two_convolutions(width).to(device())
+    images = data.train.take(size, seed=seed)
+    train = batches(images, config["batch_size"], shuffle=True, device=device())
+    optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
+    start = time.perf_counter()
+    train_epoch(model, islice(endless(train), config["steps"]), optimizer)
+    seconds = time.perf_counter() - start
+    seen, valid = (evaluate(model, batches(split, 1_000, device=device())) for split in (images, data.valid))
+    return {
+        "width": width,
+        "size": size,
+        "seed": seed,
+        "seconds": seconds,
+        "train": seen._asdict(),
+        "valid": valid._asdict(),
+    }
+
+
+def main(config=CONFIG, folder=None):
+    record = Record("learning_curve", config, folder)
+    data = load("fashion_mnist")
+    for seed in config["seeds"]:
+        for width in config["widths"]:
+            for size in config["sizes"]:
+                if not record.has(width=width, size=size, seed=seed):
+                    record.add(run(data, width, size, seed, config), data)
+                    score = record.content["runs"][-1]["valid"]["accuracy"]
+                    print(f"width {width}, {size:,} images, seed {seed}: {score:.2%}", flush=True)
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    main()
