@@ -12,12 +12,19 @@ def _near(a, b, within=1e-4):
     return abs(float(a) - float(b)) <= within
 
 
+def _listed(answer):
+    """A tensor or an array as a list; anything else as it is."""
+    return answer.tolist() if hasattr(answer, "tolist") else answer
+
+
 @checker("9.1")
 def middle(answer):
     """three numbers, (precision, recall, F1)."""
-    answer = answer.tolist() if isinstance(answer, torch.Tensor) else answer
+    answer = _listed(answer)
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return wrong(f"your answer is {answer!r}", hint="Give three numbers: (precision, recall, F1).")
+    if max(answer) > 1:
+        return wrong(f"{max(answer):g} is more than 1", hint="Give shares, from 0 to 1.")
     precision, recall, f1 = answer
     if _near(precision, 4 / 5, 6e-4) and _near(recall, 4 / 12, 6e-4):
         return wrong("precision and recall are swapped", hint="Precision reads the column of answers, recall the row.")
@@ -38,9 +45,10 @@ def middle(answer):
 @checker("9.2")
 def four(answer):
     """three numbers: where the interval begins for 4 of 4 and for 29 of 34, and how many images are needed."""
+    answer = _listed(answer)
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return wrong(f"your answer is {answer!r}", hint="Give three numbers: two lower ends and a number of images.")
-    if any(isinstance(end, tuple) for end in answer):
+    if any(isinstance(end, tuple | list) for end in answer):
         return wrong("you give whole intervals", hint="Asked is where they begin: wilson_interval(4, 4)[0].")
     for mine, correct, total in ((answer[0], 4, 4), (answer[1], 29, 34)):
         low, high = wilson_interval(correct, total)
@@ -57,9 +65,9 @@ def four(answer):
             hint="Try wilson_interval(n, n) for growing n.",
         )
     if answer[2] != enough:
-        n = int(answer[2])
+        n = max(int(answer[2]), 1)
         return wrong(
-            f"with {answer[2]} of {answer[2]} it begins at {wilson_interval(max(n, 1), max(n, 1))[0]:.2%}",
+            f"with {n} of {n} it begins at {wilson_interval(n, n)[0]:.2%}",
             hint="The smallest n for which wilson_interval(n, n)[0] is at least 0.95.",
         )
     return right("Four right of four fit a network that errs on half of all images. The 78.6 % fit 29 of 34 as well.")
@@ -76,7 +84,10 @@ def _f1(counts):
 @checker("9.3")
 def macro_f1(answer):
     """a function of a matrix of counts that returns one number."""
-    mine, expected = float(answer(_UNEVEN)), _f1(_UNEVEN).mean().item()
+    mine = torch.as_tensor(answer(_UNEVEN.clone()))
+    if mine.shape == (3,):
+        return wrong("you return one number for each class", hint="Macro F1 is their mean.")
+    mine, expected = mine.item(), _f1(_UNEVEN).mean().item()
     precision, recall = _UNEVEN.diag() / _UNEVEN.sum(0), _UNEVEN.diag() / _UNEVEN.sum(1)
     case = f"for {_UNEVEN.tolist()} you get {mine:.4f}"
     if _near(mine, _UNEVEN.trace() / _UNEVEN.sum()):
@@ -90,7 +101,7 @@ def macro_f1(answer):
         return wrong(f"{case}, the mean of one of the two only", hint="F1 is made of precision and recall.")
     if not _near(mine, expected):
         return wrong(case, hint="For each class 2PR / (P + R), then the mean over the classes.")
-    mine = float(answer(_NEVER))
+    mine = float(answer(_NEVER.clone()))
     if mine != mine:
         return wrong(
             "a class that was never answered makes it NaN",
@@ -118,7 +129,7 @@ def _loader(pairs, sizes):
 
 @checker("9.4")
 def per_class_accuracy(answer):
-    """a function of (model, loader, classes) that returns a tensor of numbers."""
+    """a function of (model, loader, classes) that returns one number a class. A batch may lack a class: minlength."""
     loader = _loader([(0, 0), (0, 1), (1, 1), (2, 2), (3, 0), (0, 0), (1, 1), (2, 1), (1, 0)], [5, 4])
     expected = torch.tensor([2 / 3, 2 / 3, 1 / 2, 0])
     mine = torch.as_tensor(answer(_Reader().train(), loader, 4), dtype=torch.float32).cpu()
@@ -127,6 +138,8 @@ def per_class_accuracy(answer):
             f"for four classes you return shape {tuple(mine.shape)}",
             hint="One number for each class: bincount needs minlength, as the last class may be missing in a batch.",
         )
+    if torch.allclose(mine, torch.tensor([1 / 2, 1, 1, 0])):
+        return wrong("you count the first batch only", hint="`return` belongs behind the loop, not inside it.")
     if torch.allclose(mine, torch.tensor([1, 1 / 2, 0, torch.nan]), equal_nan=True):
         return wrong("you count the last batch only", hint="What is added up must be added inside the loop.")
     if torch.allclose(mine, torch.tensor([1 / 2, 1 / 2, 1, torch.nan]), equal_nan=True):
@@ -150,8 +163,8 @@ def per_class_accuracy(answer):
 @checker("9.5")
 def shares(answer):
     """a function of a matrix of counts that returns a pair of matrices."""
-    mine = answer(_UNEVEN)
-    if not isinstance(mine, tuple | list) or len(mine) != 2:
+    mine = answer(_UNEVEN.clone())
+    if not isinstance(mine, tuple | list | torch.Tensor) or len(mine) != 2:
         return wrong("you do not return two matrices", hint="return recall_matrix, precision_matrix")
     recall, precision = (torch.as_tensor(part, dtype=torch.float32) for part in mine)
     rows, columns = _UNEVEN.sum(1, keepdim=True), _UNEVEN.sum(0, keepdim=True)
@@ -211,22 +224,22 @@ def probabilities_of(answer):
     if not equals(expected):
         again = torch.as_tensor(answer(model.train(), pictures, images)).detach().float()
         if not torch.equal(mine, again):
-            return wrong("asked twice, it answers twice", hint="Which call switches dropout off?")
+            return wrong("asked twice, it gives two answers", hint="Which call switches dropout off?")
         return wrong("the probabilities are not the model's", hint="(pixel / 255 − mean) / std, model, softmax(1).")
     return right("What prepares images for training should prepare them for every figure too: one function, one place.")
 
 
 @checker("9.7")
 def coverage(answer):
-    """a function of (confidence, correct, target) that returns a share."""
-    confidence = torch.tensor([0.60, 0.99, 0.70, 0.95, 0.90, 0.80, 0.55, 0.50])
-    correct = torch.tensor([True, True, True, False, True, True, False, False])
-    # The surest first: right, wrong, then four right, then two wrong.
-    for target, expected in ((0.8, 6 / 8), (0.6, 1.0), (0.9, 1 / 8)):
+    """a function of (confidence, correct, target) that returns a share, 0 if no share reaches the target."""
+    confidence = torch.tensor([0.95, 0.60, 0.99, 0.50, 0.90, 0.80, 0.55, 0.70])
+    correct = torch.tensor([False, True, True, False, True, True, False, True])
+    # The surest first: right, wrong, then four right, then two wrong; all eight are right in exactly 0.625.
+    for target, expected in ((0.8, 6 / 8), (0.625, 1.0), (0.9, 1 / 8)):
         mine = float(answer(confidence, correct, target))
         if _near(mine, expected, 1e-6):
             continue
-        case = f"with a target of {target:.0%} you keep {mine:g}"
+        case = f"with a target of {target:g} you keep {mine:g}"
         if _near(mine, 8 * expected, 1e-6):
             return wrong(case, hint="A share: divide by the number of images.")
         if _near(mine, (confidence >= target).float().mean(), 1e-6):
@@ -234,6 +247,10 @@ def coverage(answer):
         if target == 0.8 and _near(mine, 1 / 8, 1e-6):
             hint = "The accuracy can fall below the target and come back: do not stop at the first failure."
             return wrong(case, hint=hint)
+        if target == 0.8 and _near(mine, 3 / 8, 1e-6):
+            return wrong(case, hint="Not at how many lengths the accuracy reaches it: the largest such length.")
+        if target == 0.625 and _near(mine, 7 / 8, 1e-6):
+            return wrong(case, hint="At least: an accuracy of exactly the target is enough.")
         return wrong(case, hint="Sort by confidence, the surest first; cumsum counts the right ones so far.")
     if not _near(answer(confidence, torch.zeros(8, dtype=torch.bool), 0.5), 0, 1e-6):
         return wrong("where nothing is right you keep some", hint="Give 0 if no share reaches the target.")

@@ -1,7 +1,9 @@
 """Every exercise of lesson 9: its solution is right, a stub is unattempted, typical mistakes get the hint they need."""
 
+import numpy as np
 import torch
 
+from course_utils.exercises import check
 from tests.exercises.checkers import Checkers
 
 
@@ -72,6 +74,28 @@ def coverage(confidence, correct, target, *, descending=True, first_failure=Fals
     return (kept * reached).max().item() / (1 if count else len(correct))
 
 
+def above(confidence, correct, target):
+    return coverage(confidence, correct, target + 1e-6)
+
+
+def lengths(confidence, correct, target):
+    kept = torch.arange(1, len(correct) + 1)
+    return (correct[confidence.argsort(descending=True)].cumsum(0) / kept >= target).double().mean()
+
+
+def in_place(counts):
+    return counts.fill_(0).sum()
+
+
+def first_batch(model, loader, classes):
+    return per_class(model, loader[:1], classes)
+
+
+def short_bincount(model, loader, classes):
+    model.eval()
+    return sum(y[model(x).argmax(1) == y].bincount() for x, y in loader) / sum(y.bincount() for _, y in loader)
+
+
 def at_least_one(*args):
     return max(coverage(*args), 1 / len(args[1]))
 
@@ -94,7 +118,11 @@ WRONG = [
     ("9.1", 0.471, "three numbers"),
     ("9.1", (0.33, 0.8, 0.47), "three places"),
     ("9.1", torch.tensor([0.8, 1 / 3, 0.471]), "Precision reads the column"),
+    ("9.1", (33.3, 80, 47.1), "from 0 to 1"),
+    ("9.1", np.array([1 / 3, 0.8, 0.567]), "harmonic mean"),
     ("9.2", (1.0, 0.699, 73), "gives both ends"),
+    ("9.2", torch.tensor([0.51, 0.699, 72]), "at least 0.95"),
+    ("9.2", [[0.51, 1.0], [0.70, 0.94], 73], "where they begin"),
     ("9.2", (0.51, 0.853, 73), "gives both ends"),
     ("9.2", (0.51, 0.936, 73), "where it begins"),
     ("9.2", (0.40, 0.699, 73), "wilson_interval(4, 4)"),
@@ -110,6 +138,9 @@ WRONG = [
     ("9.3", lambda counts: macro_f1(counts) / 2, "2PR / (P + R), then"),
     ("9.3", macro_f1_of_ratios, "Multiply"),
     ("9.3", lambda counts: macro_f1_of_ratios(counts, empty="left out"), "F1 of 0"),
+    ("9.3", lambda c: 2 * c.diag() / (c.sum(0) + c.sum(1)), "their mean"),
+    ("9.4", first_batch, "behind the loop"),
+    ("9.4", short_bincount, "minlength"),
     ("9.4", lambda *args: per_class(*args, last=True), "inside the loop"),
     ("9.4", lambda *args: per_class(*args, evaluate=False), "switches dropout"),
     ("9.4", mean_of_batches, "add counts"),
@@ -140,9 +171,21 @@ WRONG = [
     ("9.7", lambda *args: coverage(*args, count=True), "divide by the number"),
     ("9.7", lambda *args: coverage(*args, descending=False), "surest first"),
     ("9.7", lambda confidence, correct, target: (confidence >= target).float().mean(), "need not mean"),
+    ("9.7", above, "exactly the target"),
+    ("9.7", lengths, "the largest such length"),
     ("9.7", at_least_one, "Give 0"),
 ]
 
 
 class TestLesson09(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
+
+
+def test_two_stacked_matrices_are_a_pair():
+    assert check("9.5", lambda counts: torch.stack(RIGHT["9.5"](counts)))
+
+
+def test_an_answer_that_overwrites_its_counts_spoils_no_later_one():
+    for exercise in ("9.3", "9.5"):
+        assert not check(exercise, in_place)
+        assert check(exercise, RIGHT[exercise])
