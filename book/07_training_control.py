@@ -183,7 +183,8 @@ plots.curves(range(1, EPOCHS + 1), losses, xlabel="epoch", ylabel="validation lo
 
 # %% [markdown]
 # Exponential falls too early: most of its steps are tiny. One-cycle is behind while its rate is still high, and makes
-# up for it when the rate falls. Now look at the differences. Is one of them *the best*? By which epoch would you judge?
+# up for it when the rate falls. Now look at the differences. Is one of them *the best*? By which epoch would you
+# judge?
 
 # %%
 for name, run in runs.items():
@@ -232,7 +233,8 @@ claim("Each rate in the history differs from 0.7 to the power of the steps by {v
 # ## When is it done?
 #
 # 2,000 images are few. LeNet can learn them by heart. We let it run for 25 epochs, and score it after each a second
-# time, on only 200 of the validation images. A *callback* does that: an object whose `on_epoch_end` is called by `fit`.
+# time, on only 200 of the validation images. A *callback* does that: an object whose `on_epoch_end` is called by
+# `fit`.
 
 # %%
 class ScoreOn:
@@ -264,7 +266,8 @@ plots.history(long, title="The loss turns; the accuracy does not")
 
 # %% [markdown]
 # The loss punishes a sure error more and more. A network that learns its images by heart grows surer of everything,
-# its errors included: the loss rises while the number of errors stays. So "overfitting began" depends on what you watch.
+# its errors included: the loss rises while the number of errors stays. So "overfitting began" depends on what you
+# watch.
 #
 # *Early stopping* is a rule: stop when nothing has become better for some epochs, its *patience*. By hand:
 
@@ -314,8 +317,8 @@ for name, sign in (("valid_accuracy", 1), ("valid_loss", -1)):
           f" {tutorial['valid_accuracy'][best - 1]:.2%}")
 
 # %% [markdown]
-# And with three seeds, all 70 epochs, and one look at the test split for each rule? (The tutorial printed 95.44 % after
-# ten epochs and 98.78 % after the long run.)
+# And with three seeds, all 70 epochs, and one look at the test split for each rule? (The tutorial printed 95.44 %
+# after ten epochs and 98.78 % after the long run.)
 
 # %%
 for run in recorded_runs("lenet_long"):
@@ -398,8 +401,8 @@ torch.save(Surprise(), folder / "surprise.pt")
 torch.load(folder / "surprise.pt", weights_only=False)
 
 # %% [markdown]
-# It could have deleted your files. Keep `weights_only=True`, the default, and state dicts. (A whole model also breaks as
-# soon as its class is renamed or moved.)
+# It could have deleted your files. Keep `weights_only=True`, the default, and state dicts. (A whole model also breaks
+# as soon as its class is renamed or moved.)
 #
 # ### Find the bug: the best checkpoint that was never trained
 #
@@ -440,14 +443,14 @@ print(f"trained {searched:.1%}, restored {score:.1%}")
 claim.data("The best checkpoint reads {value:.0%} of the digits.", score, data=mnist, at_most=0.35)
 
 # %% [markdown]
-# "All keys matched": of course, an untrained LeNet has the same keys. `model` inside the class is no argument, so Python
-# takes the *global* one. Every file of that search held the same untrained network. Pass the model in, and score what
-# you have loaded: exercise 7.4.
+# "All keys matched": of course, an untrained LeNet has the same keys. `model` inside the class is no argument, so
+# Python takes the *global* one. Every file of that search held the same untrained network. Pass the model in, and
+# score what you have loaded: exercise 7.4.
 #
 # ## Resume, to the last bit
 #
-# A training of four epochs, on a cosine made for six, is cut off after two. What must the file hold, so that the rest ends as if nothing had
-# happened?
+# A training of four epochs, on a cosine made for six, is cut off after two. What must the file hold, so that the rest
+# ends as if nothing had happened?
 
 # %%
 def new_training():
@@ -504,8 +507,8 @@ claim("Published code begins at the saved epoch, not after it: a weight is off b
       (resumed(first=2) - uninterrupted).abs().max(), at_least=1e-4)
 
 # %% [markdown]
-# None can. `Checkpoint` keeps all four, Python's and NumPy's generators as well, and writes beside the old file before it
-# replaces it. We cut the power in epoch 3:
+# None can. `Checkpoint` keeps all four, Python's and NumPy's generators as well, and writes beside the old file before
+# it replaces it. We cut the power in epoch 3:
 
 # %%
 class PowerCut:
@@ -553,8 +556,8 @@ claim("With its default criterion, our logits give it a loss that is not a numbe
 # That default, `NLLLoss`, takes the logarithm of what the network answers: skorch expects probabilities there. So
 # name the loss. `classes` is needed too where labels come with a `Dataset` (`y=None`): skorch cannot see them.
 #
-# A published text says "lr 0.01, 100 epochs" above code with 0.005 and 70. So we write settings once, hand them to both
-# sides, and let the notebook print them.
+# A published text says "lr 0.01, 100 epochs" above code with 0.005 and 70. So we write settings once, hand them to
+# both sides, and let the notebook print them.
 
 # %%
 settings = {"lr": FEW_LR, "batch_size": 64, "max_epochs": 3}
@@ -570,9 +573,9 @@ callbacks = [
 print(settings)
 
 # %% [markdown]
-# `EpochScoring` believes that lower is better unless told otherwise, even of an accuracy. That tutorial did not tell it:
-# its log marks the *worst* epoch as the best, and its text calls the score (`on_train=True`) one of the test set. Now
-# train.
+# `EpochScoring` believes that lower is better unless told otherwise, even of an accuracy. That tutorial did not tell
+# it: its log marks the *worst* epoch as the best, and its text calls the score (`on_train=True`) one of the test set.
+# Now train.
 
 # %%
 torch.manual_seed(SEED)
@@ -744,8 +747,8 @@ assert check("7.5", resume_solution)
 # %% [markdown]
 # ### Exercise 7.6 · A patience that wants more
 #
-# Write `stop_epoch(losses, patience, min_delta)`: the epoch after which training stops, or 0 if it never does. An epoch
-# is a new best one if its loss is lower than that of the best one before it by *more* than `min_delta`.
+# Write `stop_epoch(losses, patience, min_delta)`: the epoch after which training stops, or 0 if it never does. An
+# epoch is a new best one if its loss is lower than that of the best one before it by *more* than `min_delta`.
 
 # %%
 def stop_epoch(losses, patience, min_delta):
