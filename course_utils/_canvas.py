@@ -17,6 +17,7 @@ COLOURS = {
     "sigmoid − ½": "#882255",
     "tanh": "#E69F00",
     "relu": "#56B4E9",
+    "constant": "#888888",
     "frame": "#D55E00",
     "right": "#1B7837",
     "wrong": "#B2182B",

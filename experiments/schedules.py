@@ -23,7 +23,7 @@ CONFIG = {
 }
 SCHEDULES = {  # those of lesson 7
     "constant": lambda optimizer, steps: lr_scheduler.ConstantLR(optimizer, factor=1.0),
-    "step": lambda optimizer, steps: lr_scheduler.StepLR(optimizer, steps // 3, gamma=0.3),
+    "step": lambda optimizer, steps: lr_scheduler.StepLR(optimizer, steps // 3 + 1, gamma=0.3),
     "exponential": lambda optimizer, steps: lr_scheduler.ExponentialLR(optimizer, 0.01 ** (1 / steps)),
     "linear": lambda optimizer, steps: lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps),
     "cosine": lambda optimizer, steps: lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps),
