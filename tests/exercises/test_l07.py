@@ -36,6 +36,11 @@ def keep_by_train_loss(state, best):
     return best
 
 
+def forgets_to_return(state, best):
+    if best is None or state.history[-1].valid.loss < best["loss"]:
+        return keep_best(state, None)
+
+
 def resume(saved, model, optimizer, scheduler, without=(), step=1):
     for name, part in {"model": model, "optimizer": optimizer, "scheduler": scheduler}.items():
         if name not in without:
@@ -65,6 +70,30 @@ def against_the_epoch_before(losses, patience, min_delta):
     return 0
 
 
+def best_of_all(losses, patience, min_delta):
+    best = losses.index(min(losses)) + 1
+    return best + patience if best + patience <= len(losses) else 0
+
+
+def against_what_did_not_count(losses, patience, min_delta):
+    best, waited = math.inf, 0
+    for epoch, loss in enumerate(losses, 1):
+        waited = 0 if loss < best - min_delta else waited + 1
+        best = min(best, loss)
+        if waited == patience:
+            return epoch
+    return 0
+
+
+def exactly_is_enough(losses, patience, min_delta):
+    best, waited = math.inf, 0
+    for epoch, loss in enumerate(losses, 1):
+        best, waited = (loss, 0) if loss <= best - min_delta else (best, waited + 1)
+        if waited == patience:
+            return epoch
+    return 0
+
+
 def cosine(t):
     return 0.0025 * (1 + math.cos(math.pi * t / 70))
 
@@ -82,6 +111,7 @@ WRONG = [
     ("7.1", (cosine(58), 0.7**13), "no step has been taken"),
     ("7.1", (2 * cosine(57), 0.7**13), "before it is halved"),
     ("7.1", (0.0025 * (1 + math.cos(57 / 70)), 0.7**13), "from 0 to π"),
+    ("7.1", (0.7**13, cosine(57)), "First the cosine"),
     ("7.1", (0.0004, 0.7**13), "steps done before"),
     ("7.1", (cosine(57), 0.7**14), "still 1.0"),
     ("7.1", (cosine(57), 0.7 * 13), "once for each step"),
@@ -103,6 +133,7 @@ WRONG = [
     ("7.4", lambda *args: keep_best(*args, keep=dict), "deep copy"),
     ("7.4", lambda *args: keep_best(*args, tie=True), "The first of equals"),
     ("7.4", keep_last, "The first of equals"),
+    ("7.4", forgets_to_return, "return best as it is"),
     ("7.4", keep_by_train_loss, "Replace both"),
     ("7.4", lambda state, best: best or keep_best(state, None), "best so far"),
     ("7.4", lambda state, best: state.model.state_dict(), "each time"),
@@ -117,6 +148,10 @@ WRONG = [
     ("7.6", against_the_epoch_before, "not with the epoch before"),
     ("7.6", lambda losses, patience, min_delta: stop_epoch(losses, patience, 0), "more than min_delta"),
     ("7.6", lambda *args: stop_epoch(*args, never=-1), "Return 0"),
+    ("7.6", lambda *args: stop_epoch(*args, never=None), "Return 0"),
+    ("7.6", best_of_all, "more than min_delta"),
+    ("7.6", against_what_did_not_count, "counted as best"),
+    ("7.6", exactly_is_enough, "counted as best"),
 ]
 
 
