@@ -20,6 +20,7 @@ COLOURS = {
     "red": "#CC3311",
     "green": "#117733",
     "blue": "#0077BB",
+    "constant": "#888888",
     "frame": "#D55E00",
     "right": "#1B7837",
     "wrong": "#B2182B",

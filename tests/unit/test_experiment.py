@@ -1,6 +1,7 @@
 """Recorded results: saved after every run, resumed, never mixed; and each script still is what was recorded."""
 
 import json
+import re
 import runpy
 from types import SimpleNamespace
 
@@ -66,6 +67,61 @@ def test_the_published_matrix_fits_its_classes_and_its_test_split():
     assert [sum(row) for row in result["matrix"]] == [1_000] * 10
     assert len(result["classes"]) == len(result["per_class_accuracy"]) == len(result["matrix"][0]) == 10
     assert sum(row[k] for k, row in enumerate(result["matrix"])) == 7_785
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "count"),
+    [
+        ("schedules", {"schedules": ["constant", "one-cycle"], "batch_size": 400, "seeds": [0, 1]}, 4),
+        ("lenet_long", {"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
+    ],
+)
+def test_a_short_training_under_control_runs_and_resumes(name, changes, count, tmp_path):
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    config = script["CONFIG"] | changes
+    script["main"](config, tmp_path)
+    first = (tmp_path / f"{name}.json").read_text()
+    runs = json.loads(first)["runs"]
+    assert len(runs) == count
+    assert all(len(run["valid_loss"]) == len(run["seconds"]) == config["epochs"] for run in runs)
+    script["main"](config, tmp_path)  # nothing is left to do
+    assert (tmp_path / f"{name}.json").read_text() == first
+
+
+def test_the_recorded_schedules_are_those_of_the_lesson():
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "schedules.py"))
+    assert list(script["SCHEDULES"]) == script["CONFIG"]["schedules"]
+    lesson = (PACKAGE.parent / "book" / "07_training_control.py").read_text(encoding="utf-8")
+    written = re.search(r"^SCHEDULES = \{.*?^\}", lesson, re.DOTALL | re.MULTILINE)[0]
+    names = {"lr_scheduler": torch.optim.lr_scheduler, "LR": script["CONFIG"]["lr"]}
+    exec(written, names)
+    for name, schedule in script["SCHEDULES"].items():
+        assert rates(schedule) == rates(names["SCHEDULES"][name])
+
+
+def rates(schedule, steps=20):
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.005)
+    scheduler, seen = schedule(optimizer, steps), []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("scores", "best_epoch", "stop_epoch"),
+    [((1, 3, 2, 2, 9), 2, 4), ((1, 3, 3, 2), 2, 4), ((1, 2, 3), 3, None)],
+)
+def test_a_rule_stops_looking_but_not_the_training(scores, best_epoch, stop_epoch):
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "lenet_long.py"))
+    model = torch.nn.Linear(1, 1)
+    rule = script["Rule"](lambda state: scores[state.epoch - 1], patience=2)
+    for epoch in range(1, len(scores) + 1):
+        torch.nn.init.constant_(model.weight, epoch)
+        assert rule.on_epoch_end(SimpleNamespace(epoch=epoch, model=model)) is None
+    assert (rule.best_epoch, rule.stop_epoch) == (best_epoch, stop_epoch)
+    assert rule.weights["weight"].item() == best_epoch
 
 
 def test_a_short_plateau_runs_and_resumes(tmp_path):
