@@ -2,7 +2,8 @@
 
 Runs the lesson on real data once for each seed, with that `SEED` in its parameters cell, and writes the values of its
 measured claims to `course_utils/results/bounds_NN.json`: mean, standard deviation, and as the bound the mean less three
-standard deviations. Runs are kept in `.run/calibrate/`: after an interruption the same command goes on.
+standard deviations. The runs are those of a student, so they also give the lesson's time to run, as `make time-lessons`
+does. They are kept in `.run/calibrate/`: after an interruption the same command goes on.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 from claims_page import claims_of
 from common import ROOT, RUN, find_lesson, read_notebook, write
 from run_lessons import LessonFailed, changes, kept, run_and_keep, settle_data
+from time_lessons import keep_times
 
 SEED = re.compile(r"^SEED = \d+", re.MULTILINE)
 
@@ -27,15 +29,15 @@ def with_seed(notebook, seed: int):
     return notebook
 
 
-def measured_claims(lesson: str, seed: int) -> dict[str, tuple[float, str]]:
-    """Value and data copy of each measured claim, by its sentence, in a run with this seed."""
+def measured_claims(lesson: str, seed: int) -> tuple[dict[str, tuple[float, str]], dict]:
+    """Value and data copy of each measured claim, by its sentence, in a run with this seed; and the run's record."""
     source, folder, name = ROOT / "notebooks" / f"{lesson}.ipynb", RUN / "calibrate", f"{lesson}-seed-{seed}"
     record, notebook = kept(name, folder), with_seed(read_notebook(source), seed)
     if not record or changes(record, notebook):
         record = run_and_keep(name, notebook, folder)
     print(f"{lesson}, seed {seed}: {record['seconds']:.0f} s")
     claims = [claim for claim in claims_of(read_notebook(folder / f"{name}.ipynb")) if claim["kind"] == "measured"]
-    return {claim["sentence"]: (float(claim["value"]), claim["copy"]) for claim in claims}
+    return {claim["sentence"]: (float(claim["value"]), claim["copy"]) for claim in claims}, record
 
 
 def bounds(runs: list[dict]) -> dict:
@@ -57,7 +59,7 @@ def main(lesson: str, seeds: int) -> None:
     os.environ["COURSE_DATA"] = "real"
     settle_data([lesson])
     try:
-        runs = [measured_claims(lesson, seed) for seed in range(seeds)]
+        runs, records = zip(*[measured_claims(lesson, seed) for seed in range(seeds)], strict=True)
     except LessonFailed as problem:
         sys.exit(f"{lesson} FAILED. {problem}")
     if not runs[0]:
@@ -65,6 +67,7 @@ def main(lesson: str, seeds: int) -> None:
     target = ROOT / "course_utils" / "results" / f"bounds_{lesson[:2]}.json"
     write(target, json.dumps(bounds(runs), indent=1, ensure_ascii=False) + "\n")
     print(f"Wrote {target.relative_to(ROOT)}")
+    keep_times(lesson, records)
 
 
 if __name__ == "__main__":

@@ -55,29 +55,36 @@ def run_fast(lesson: str) -> tuple[float, float]:
         return time.monotonic() - started, load
 
 
-def main(lesson: str) -> None:
-    lesson = find_lesson(lesson)
-    settle_data([lesson])
-    live = []
-    for turn in range(3):
-        try:
-            record = run_and_keep(lesson, read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb"), RUN / "timing")
-        except LessonFailed as problem:
-            sys.exit(f"{lesson} FAILED. {problem}")
-        print(f"{lesson}, run {turn + 1} of 3: {record['seconds']:.0f} s")
-        live.append((record["seconds"], record["load"]))
-    used = record["used"]
+def keep_times(lesson: str, records: list[dict]) -> None:
+    """Keep the times of these live runs, time fast mode, and write the median into the lesson's header."""
+    used = records[-1]["used"]
     timings = json.loads(read(TIMINGS)) if TIMINGS.exists() else {}
     timings[lesson] = {
-        "date": record["date"], "machine": used["machine"], "device": used["device"], "threads": used["threads"],
+        "date": records[-1]["date"],
+        "machine": used["machine"], "device": used["device"], "threads": used["threads"],
         "data": sorted({data["copy"] for data in used["data"].values()}),
-        "live": summary(live), "fast": summary([run_fast(lesson) for _ in range(3)]),
+        "live": summary([(record["seconds"], record["load"]) for record in records]),
+        "fast": summary([run_fast(lesson) for _ in range(3)]),
     }
     write(TIMINGS, json.dumps(dict(sorted(timings.items())), indent=1) + "\n")
     manuscript = ROOT / "book" / f"{lesson}.py"
     write(manuscript, HEADER.sub(f"**Run** {spoken(timings[lesson])}", read(manuscript), count=1))
     pair(lesson)
     print(f"{lesson}: {spoken(timings[lesson])}; in fast mode {timings[lesson]['fast']['median']:.0f} s")
+
+
+def main(lesson: str) -> None:
+    lesson = find_lesson(lesson)
+    settle_data([lesson])
+    records = []
+    for turn in range(3):
+        try:
+            record = run_and_keep(lesson, read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb"), RUN / "timing")
+        except LessonFailed as problem:
+            sys.exit(f"{lesson} FAILED. {problem}")
+        print(f"{lesson}, run {turn + 1} of 3: {record['seconds']:.0f} s")
+        records.append(record)
+    keep_times(lesson, records)
 
 
 if __name__ == "__main__":
