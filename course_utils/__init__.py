@@ -25,6 +25,7 @@ _HOME = {  # public name -> the module that holds it
     "predict": "training",
     "receptive_field": "shapes",
     "recorded": "runtime",
+    "recorded_runs": "runtime",
     "setup": "runtime",
     "train_epoch": "training",
     "wilson_interval": "metrics",

@@ -134,6 +134,26 @@ def recorded(name: str) -> dict:
     return json.loads(resource(f"results/{name}.json").read_text(encoding="utf-8"))
 
 
+def recorded_runs(name: str) -> list[dict]:
+    """The runs of `python experiments/NAME.py`, oldest first, and one printed line: when and on what, or not run yet.
+
+    Returns:
+        The runs, each a dict; an empty list where the experiment has not been run.
+
+    Raises:
+        TypeError: name is no string.
+    """
+    path = f"results/{kind('name', name, str, 'the name of an experiment')}.json"
+    _resources.add(path)  # also where there is none yet: the lesson depends on it
+    if not (PACKAGE / path).is_file():
+        print(f"Not run yet. This command records it: python experiments/{name}.py")
+        return []
+    result = recorded(name)
+    last = result["runs"][-1]
+    print(f"Recorded on {last['date']} by python experiments/{name}.py: {result['data']}; {last['machine']}")
+    return result["runs"]
+
+
 def fingerprint_module(file: Path) -> str:
     """SHA-256 of a Python file's code; comments, docstrings and layout do not count.
 
@@ -150,6 +170,11 @@ def fingerprint_module(file: Path) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
+def _sha256(file):
+    """Of a file's bytes; None where there is no file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+
+
 def used() -> dict:
     """What this process has used so far: modules and files of this package, data, versions, device.
 
@@ -164,7 +189,7 @@ def used() -> dict:
     loaded = {owner for name in list(sys.modules) if "." not in name for owner in owners.get(name, ())}
     record = {
         "modules": modules,
-        "resources": {path: hashlib.sha256((PACKAGE / path).read_bytes()).hexdigest() for path in sorted(_resources)},
+        "resources": {path: _sha256(PACKAGE / path) for path in sorted(_resources)},
         "distributions": {name: importlib.metadata.version(name) for name in sorted(loaded)},
         "python": platform.python_version(),
         "course_data": os.environ.get("COURSE_DATA", "auto"),

@@ -37,6 +37,8 @@ def test_runs_of_another_configuration_or_data_are_never_mixed_in(tmp_path):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_the_script_still_is_what_was_recorded(script):
     config = runpy.run_path(str(script))["CONFIG"]
+    if not (PACKAGE / "results" / f"{script.stem}.json").exists():
+        pytest.skip(f"not run yet: python experiments/{script.name}")
     result = recorded(script.stem)
     assert result["config"] == json.loads(json.dumps(config))
     assert "sample" not in result["data"]
@@ -75,3 +77,36 @@ def test_a_short_plateau_runs_and_resumes(tmp_path):
     ]
     script["main"](config, tmp_path)  # nothing is left to do
     assert (tmp_path / "lenet_plateau.json").read_text() == first
+
+
+INVARIANCE = {  # what a short run of each script of lesson 10 changes in its configuration, and how many runs it makes
+    "invariance": ({"images": 64, "epochs": 1, "seeds": [0], "pixels": [0], "degrees": [9], "factors": [0.8]}, 8),
+    "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
+    "augmentations": ({"images": 64, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
+}
+
+
+@pytest.mark.parametrize("name", INVARIANCE)
+def test_a_short_run_of_lesson_10_goes_on_where_it_was_stopped(name, tmp_path):
+    changes, count = INVARIANCE[name]
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    config = script["CONFIG"] | changes
+    script["main"](config, tmp_path)
+    whole = json.loads((tmp_path / f"{name}.json").read_text())
+    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
+    (tmp_path / f"{name}.json").write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
+    script["main"](config, tmp_path)
+    last = json.loads((tmp_path / f"{name}.json").read_text())["runs"][-1]
+    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
+
+
+def test_an_interrupted_run_of_lesson_10_is_not_kept(tmp_path, monkeypatch):
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "pooling_overfit.py"))
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("course_utils.training.train_epoch", interrupted)
+    with pytest.raises(SystemExit, match="not kept"):
+        script["main"](script["CONFIG"] | {"images": 64}, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -73,6 +73,20 @@ def test_a_missing_resource_lists_its_neighbours():
         course_utils.recorded("lenet_plato")
 
 
+def test_recorded_runs_come_with_a_line_that_says_when_and_on_what(capsys):
+    runs = course_utils.recorded_runs("lenet_plateau")
+    assert runs == course_utils.recorded("lenet_plateau")["runs"]
+    said = capsys.readouterr().out
+    assert runs[-1]["date"] in said and "mnist, official" in said and "experiments/lenet_plateau.py" in said
+
+
+def test_an_experiment_that_was_never_run_says_so_and_a_lesson_still_depends_on_it(monkeypatch, capsys):
+    monkeypatch.setattr(runtime, "_resources", set())
+    assert course_utils.recorded_runs("never") == []
+    assert "Not run yet" in capsys.readouterr().out
+    assert runtime.used()["resources"] == {"results/never.json": None}
+
+
 def test_a_fingerprint_sees_code_and_nothing_else(tmp_path):
     def fingerprint(code):
         (tmp_path / "module.py").write_text(code)
