@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from course_utils.augment import Augment
-from course_utils.exercises import checker, right, wrong
+from course_utils.exercises import Unattempted, checker, right, wrong
 from course_utils.pooling import blur_pool2d
 
 
@@ -17,21 +17,23 @@ def pooled_rows(answer):
     expected = [[0, 0, 6, 2], [0, 0, 6, 4]]
     if rows == expected[::-1]:
         return wrong("the two lists are swapped", hint="First the move by one pixel.")
-    for moved, mine, true in zip(("one", "two"), rows, expected, strict=True):
+    slid = [[0, 0, 6, 4], [0, 0, 0, 6]]  # the pooled row, moved by as many places
+    for moved, mine, true, pooled_first in zip(("one", "two"), rows, expected, slid, strict=True):
         case = f"moved by {moved} you have {[f'{value:g}' for value in mine]}"
         if mine == [0, 6, 4, 2]:
             return wrong(case, hint="That is the pooled row before any move. Move the pixels first, then pool.")
-        if mine in ([0, 0, 6, 4], [0, 0, 0, 6]):
+        if mine == pooled_first:
             return wrong(case, hint="You move the pooled row. Write the moved row of eight pixels down, then pool it.")
-        if mine in ([6, 4, 2, 0], [0, 6, 2, 0], [0, 6, 4, 0]):
+        if mine in ([0, 6, 4, 0], [6, 4, 2, 0]):
             return wrong(case, hint="To the right: zeros come in on the left.")
-        if mine in ([0, 0, 3, 1], [0, 0, 3, 2], [0, 0, 5, 1], [0, 0, 3, 3]):
+        if mine in ([0, 0, 5, 1], [0, 0, 3, 2]):
             return wrong(case, hint="Max pooling takes the larger of a pair, not its mean.")
         if mine != true:
             return wrong(case, hint="Write the moved row down, eight pixels, and take the larger of each pair.")
     return right("Two pixels move the pooled row by one place. One pixel makes 4 and 6 share a window: the 4 is gone.")
 
 
+PUBLISHED = {"rotation": 20, "brightness": 0.2, "hue": 0.1, "flip": 0.5}
 MENU = {"mirror", "upside down", "turn by 10°"}
 
 
@@ -40,6 +42,8 @@ def allowed(answer):
     """a dict from "digits", "cars" and "cells" to a set of changes each."""
     if not isinstance(answer, dict) or set(answer) != {"digits", "cars", "cells"}:
         return wrong(f"your answer is {answer!r}", hint='A dict with the keys "digits", "cars" and "cells".')
+    if all(choice is ... or choice is None for choice in answer.values()):
+        raise Unattempted
     if any(choice is ... or choice is None for choice in answer.values()):
         return wrong("not all three are filled in", hint='Replace each ..., for example by {"mirror"}.')
     sets = {kind: {choice} if isinstance(choice, str) else set(choice) for kind, choice in answer.items()}
@@ -62,20 +66,20 @@ def allowed(answer):
 
 @checker("10.3")
 def as_published(answer):
-    """an `Augment`."""
-    if not isinstance(answer, Augment):
-        return wrong(f"your answer is {answer!r}", hint="Augment(…) with a keyword for each of the four changes.")
-    true, hints = Augment(rotation=20, brightness=0.2, hue=0.1, flip=0.5), {
-        "rotation": "RandomRotation(20) draws from −20 to 20 degrees, and so does rotation=20.",
-        "brightness": "brightness=0.2 stands for factors from .8 to 1.2, in both.",
-        "hue": "hue=0.1 stands for a tenth of a full turn, either way, in both.",
+    """a dict of keywords for `Augment`."""
+    if not isinstance(answer, dict):
+        return wrong(f"your answer is {answer!r}", hint='A dict of keywords, such as {"flip": 0.5}.')
+    hints = {
+        "rotation": "RandomRotation(20) draws from −20 to 20 degrees, and so does a rotation of 20.",
+        "brightness": "A brightness of 0.2 stands for factors from .8 to 1.2, in both.",
+        "hue": "A hue of 0.1 stands for a tenth of a full turn, either way, in both.",
         "flip": "flip is the chance of being mirrored.",
     }
-    for name, mine in vars(answer).items():
-        if mine != getattr(true, name):
-            hint = hints.get(name, "The study did not ask for that.")
-            return wrong(f"your {name} is {mine!r}", hint=hint)
-    return right("Equal ranges, and nearly the same pictures: our hue turns about the grey axis, v2's goes through HSV.")
+    true, mine = (vars(Augment(**asked)) for asked in (PUBLISHED, answer))
+    for name, value in mine.items():
+        if value != true[name]:
+            return wrong(f"your {name} is {value!r}", hint=hints.get(name, "The study did not ask for that."))
+    return right("Equal ranges, nearly the same pictures: our hue turns about the grey axis, v2's goes through HSV.")
 
 
 @checker("10.4")
@@ -124,7 +128,7 @@ def mean_answer(answer):
     logits = torch.stack([model(change(x)) for change in changes]).detach()
     mine = torch.as_tensor(answer(model, x, changes)).detach()
     if mine.shape != (5, 3):
-        return wrong(f"five images and three classes give shape {tuple(mine.shape)}", hint="Mean over the changes only.")
+        return wrong(f"five images, three classes give shape {tuple(mine.shape)}", hint="Mean over the changes only.")
 
     def equals(expected):
         return torch.allclose(mine, expected, atol=1e-5)
@@ -201,7 +205,7 @@ def largest_answer(answer):
                      hint="Leave them 0, so that a shift by one loses nothing: picture[2:6, 2:6] is yours.")
     before, after = _largest(picture, kernel), _largest(picture.repeat_interleave(2, 0).repeat_interleave(2, 1), kernel)
     if not before > 0:
-        return wrong(f"the largest answer is {before:g}", hint="Above 0: does your kernel fit something in the picture?")
+        return wrong(f"the largest answer is {before:g}", hint="Above 0: does the kernel fit something in the picture?")
     if after == before:
         return wrong(f"doubled, the largest answer still is {after:g}",
                      hint="A large flat patch looks the same after doubling. Take something small.")
