@@ -90,7 +90,7 @@ IMAGES, EPOCHS = 20_000, 3  # to learn from
 ASKED = 2_000  # validation images at each point of a curve
 
 # %% [markdown]
-# ## Two promises
+# ## What is promised
 #
 # Change an image. A network is **invariant** to the change if its answer stays as it was. It is **equivariant** if
 # its answer changes in the same way. A convolution is equivariant to shifts (lesson 2): move the picture, and the
@@ -142,7 +142,8 @@ mnist = load("mnist")
 digit = mnist.train.x[:1].float() / 255
 pictures = torch.cat([digit, augment.shift(digit, 0, 1)])
 pooled = max_pool(max_pool(pictures))
-plots.images([*pictures, *pooled], ["digit", "one pixel right", "pooled twice", "pooled twice"],
+titles = ["digit", "one pixel right", "pooled twice", "pooled twice"]
+plots.images([*pictures, *pooled], titles,
              title="After two poolings, one pixel still shows")
 
 # %% [markdown]
@@ -199,7 +200,8 @@ claim("`augment.rotate` differs from torchvision by {value:.0e}.",
 # `course_utils.augment` holds these and others. They work on a whole batch, and each image may have its own numbers:
 
 # %% mystnb={"image": {"alt": "Eight versions of one photograph of a flower: as it is, mirrored, shifted with a black edge, turned, enlarged, brighter, with other colours, and with a black square."}}
-flower = torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1)[None, :, 80:400, 160:480] / 255
+photo = torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1) / 255
+flower = photo[None, :, 80:400, 160:480]
 gallery = {
     "as it is": flower,
     "horizontal_flip": augment.horizontal_flip(flower, True),
@@ -307,9 +309,24 @@ claim.measured("Four pixels are a whole step of both poolings, and still LeNet l
                lost, data=mnist, stated=stated)
 
 # %% [markdown]
-# Convolution and pooling do help: LeNet stands a shift that ruins the MLP. But it is not invariant. Its last layers
-# are linear and read each place with weights of its own. What centred digits never showed, it did not learn. Shifted
-# training images teach it, as far as they were shifted, and not much further.
+# Convolution and pooling do help: LeNet stands a shift that ruins the MLP. But why does it fail at four pixels, where
+# each of its two poolings has moved by whole windows? Look at the maps that its linear layers get. We compare the
+# columns that the padding at the edges does not reach.
+
+# %%
+maps_of = models["LeNet"][:6].eval()
+with torch.no_grad():
+    still, moved = (maps_of(next(iter(batches(
+        asked, 256, augment=lambda x, generator, s=s: shift_right(x, s), device=DEVICE)))[0])
+        for s in (0, 4))
+difference = (moved[..., 2:4] - still[..., 1:3]).abs().max()
+claim("Four pixels move LeNet's last maps by one column, and change them by {value:.0e}.",
+      difference, at_most=1e-3)
+
+# %% [markdown]
+# So convolution and pooling did their part: *equivariant*, not invariant. The linear layers behind them read each
+# place with weights of its own. What centred digits never showed, these have not learnt. Shifted training images teach
+# it, as far as they were shifted, and little further.
 #
 # ## It buys what it shows
 #
@@ -341,7 +358,7 @@ claim.measured("Turned by 40 degrees, the LeNet that knows shifts reads {value:.
 
 # %% [markdown]
 # What was bought for shifts was partly paid for elsewhere. One run could be luck, so a script trains eight networks
-# with three seeds each, some with turns, or with shifts, turns and scales together.
+# with three seeds each, some with turns, or with shifts, turns and scales together. The curves are means.
 
 # %% mystnb={"image": {"alt": "Where recorded: mean accuracy over turns for LeNet trained plainly, with shifts, with turns, and with all three changes."}}
 runs = recorded_runs("invariance")
@@ -354,8 +371,8 @@ def of_network(name, measure):
 if runs:
     curves = {name: [mean(point) for point in zip(*of_network(name, "turn"), strict=True)]
               for name in ["LeNet", "LeNet, shifts", "LeNet, turns", "LeNet, all three"]}
-    plots.curves(DEGREES, curves, xlabel="degrees", ylabel="accuracy, mean of three seeds",
-                 percent=True, title="To stand turns, a network must see turns")
+    plots.curves(DEGREES, curves, xlabel="degrees", ylabel="mean accuracy", percent=True,
+                 title="To stand turns, a network must see turns")
 
 # %% [markdown]
 # In numbers, with the standard deviation over the seeds:
@@ -377,9 +394,9 @@ for name in dict.fromkeys(run["network"] for run in runs):
 #
 # ### Over-fitting
 #
-# The third promise: pooling prevents over-fitting. A script trains LeNet on 1,000 images of clothes until it knows
-# them: with max pooling; with every second pixel in its place, which has equally many parameters; and with neither, so
-# that the first linear layer must read 24×24 places instead of 5×5.
+# The third promise: pooling prevents over-fitting. A script trains LeNet on 1,000 images of clothes: with max pooling;
+# with every second pixel in its place, which has equally many parameters; and with neither, so that the first linear
+# layer must read 24×24 places instead of 5×5.
 
 # %%
 arms = recorded_runs("pooling_overfit")
@@ -429,8 +446,8 @@ print(upside_down[0].tolist())
 claim("It turns the picture upside down: {value}.", torch.equal(upside_down, tiny.flip(1)), equals=True)
 pixels = flower[0].mul(255).byte().permute(1, 2, 0).numpy()  # as a file of it holds them
 two_steps = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Resize(64)])
-same = torch.equal(two_steps(pixels), v2.Resize(64)(ToTensor()(pixels)))
-claim("The two steps give what `ToTensor` gives: {value}.", same, equals=True)
+difference = (two_steps(pixels) - v2.Resize(64)(ToTensor()(pixels))).abs().max()
+claim("The two steps give what `ToTensor` gives, up to {value:.0e}.", difference, at_most=1e-6)
 
 # %% [markdown]
 # A more expensive mistake. Transforms of single pictures are slow, so people hand them whole batches. It runs.
@@ -475,6 +492,19 @@ for name, loader in {"one by one": one_by_one, "whole batches": at_once}.items()
 # whole training (lesson 15 follows that up). Two rules for any of them. Augment *before* normalising: what comes in
 # from outside, and the square of *cutout* (`Augment(cutout=8)`), is painted black, 0; after normalising, 0 is the mean
 # grey. And augment training images only: validation stays as it is.
+#
+# Not every augmentation keeps the label. *Mixup* lays two images of a batch over each other, and mixes their labels in
+# the same measure:
+
+# %%
+torch.manual_seed(SEED)
+x, y = next(iter(batches(mnist.train, 64)))
+mixed, labels = v2.MixUp(num_classes=10)(x, y)
+print(f"a {y[0]} and a {y[-1]}:", [f"{share:.2f}" for share in labels[0].tolist()])
+claim("The shares add up to {value:g}.", labels[0].sum(), equals=1, within=1e-5)
+
+# %% [markdown]
+# `F.cross_entropy` takes such labels as they are.
 #
 # ## Which changes may you make?
 #
@@ -588,9 +618,9 @@ for name, images in {"centred": mnist.valid, "moved": moved}.items():
         print(f"{name:8} {model:14} once {once:.2%}   five times {five:.2%}")
 
 # %% [markdown]
-# Centred digits gain next to nothing. Where the network has not learnt the change, asking five times mends a part; to
-# have learnt it mends more, and costs nothing when the network is used. Differences of a tenth of a percent are five
-# images.
+# Centred digits gain next to nothing. Where the network has not learnt the change, asking five times mends a small
+# part; to have learnt it mends more, and costs nothing when the network is used. Differences of a tenth of a percent
+# are five images.
 #
 # ## One look at the test
 #
@@ -602,7 +632,7 @@ plain, robust = (accuracy_curve(models[name], mnist.test, shift_right, [0, 4])
 print(f"as they are: LeNet {plain[0]:.2%}, with shifts {robust[0]:.2%}")
 claim.measured("Moved by four pixels, LeNet with shifts reads {value:.1%} of the test digits.",
                robust[1], data=mnist, stated=stated)
-claim.measured("That is {value:.0%} more than LeNet without.",
+claim.measured("That is {value:.0%} of the digits more than LeNet without reads.",
                robust[1] - plain[1], data=mnist, stated=stated)
 
 # %% [markdown]
@@ -771,4 +801,5 @@ assert check("10.7", small_or_large_solution)
 #   (2019).
 # - D. Scherer, A. Müller, S. Behnke, *Evaluation of pooling operations in convolutional architectures for object
 #   recognition* (2010).
+# - H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, *mixup: Beyond empirical risk minimization* (2018).
 # - T. DeVries and G. Taylor, *Improved regularization of convolutional neural networks with cutout* (2017).
