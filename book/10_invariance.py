@@ -259,8 +259,8 @@ models = {"MLP": trained(mlp, mnist), "LeNet": trained(max_lenet, mnist),
           "LeNet, shifts": trained(max_lenet, mnist, shifts)}
 
 # %% [markdown]
-# By validation accuracy the plain LeNet wins: three epochs are little for a harder task. Now move the validation
-# digits, all by the same number of pixels, and ask again.
+# By validation accuracy the plain LeNet wins: the other had the harder task. Now move the validation digits, all by
+# the same number of pixels, and ask again.
 #
 # > **Predict before you run.** Each network reads nearly all centred digits. By how many pixels must they move until
 # > half are misread? Guess for the MLP, for LeNet, and for LeNet with shifts.
@@ -434,8 +434,7 @@ plots.images([pipeline(clothing) for _ in range(8)], columns=8,
              title="A new picture each time, the same label")
 
 # %% [markdown]
-# Older pages end such a chain with `ToTensor()`, which v2 writes as two steps: first the kind, then the range of the
-# numbers. And a published table says that `RandomVerticalFlip` "flips horizontally".
+# A published table says that `RandomVerticalFlip` "flips horizontally".
 #
 # > **Find the bug.** What becomes of `[[0, 1], [2, 3]]`?
 
@@ -444,10 +443,16 @@ tiny = torch.tensor([[[0, 1], [2, 3]]])
 upside_down = v2.RandomVerticalFlip(p=1)(tiny)
 print(upside_down[0].tolist())
 claim("It turns the picture upside down: {value}.", torch.equal(upside_down, tiny.flip(1)), equals=True)
-pixels = flower[0].mul(255).byte().permute(1, 2, 0).numpy()  # as a file of it holds them
+
+# %% [markdown]
+# The same table has `Resize`, and `ToTensor`, which v2 writes as two steps: first the kind, then the range.
+
+# %%
+pixels = flower[0].mul(255).byte().permute(1, 2, 0).numpy()  # H×W×3, as a file of it holds them
 two_steps = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Resize(64)])
-difference = (two_steps(pixels) - v2.Resize(64)(ToTensor()(pixels))).abs().max()
-claim("The two steps give what `ToTensor` gives, up to {value:.0e}.", difference, at_most=1e-6)
+as_before = v2.Compose([ToTensor(), v2.Resize(64)])
+difference = (two_steps(pixels) - as_before(pixels)).abs().max()
+claim("The two steps differ from `ToTensor` by {value:.0e}.", difference, at_most=1e-6)
 
 # %% [markdown]
 # A more expensive mistake. Transforms of single pictures are slow, so people hand them whole batches. It runs.
@@ -488,10 +493,12 @@ for name, loader in {"one by one": one_by_one, "whole batches": at_once}.items()
     print(f"{name:14} {1_000_000 * seconds(loader) / len(some):6.0f} µs for an image")
 
 # %% [markdown]
-# Augmentation costs computing for every image of every epoch. One by one, it can cost more than a small network's
-# whole training (lesson 15 follows that up). Two rules for any of them. Augment *before* normalising: what comes in
-# from outside, and the square of *cutout* (`Augment(cutout=8)`), is painted black, 0; after normalising, 0 is the mean
-# grey. And augment training images only: validation stays as it is.
+# Augmentation costs computing for every image of every epoch. Divide a `seconds` that `fit` printed by 20,000 images:
+# one by one, the changes may well cost more than the training itself. (Lesson 15 follows that up.)
+#
+# Two rules, whichever way you take. Augment *before* normalising: what comes in from outside, and the square of
+# *cutout* (`Augment(cutout=8)`), is painted black, 0; after normalising, 0 is the mean grey. And augment training
+# images only: validation stays as it is.
 #
 # Not every augmentation keeps the label. *Mixup* lays two images of a batch over each other, and mixes their labels in
 # the same measure:
