@@ -560,7 +560,7 @@ claim.measured("Of the sixes on their heads, LeNet reads {value:.0%} as nines.",
 # %% [markdown]
 # The shoes! In this data set they point to the left. So "keeps the label" is only half of the question. The other
 # half: *will the network ever meet it?* If test images point left as well, mirrored shoes cost the network effort for
-# nothing. Whether such effort pays must be measured. A script did: 5,000 images, fifteen epochs, one change at a time,
+# nothing. Whether such effort pays must be measured. A script did: 5,000 images, twelve epochs, one change at a time,
 # three data sets, three seeds. Bars are gains over no change; lines are standard deviations of the gain.
 
 # %% mystnb={"image": {"alt": "Where recorded: gain in validation accuracy by flips, shifts, turns, scales, brightness and cutout on MNIST, Fashion-MNIST and CIFAR-10, with standard deviations."}}

@@ -66,7 +66,7 @@ def allowed(answer):
 
 @checker("10.3")
 def as_published(answer):
-    """a dict of keywords for `Augment`."""
+    """a dict of keywords for `Augment`. A number a stands for ±a around what changes nothing."""
     if not isinstance(answer, dict):
         return wrong(f"your answer is {answer!r}", hint='A dict of keywords, such as {"flip": 0.5}.')
     hints = {
@@ -84,7 +84,7 @@ def as_published(answer):
 
 @checker("10.4")
 def mirror_each(answer):
-    """a function of (x, p) that returns a batch of the shape of x."""
+    """a function of (x, p) that returns a batch. One truth value for each image has the shape N×1×1×1."""
     x = torch.rand(64, 2, 4, 5, generator=torch.Generator().manual_seed(0))
     before = x.clone()
     none, every, half = (answer(x, p) for p in (0.0, 1.0, 0.5))
@@ -208,7 +208,7 @@ def largest_answer(answer):
         return wrong(f"the largest answer is {before:g}", hint="Above 0: does the kernel fit something in the picture?")
     if after == before:
         return wrong(f"doubled, the largest answer still is {after:g}",
-                     hint="A large flat patch looks the same after doubling. Take something small.")
+                     hint="Through this kernel both look the same. Take something small, and a kernel that sees around it.")
     if after < 2 * before:
         return wrong(f"the largest answer goes from {before:g} to {after:g}",
                      hint="A kernel that adds up what it sees gains most from a single small bright thing.")
