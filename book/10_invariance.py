@@ -360,7 +360,7 @@ claim.measured("Turned by 40 degrees, the LeNet that knows shifts reads {value:.
 # What was bought for shifts was partly paid for elsewhere. One run could be luck, so a script trains eight networks
 # with three seeds each, some with turns, or with shifts, turns and scales together. The curves are means.
 
-# %% mystnb={"image": {"alt": "Where recorded: mean accuracy over turns for LeNet trained plainly, with shifts, with turns, and with all three changes."}}
+# %% mystnb={"image": {"alt": "Where recorded: mean accuracy over turns for the MLP, and for LeNet trained plainly, with shifts, with turns, and with all three changes."}}
 runs = recorded_runs("invariance")
 
 
@@ -370,7 +370,7 @@ def of_network(name, measure):
 
 if runs:
     curves = {name: [mean(point) for point in zip(*of_network(name, "turn"), strict=True)]
-              for name in ["LeNet", "LeNet, shifts", "LeNet, turns", "LeNet, all three"]}
+              for name in ["MLP", "LeNet", "LeNet, shifts", "LeNet, turns", "LeNet, all three"]}
     plots.curves(DEGREES, curves, xlabel="degrees", ylabel="mean accuracy", percent=True,
                  title="To stand turns, a network must see turns")
 

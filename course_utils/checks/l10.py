@@ -208,7 +208,7 @@ def largest_answer(answer):
         return wrong(f"the largest answer is {before:g}", hint="Above 0: does the kernel fit something in the picture?")
     if after == before:
         return wrong(f"doubled, the largest answer still is {after:g}",
-                     hint="Through this kernel both look the same. Take something small, and a kernel that sees around it.")
+                     hint="Through this kernel both look alike. Take a small thing and a kernel that sees around it.")
     if after < 2 * before:
         return wrong(f"the largest answer goes from {before:g} to {after:g}",
                      hint="A kernel that adds up what it sees gains most from a single small bright thing.")
