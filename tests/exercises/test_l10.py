@@ -116,7 +116,7 @@ WRONG = [
     ("10.6", lambda x: blurred(x, stride=1), "convolution with stride 2"),
     ("10.6", lambda x: blurred(x.mean(1, keepdim=True)), "Each channel alone"),
     ("10.6", lambda x: blurred(x, line=(1, 3, 1)), "[2, 4, 2]"),
-    ("10.7", (PATCH, ONES), "Take something small"),
+    ("10.7", (PATCH, ONES), "Take a small thing"),
     ("10.7", (dot(), F.pad(torch.ones(1, 1), (1, 1, 1, 1))), "sees around it"),
     ("10.7", (dot((0, 3)), ONES), "Leave them 0"),
     ("10.7", (dot(value=-1.0), ONES), "Above 0"),
