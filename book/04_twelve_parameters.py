@@ -100,6 +100,10 @@ labels = torch.tensor([0., 1.]).double()
 plots.images(pictures, ["picture 0", "picture 1"], columns=2, numbers=True, signed=True,
              shared=True, title="One is smooth, the other changes its sign")
 
+# %%
+claim("The smallest of these numbers is {value}.", pictures.min(), equals=-0.875)
+claim("The largest of these numbers is {value}.", pictures.max(), equals=1)
+
 # %% [markdown]
 # The network has one of everything: one filter, one pooling, one ReLU (it turns negative numbers into 0), and one
 # linear layer with one answer, z. The *sigmoid* σ(z) = 1 / (1 + e⁻ᶻ) makes a probability of it: how sure the network

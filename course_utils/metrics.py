@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from ._arguments import number, tensor, whole
+from ._arguments import function, number, tensor, whole
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -137,3 +137,38 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
         middle = sqrt(low * high)
         low, high = (low, middle) if slope(middle) > 0 else (middle, high)
     return 1 / low
+
+
+def accuracy_curve(model, images, change, values, *, batch_size: int = 1_000) -> list[float]:
+    """The accuracy of a model on images that are changed by ever more: how far does it still answer right?
+
+    Args:
+        model: maps a normalised batch, N×C×H×W, to logits, N×classes; it is asked in evaluation mode.
+        images: `Images` that keep their labels whatever the change.
+        change: called as `change(x, value)` with a batch x of pixels from 0 to 1; returns such a batch. For example
+            `augment.rotate`.
+        values: by how much to change the images, one after the other.
+        batch_size: images that are changed and answered together.
+
+    Returns:
+        One accuracy, from 0 to 1, for each value.
+
+    Raises:
+        TypeError, ValueError: change can't be called, or there is no value; and as in `batches` and `evaluate`.
+
+    Source: A. Azulay and Y. Weiss, Why do deep convolutional networks generalize so poorly to small image
+    transformations?, JMLR 20 (2019).
+    """
+    from .data import batches
+    from .training import evaluate
+
+    function("change", change, "a function of a batch and a value, such as augment.rotate")
+    if not len(values := list(values)):
+        raise ValueError("values must hold at least one value to change the images by; got none.")
+    device = next((parameter.device for parameter in model.parameters()), None)
+
+    def accuracy(value):
+        changed = batches(images, batch_size, augment=lambda x, generator: change(x, value), device=device)
+        return evaluate(model, changed).accuracy
+
+    return [accuracy(value) for value in values]

@@ -120,27 +120,32 @@ def history(run, *, title):
     )
 
 
-def bars(groups, *, title, ylabel, log=False):
+def bars(groups, *, title, ylabel, log=False, spread=None):
     """Groups of bars.
 
     Args:
         groups: {series: {category: value}}; every series has the same categories. A series that is a key of
             `COLOURS` gets that colour.
         log: logarithmic axis.
+        spread: as groups, the length of a line up and down from the end of each bar, such as a standard deviation.
 
     Raises:
-        TypeError, ValueError: groups is no such dict, or its series differ in their categories.
+        TypeError, ValueError: groups is no such dict, or its series, or those of spread, differ in their categories.
     """
     for name, values in groups_of("groups", groups).items():
         numbers_of(f"groups[{name!r}]", list(groups_of(f"groups[{name!r}]", values).values()))
     categories = list(next(iter(groups.values())))
-    if strange := [name for name, values in groups.items() if set(values) != set(categories)]:
-        raise ValueError(f"groups must share the categories {categories}; got others in {strange[0]!r}.")
+    lengths = groups if spread is None else {name: spread.get(name, {}) for name in groups}
+    for given, series in (("groups", groups), ("spread", lengths)):
+        if strange := [name for name, values in series.items() if set(values) != set(categories)]:
+            raise ValueError(f"{given} must share the categories {categories}; got others in {strange[0]!r}.")
     figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
     width = 0.8 / len(groups)
     for k, (name, values) in enumerate(groups.items()):
         x = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-        axes.bar(x, [values[category] for category in categories], width, label=name, color=COLOURS.get(name))
+        lines = None if spread is None else [spread[name][category] for category in categories]
+        axes.bar(x, [values[category] for category in categories], width, yerr=lines, label=name,
+                 color=COLOURS.get(name), error_kw={"ecolor": "#333333", "capsize": 2})
     axes.set_xticks(range(len(categories)), categories)
     axes.set(ylabel=ylabel, title=title, yscale="log" if log else "linear")
     axes.grid(axis="x", visible=False)

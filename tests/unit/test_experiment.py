@@ -188,3 +188,36 @@ def test_dropout_left_on_costs_accuracy_of_a_network_that_needs_its_numbers():
         model[1].bias.copy_(torch.tensor([0.0, 1.0]))  # the second class, unless its answer is dropped
     assert evaluate(model, images).accuracy == 1
     assert 0.3 < script["left_on"](model, images) < 0.7
+
+
+INVARIANCE = {  # what a short run of each script of lesson 10 changes in its configuration, and how many runs it makes
+    "invariance": ({"images": 64, "epochs": 1, "seeds": [0], "pixels": [0], "degrees": [9], "factors": [0.8]}, 8),
+    "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
+    "augmentations": ({"images": 64, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
+}
+
+
+@pytest.mark.parametrize("name", INVARIANCE)
+def test_a_short_run_of_lesson_10_goes_on_where_it_was_stopped(name, tmp_path):
+    changes, count = INVARIANCE[name]
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    config = script["CONFIG"] | changes
+    script["main"](config, tmp_path)
+    whole = json.loads((tmp_path / f"{name}.json").read_text())
+    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
+    (tmp_path / f"{name}.json").write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
+    script["main"](config, tmp_path)
+    last = json.loads((tmp_path / f"{name}.json").read_text())["runs"][-1]
+    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
+
+
+def test_an_interrupted_run_of_lesson_10_is_not_kept(tmp_path, monkeypatch):
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "pooling_overfit.py"))
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("course_utils.training.train_epoch", interrupted)
+    with pytest.raises(SystemExit, match="not kept"):
+        script["main"](script["CONFIG"] | {"images": 64}, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -7,8 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from course_utils.metrics import Bin, calibration_error, fit_temperature, reliability, wilson_interval
+from course_utils import augment
+from course_utils.data import Images
+from course_utils.metrics import Bin, accuracy_curve, calibration_error, fit_temperature, reliability, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -138,3 +141,36 @@ def test_a_temperature_can_be_fitted_to_what_predict_returns():
 def test_what_are_no_logits_is_refused(logits, labels, error, words):
     with pytest.raises(error, match=words):
         fit_temperature(logits, labels)
+
+
+class _LitColumn(nn.Module):
+    """Answers the column of the brightest pixel; in training mode always column 0."""
+
+    def forward(self, x):
+        return nn.functional.one_hot(x.sum((1, 2)).argmax(1) * (not self.training), 5).float()
+
+
+def _lit(columns):
+    x = torch.zeros(len(columns), 1, 4, 5, dtype=torch.uint8)
+    x[torch.arange(len(columns)), 0, 1, torch.tensor(columns)] = 255
+    return Images(x, torch.tensor(columns), [0.1], [0.3])
+
+
+def test_an_accuracy_curve_counts_who_survives_each_change():
+    def shift(x, pixels):
+        return augment.shift(x, 0, pixels)
+
+    images = _lit([0, 1, 2, 3, 4])
+    # Shifted by one, each is answered one too high; the last, whose pixel leaves, with 0.
+    assert accuracy_curve(_LitColumn().train(), images, shift, [0, 1], batch_size=2) == [1, 0]
+    images = Images(images.x, torch.tensor([1, 2, 3, 4, 0]), [0.1], [0.3])
+    assert accuracy_curve(_LitColumn(), images, shift, range(2)) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "values", "error", "words"),
+    [("shift", [1], TypeError, "change"), (lambda x, value: x, [], ValueError, "at least one value")],
+)
+def test_a_curve_of_nothing_is_refused(change, values, error, words):
+    with pytest.raises(error, match=words):
+        accuracy_curve(_LitColumn(), _lit([0]), change, values)

@@ -78,6 +78,19 @@ def test_bars(figures):
     assert [bar.get_height() for bar in figures[0].axes[0].patches] == [1, 2, 3, 4]
 
 
+def test_bars_with_their_spread(figures):
+    plots.bars({"x": {"a": 1, "b": 2}}, spread={"x": {"b": 0.5, "a": 0.1}}, title="T", ylabel="y")
+    [lines] = figures[0].axes[0].collections
+    assert [segment[:, 1].tolist() for segment in lines.get_segments()] == [[0.9, 1.1], [1.5, 2.5]]
+
+
+@pytest.mark.parametrize("spread", [{"x": {"a": 1}}, {}, {"y": {"a": 1, "b": 2}}])
+def test_a_spread_that_does_not_fit_its_bars_is_refused(spread, figures):
+    with pytest.raises(ValueError, match="spread must share"):
+        plots.bars({"x": {"a": 1, "b": 2}}, spread=spread, title="T", ylabel="y")
+    figures.append(plt.figure())
+
+
 def test_a_confusion_matrix_writes_every_count(figures):
     matrix = np.array([[5, 1], [0, 9]])
     assert plots.confusion(matrix, ["cat", "dog"], title="T") is None
