@@ -11,7 +11,7 @@
 #
 # *Move the image by one pixel. Does the answer stay?*
 #
-# **Read** 30 min · **Run** 80 s on two CPU cores · **Before this** lesson 6
+# **Read** 30 min · **Run** 65 s on two CPU cores · **Before this** lesson 6
 #
 # ## What you will be able to do
 #
