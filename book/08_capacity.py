@@ -11,7 +11,7 @@
 #
 # *A larger network does better on images it has seen. Does it do better on others?*
 #
-# **Read** 25 min · **Run** 70 s on two CPU cores · **Before this** lesson 6
+# **Read** 25 min · **Run** 1.5 min on two CPU cores · **Before this** lesson 6
 #
 # ## What you will be able to do
 #
