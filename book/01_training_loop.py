@@ -11,7 +11,7 @@
 #
 # *Which five lines does every network learn by?*
 #
-# **Read** 25 min · **Run** 40 s on two CPU cores · **Before this** some Python, and the slope of a curve
+# **Read** 25 min · **Run** 20 s on two CPU cores · **Before this** some Python, and the slope of a curve
 #
 # ## What you will be able to do
 #

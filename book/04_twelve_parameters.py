@@ -11,7 +11,7 @@
 #
 # *Can all that a network does fit on one sheet of paper?*
 #
-# **Read** 30 min · **Run** 25 s on two CPU cores · **Before this** lessons 1 and 2
+# **Read** 30 min · **Run** 30 s on one CPU core · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #

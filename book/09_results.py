@@ -11,7 +11,7 @@
 #
 # *What does one accuracy hide?*
 #
-# **Read** 30 min · **Run** 40 s on two CPU cores · **Before this** lesson 6
+# **Read** 30 min · **Run** 35 s on two CPU cores · **Before this** lesson 6
 #
 # ## What you will be able to do
 #
