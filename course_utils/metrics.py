@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from ._arguments import function, number, tensor, whole
+from ._arguments import function, kind, number, tensor, whole
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -163,8 +163,12 @@ def accuracy_curve(model, images, change, values, *, batch_size: int = 1_000) ->
     from .training import evaluate
 
     function("change", change, "a function of a batch and a value, such as augment.rotate")
-    if not len(values := list(values)):
-        raise ValueError("values must hold at least one value to change the images by; got none.")
+    kind("model", model, torch.nn.Module, "a network (nn.Module)")
+    kind("values", values, list | tuple | range, "a list of numbers to change the images by")
+    for k, value in enumerate(values):
+        number(f"values[{k}]", value)
+    if not values:
+        raise ValueError("values must hold at least one number to change the images by; got none.")
     device = next((parameter.device for parameter in model.parameters()), None)
 
     def accuracy(value):

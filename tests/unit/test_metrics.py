@@ -169,7 +169,7 @@ def test_an_accuracy_curve_counts_who_survives_each_change():
 
 @pytest.mark.parametrize(
     ("change", "values", "error", "words"),
-    [("shift", [1], TypeError, "change"), (lambda x, value: x, [], ValueError, "at least one value")],
+    [("shift", [1], TypeError, "change"), (lambda x, value: x, [], ValueError, "at least one number")],
 )
 def test_a_curve_of_nothing_is_refused(change, values, error, words):
     with pytest.raises(error, match=words):
