@@ -106,12 +106,16 @@ def test_killed_at_any_step_or_in_writing(children, unkilled, tmp_path, point):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_again_and_again_at_random_times(children, unkilled, tmp_path, seed):
-    draws, killed = random.Random(seed), 0
-    for _ in range(20):
-        killed += train_in_child(children, tmp_path, seconds=draws.uniform(0, unkilled[1])) == -signal.SIGKILL
+    draws, killed, longest = random.Random(seed), 0, unkilled[1]
+    for _ in range(50):
+        if train_in_child(children, tmp_path, seconds=draws.uniform(0, longest)) == -signal.SIGKILL:
+            killed += 1
+        else:  # it was done before its time came: begin anew, and come earlier
+            killed, longest = 0, 0.7 * longest
+            for file in tmp_path.iterdir():
+                file.unlink()
         if killed == 2:
             break
-        (tmp_path / "end.pt").unlink(missing_ok=True)  # this one was done before its time came
     assert killed == 2
     assert ends_as_if_unkilled(children, tmp_path, unkilled)
 
