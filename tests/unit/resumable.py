@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import threading
 import time
 
 import torch
@@ -13,7 +14,6 @@ from tqdm import tqdm
 from course_utils import Checkpoint, _snapshot, batches, fit, load
 from course_utils.data import Images
 
-tqdm.get_lock()  # a semaphore, made here once: a child that is killed cannot give its own back
 EPOCHS, STEPS = 4, 8  # an epoch has STEPS training steps, and one more look at the loss for validation
 
 
@@ -48,6 +48,7 @@ def train(folder, kill=None, started=None, seed=0):
         started: the end of a pipe that is told just before `fit` begins.
     """
     torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock())  # its own: one shared with other children stays locked when its holder is killed
     model, train_batches, valid_batches, optimizer, scheduler = parts(seed)
     place, number = kill or ("nowhere", 0)
     loss_fn = killing(F.cross_entropy, number) if place == "loss" else F.cross_entropy
