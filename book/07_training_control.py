@@ -266,21 +266,10 @@ long = fit(model, few_train, valid, optimizer, epochs=FEW_EPOCHS, callbacks=[on_
 plots.history(long, title="The validation loss turns; the accuracy creeps on")
 
 # %% [markdown]
-# The loss punishes an error the more, the surer the network is of it. A network that learns its images by heart grows
-# surer of everything, its errors included: the loss rises while the errors become no more. How sure is it of them now?
-
-# %%
-def sureness_of_errors(model):
-    logits = predict(model, valid)
-    errors = logits.argmax(1) != mnist.valid.y
-    return logits.softmax(1).amax(1)[errors].mean().item()
-
-
-print(f"its wrong answers after epoch {len(long)}: {sureness_of_errors(model):.0%} sure on average")
-
-# %% [markdown]
-# Remember this number. *Overfitting* means getting better on the training images and worse on others; when it began
-# depends on what you watch.
+# (The curves jitter, since the rate stays high to the end.) The loss punishes an error the more, the surer the network
+# is of it. A network that learns its images by heart grows surer of everything, its errors included, as we shall
+# measure: the loss rises while the errors become no more. *Overfitting* means getting better on the training images
+# and worse on others; when it begins depends on what you watch.
 #
 # *Early stopping* is a rule: stop when nothing has become better for some epochs, its *patience*. By hand:
 
@@ -391,20 +380,28 @@ claim("It stopped where our rule says: {value}.", len(stopped) == stop, equals=T
 
 # %% [markdown]
 # When it stops, the weights are those of the *last* epoch, a few too late. `load_best` fetches the best ones. Are
-# these the right ones? There is only one proof: score them again.
+# these the right ones? There is only one proof: score them again. And how sure is the network of its errors, before
+# and after?
 
 # %%
+def sureness_of_errors(model):
+    logits = predict(model, valid)
+    errors = logits.argmax(1) != mnist.valid.y
+    return logits.softmax(1).amax(1)[errors].mean()
+
+
+print(f"after the stop: {sureness_of_errors(model):.0%} sure of its errors, on average")
 row = kept.load_best(model)
 again = evaluate(model, valid)
 print(f"best epoch {row.epoch}: training loss {row.train.loss:.3f},"
       f" validation loss {row.valid.loss:.3f}")
-print(f"its wrong answers then: {sureness_of_errors(model):.0%} sure on average")
+print(f"best weights: {sureness_of_errors(model):.0%} sure of their errors")
 claim("Scored again, the best weights give the score of their epoch: {value}.",
       again == row.valid, equals=True)
 
 # %% [markdown]
-# It was less sure of its errors then. Early stopping "avoids overfitting", tutorials say. It limits it: compare the
-# two losses of the best epoch.
+# The longer it learnt by heart, the surer it erred. Early stopping "avoids overfitting", tutorials say. It limits it:
+# compare the two losses of the best epoch.
 #
 # ## What is in the file?
 #
@@ -660,7 +657,7 @@ net = NeuralNetClassifier(
 torch.manual_seed(SEED)
 with redirect_stderr(StringIO()) as bar:
     net.fit(data, y=None)
-print("the bar, at its end:", bar.getvalue().split("\r")[-3])
+print("the bar, as last drawn:", bar.getvalue().split("\r")[-3])
 
 # %%
 print("training accuracy:", net.history[:, "train_acc"])

@@ -257,7 +257,7 @@ def stop_epoch(answer):
             return wrong(case, hint="Return 0 if no epoch stops it.")
         if expected and mine == expected - patience:
             return wrong(case, hint="That is the best epoch. Return the one after which training stops.")
-        if not min_delta and mine == _stop_against_the_epoch_before(losses, patience):
+        if not min_delta and mine == _stop(losses, patience, lambda loss, _, before: loss < before):
             return wrong(case, hint="Compare with the best epoch so far, not with the epoch before.")
         if min_delta and mine == _course_stop(losses, patience, 0.0):
             return wrong(case, hint="Being lower is not enough: lower than the best by more than min_delta.")
@@ -265,7 +265,7 @@ def stop_epoch(answer):
             return wrong(case, hint="After the best epoch, `patience` more may pass; stop after the last of them.")
         if mine == expected - 1:
             return wrong(case, hint="One epoch too early. Count epochs from 1, and wait anew after each best one.")
-        if mine == _stop_by_shares(losses, patience, min_delta):
+        if mine == _stop(losses, patience, lambda loss, best, _, share=1 - min_delta: loss < share * best):
             return wrong(case, hint="min_delta is subtracted from the best loss: it is no share of it.")
         if min_delta:
             return wrong(
@@ -284,22 +284,13 @@ def _course_stop(losses, patience, min_delta):
     return 0
 
 
-def _stop_by_shares(losses, patience, min_delta):
-    """What you get when min_delta is taken as a share of the best loss."""
-    best, best_epoch = math.inf, 0
+def _stop(losses, patience, better):
+    """When a rule stops that calls an epoch a new best one by better(loss, best loss, loss before)."""
+    best, before, best_epoch = math.inf, math.inf, 0
     for epoch, loss in enumerate(losses, 1):
-        if loss < best * (1 - min_delta):
+        if better(loss, best, before):
             best, best_epoch = loss, epoch
         elif epoch - best_epoch >= patience:
             return epoch
-    return 0
-
-
-def _stop_against_the_epoch_before(losses, patience):
-    """What you get when each epoch is compared with the one before."""
-    waited = 0
-    for epoch, (before, loss) in enumerate(zip([math.inf, *losses], losses, strict=False), 1):
-        waited = 0 if loss < before else waited + 1
-        if waited >= patience:
-            return epoch
+        before = loss
     return 0
