@@ -200,6 +200,9 @@ lines = {split: [reached[width][split].accuracy for width in models] for split i
 plots.curves(counts, lines, log="x", xlabel="parameters", ylabel="accuracy", percent=True,
              title="More parameters open the gap")
 
+# %% [markdown]
+# In numbers:
+
 # %%
 stated = (FEW, EPOCHS) == (1_000, 30)
 gap = {width: reached[width]["train"].accuracy - reached[width]["valid"].accuracy for width in models}
@@ -211,8 +214,8 @@ ahead = reached[16]["valid"].accuracy - reached[1]["valid"].accuracy
 print(f"Of the validation images it knows {ahead:+.1%} beside the narrowest: one run.")
 
 # %% [markdown]
-# So "a larger network is worse on new images" is too simple: the widest is ahead of the narrowest on both splits. By how
-# much depends on the seed (a recording below takes three). Whether it beats the middle one, a single run on 2,000
+# So "a larger network is worse on new images" is too simple: the widest is ahead of the narrowest on both splits. By
+# how much depends on the seed (a recording below takes three). Whether it beats the middle one, a single run on 2,000
 # images cannot say: they are too close. By accuracy, its excess of parameters did little harm. The harm shows in the
 # loss.
 
@@ -360,9 +363,9 @@ for name in dict.fromkeys(run["network"] for run in published):
           f"   valid {mean(new):.2%} ± {stdev(new):.2%}")
 
 # %% [markdown]
-# Each larger network has the wider gap, and none is worse on new images: the last, with over twenty times the parameters
-# of the third, is as good within the spread. But the four differ in more than their size, so this shows what you get,
-# and not why.
+# Each larger network has the wider gap, and none is worse on new images: the last, with over twenty times the
+# parameters of the third, is as good within the spread. But the four differ in more than their size, so this shows
+# what you get, and not why.
 #
 # ## Labels that mean nothing
 #
