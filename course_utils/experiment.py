@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from ._arguments import kind, shown
+from .history import History
 from .runtime import PACKAGE, machine
 
 
@@ -65,6 +66,18 @@ class Record:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
         part.replace(self.file)
+
+
+def finished(history: History) -> History:
+    """The history that `fit` returned, if the training went to its end; a callback such as early stopping may set it.
+
+    Raises:
+        SystemExit: the training was interrupted by hand. Its script ends here, and the run is not kept.
+        TypeError: history is no History.
+    """
+    if kind("history", history, History, "a History, as fit returns it").interrupted:
+        raise SystemExit("Interrupted: this run is not kept.")
+    return history
 
 
 def _as_json(name, value):
