@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from ._arguments import kind, shown
+from ._arguments import image_data, kind, shown
 from .history import History
 from .runtime import PACKAGE, machine
 
@@ -45,9 +45,7 @@ class Record:
             run: JSON-able results.
             data: the `ImageData` it was measured on; its copy is noted, and must be the same for all runs.
         """
-        run = _as_json("run", run)
-        if not hasattr(data, "source"):
-            raise TypeError(f"data must be ImageData, as load('mnist') returns it; got {type(data).__name__}.")
+        run, data = _as_json("run", run), image_data("data", data)
         copy = self.content.setdefault("data", f"{data.name}, {data.source}")
         if copy != f"{data.name}, {data.source}":
             raise ValueError(f"{self.file} holds runs on {copy}; this one was on {data.name}, {data.source}.")
