@@ -339,6 +339,7 @@ CASES = {
     ),
     "exercises.target": Case(dict(real=0.9, sample=0.5), dict(real=number(0, 1), sample=number(0, 1))),
     "experiment.Record": Case(dict(name="toy", config={"seed": 0}), dict(name=TEXT, config=of(dict))),
+    "experiment.finished": Case(dict(history=History([ROW])), dict(history=never)),
     "metrics.wilson_interval": Case(
         dict(correct=20, total=30, confidence=0.95),
         dict(correct=whole(0, 30), total=whole(1), confidence=inside(0, 1)),
@@ -409,6 +410,7 @@ EXEMPT = {
     "data.ImageData": "made by `load`",
     "metrics.Bin": "made by `reliability`",
     "exercises.check": "judges any answer and never raises; tests/exercises throws strange ones at it",
+    "exercises.as_list": "for checkers of lessons; takes anything",
     "exercises.checker": "for checkers of lessons",
     "exercises.right": "for checkers of lessons",
     "exercises.wrong": "for checkers of lessons",

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import batches, evaluate, load
+from course_utils import EarlyStopping, batches, evaluate, fit, load
 from course_utils.data import ImageData, Images
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.runtime import PACKAGE, recorded
 
 DATA = SimpleNamespace(name="mnist", source="official")
@@ -37,6 +37,45 @@ def test_runs_of_another_configuration_or_data_are_never_mixed_in(tmp_path):
         Record("trial", {"epochs": 3}, tmp_path)
     with pytest.raises(ValueError, match="sample"):
         Record("trial", {"epochs": 2}, tmp_path).add({"seed": 1}, SimpleNamespace(name="mnist", source="sample"))
+
+
+class Interrupt:
+    """A callback: Ctrl-C in this epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def trained(*callbacks, epochs=3):
+    """The history of a training that can learn nothing, so that early stopping has a reason."""
+    images = Images(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), [0.0], [1.0])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-30)
+    return fit(model, batches(images, 2), batches(images, 2), optimizer, epochs=epochs, callbacks=callbacks)
+
+
+@pytest.mark.parametrize("epoch", [1, 3], ids=["in the middle", "in the last epoch"])
+def test_an_interrupted_training_ends_its_script(epoch):
+    history = trained(Interrupt(epoch))
+    assert len(history) == epoch
+    with pytest.raises(SystemExit, match="not kept"):
+        finished(history)
+
+
+def test_a_training_that_went_to_its_end_or_was_stopped_by_a_callback_is_finished():
+    whole, stopped = trained(), trained(EarlyStopping(1))
+    assert (len(whole), len(stopped)) == (3, 2)
+    assert finished(whole) is whole and finished(stopped) is stopped
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_that_fits_asks_whether_the_training_is_finished(script):
+    text = script.read_text(encoding="utf-8")
+    assert not re.search(r"\bfit\(", text) or re.search(r"\bfinished\(|\.interrupted\b", text)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
