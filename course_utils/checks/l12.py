@@ -82,7 +82,7 @@ def gentle_std(answer):
         (1.6 / 16) ** 0.5: "Each answer adds up C·K² products; you have kernels of one weight.",
     }
     for value, hint in hints.items():
-        if abs(answer - value) < 2e-4:
+        if abs(answer - value) < 0.005 * value:
             return wrong(f"{answer:.4g} is not it", hint=hint)
     if abs(answer - (1.6 / 400) ** 0.5) > 5e-4:
         hint = "Var(y) = C·K² · Var(w) · mean of x². After leaky ReLU, mean of x² = ½ · (1 + 0.5²) · Var(y)."
