@@ -149,7 +149,7 @@ def run(data, name, images, seed, config):
         "seconds": [row.seconds for row in history],
         "accuracy": history[-1].valid.accuracy,
         "averaged weights": evaluate(average, valid).accuracy,
-        "mirrored as well": evaluate(Mirrored(model), valid).accuracy,
+        "mirrored images": evaluate(Mirrored(model), valid).accuracy,
     }
     if images != config["images"]:  # the ends: these networks are compared with others on the test split
         result["test_accuracy"] = evaluate(model, test).accuracy
