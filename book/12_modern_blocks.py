@@ -184,16 +184,16 @@ claim("Such a head has {value:,} parameters.", count_parameters(head), equals=1_
 with torch.device("meta"):
     google = googlenet(num_classes=10, aux_logits=False, init_weights=False).eval()
     maps = {224: torch.zeros(1, 3, 224, 224), 32: torch.zeros(1, 3, 32, 32)}
-widths = {}
+sides = {}
 for name, layer in list(google.named_children())[:-3]:  # up to the global average
     maps = {size: layer(x) for size, x in maps.items()}
-    widths[name] = {size: x.shape[-1] for size, x in maps.items()}
+    sides[name] = {size: x.shape[-1] for size, x in maps.items()}
 for name in ("conv1", "maxpool1", "inception3a", "inception4a", "inception5a"):
-    print(f"{name:12}", *(f"{size} → {width:3}   " for size, width in widths[name].items()))
+    print(f"{name:12}", *(f"{size} → {side:3}   " for size, side in sides[name].items()))
 
 # %%
 claim("At 32×32, its fourth stage works on maps {value} pixels wide.",
-      widths["inception4a"][32], equals=2)
+      sides["inception4a"][32], equals=2)
 inside = F.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 3, 3), padding=1).mean() / 9
 claim("On a map of 2×2, {value:.0%} of a 3×3 kernel's products are with padding.",
       1 - inside, equals=5 / 9, within=0.001)
@@ -537,10 +537,10 @@ for x, y in islice(train, FINDER_STEPS):
     optimizer.step()
     growing.step()
 plots.curves(rates, {"loss": losses}, log="x", xlabel="learning rate", ylabel="loss",
-             title="Where the loss falls fastest is a good peak")
+             title="A good peak lies before the loss climbs")
 
 # %% [markdown]
-# A peak near the bottom's left side will do. (Ours was chosen by validation.) Last, **averaged weights**: beside the
+# That narrows the choice; ours was then made by validation. Last, **averaged weights**: beside the
 # weights that learn, keep an average of them that moves slowly, and judge that. `register_step_post_hook` calls it
 # after each step.
 #
@@ -573,7 +573,7 @@ claim.measured("It reads {value:.1%} of the validation images.", accuracy,
 #
 # ## Bitten by the two modes
 #
-# Batch normalisation has caught everybody. Four bites, on the network just trained. First, one image in training mode:
+# Batch normalisation has caught many. Four bites, on the network just trained. First, one image in training mode:
 
 # %%
 try:
@@ -586,8 +586,8 @@ except ValueError as error:
 # %% [markdown]
 # One number has no spread. Second, `eval()` forgotten, as in so many published loops.
 #
-# > **Predict before you run.** The weights stay as they are. In batches of 2, or of 500? And if the images come sorted
-# > by class?
+# > **Predict before you run.** The weights stay as they are. How much is lost in batches of 2, and of 128? And if the
+# > images come sorted by class?
 
 # %% mystnb={"image": {"alt": "Accuracy over the size of the batches in which the validation images are scored. In evaluation mode a level line. With eval forgotten, shuffled images lose much in batches of two and little in large ones; sorted images lose most in every size."}}
 def eval_forgotten(images, size):
@@ -650,9 +650,10 @@ claim.measured("Without statistics of their own they lose {value:.0%} of the ima
 # ## One change per row
 #
 # Which invention brought how much? A script starts at the published network and makes one change at a time; each row
-# keeps those above it. 5,000 images, ten epochs, three seeds, Adam at .001 until one-cycle comes, flips and shifts
-# throughout. Two changes were tried and not kept: He's initialisation on the published network, and three more blocks
-# with shortcuts at the end.
+# keeps those above it. 5,000 images, ten epochs, three seeds, Adam at .001 until one-cycle comes with a peak of .01,
+# flips and shifts throughout. In the row *poolings* our four convolutions replace the published ones; its two linear
+# layers go in the next. Two changes were tried and not kept: He's initialisation on the published network, and three
+# more blocks with shortcuts at the end.
 
 # %%
 ladder = recorded_runs("cifar_ladder")
@@ -910,7 +911,7 @@ assert check("12.7", my_model_solution)
 # %% [markdown]
 # ## What you can do now
 #
-# 1. Say what a network sees and where its parameters sit: a 9×9 window and one linear layer cannot know a dog's shape.
+# 1. Say what a network sees and where its parameters sit: here 9×9 pixels, and 95 in 100 in one linear layer.
 # 2. Use 1×1 convolutions to mix channels cheaply, and a global average or maximum as the head.
 # 3. Follow the signal: Var(y) = CK² · Var(w) · mean of x². He's weights keep it, normalisation makes it, a shortcut
 #    passes it by.
