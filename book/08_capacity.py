@@ -65,7 +65,7 @@ course_utils.setup("08_capacity")
 
 # %%
 import copy
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +81,7 @@ from course_utils.data import Images
 # %% nbmake={"mock": {"FEW": 128, "EPOCHS": 2, "MORE": 2, "NOISE_IMAGES": 64, "NOISE_EPOCHS": 2, "PIXEL_IMAGES": 128, "PIXEL_EPOCHS": 1}}
 SEED = 0
 FEW, EPOCHS = 1_000, 30
-MORE = 10  # times as many images, in as many steps
+MORE = 10  # times as many images, in about as many steps
 NOISE_IMAGES, NOISE_EPOCHS = 400, 60  # with random labels
 PIXEL_IMAGES, PIXEL_EPOCHS = 4_000, 4  # with scrambled pixels
 
@@ -100,7 +100,8 @@ plots.images(fashion.train.x[:12], names, columns=6)
 #
 # - `small_fashion_net`, from PyTorch's TensorBoard tutorial, where it learns from batches of four (lesson 14);
 # - `fashion_net`, from Chinese course notes;
-# - `mnist_net`, PyTorch's MNIST example, with dropout of ¼ after its convolutions and ½ before its last layer;
+# - `mnist_net`, PyTorch's MNIST example, with *dropout* (it hides numbers at random; below) of ¼ after its
+#   convolutions and ½ before its last layer;
 # - `wide_mnist_net`, from other notes, with dropout of ½ before its last layer.
 
 # %%
@@ -136,7 +137,7 @@ claim("{value:.1%} of the largest network's parameters sit in one linear layer."
 
 # %% [markdown]
 # Its notes gave a recipe (MNIST, five epochs, Adam, batches of 64) and left the place of the accuracy blank. A script
-# follows it; what it recorded stands below. It is one run.
+# follows the recipe, once, and records what belongs there:
 
 # %%
 for run in recorded_runs("wide_mnist"):
@@ -144,8 +145,8 @@ for run in recorded_runs("wide_mnist"):
           f"in {sum(run['seconds']) / 60:.0f} minutes")
 
 # %% [markdown]
-# Lesson 6 ended with a network of under half of LeNet's 61,706 parameters, which reads at least 98.8 % of the test
-# digits after one epoch. Parameters are not skill. What are they, then?
+# Lesson 6 ended with a network of under half of LeNet's 61,706 parameters. After one epoch it read at least as many
+# test digits as a published LeNet after 59. Parameters are not skill. What are they, then?
 #
 # ## Too small, too large
 #
@@ -162,7 +163,8 @@ def two_convolutions(width, dropout=0.0):
     )
 
 # %% [markdown]
-# One function trains them all. It looks at 2,000 validation images, enough to choose by.
+# One function trains them all, and watches 2,000 validation images. Its optimiser, AdamW, is Adam with *weight decay*,
+# a remedy that we need further down; 0 switches that off.
 
 # %%
 valid = batches(fashion.valid.take(2_000), 1_000)
@@ -200,6 +202,9 @@ lines = {split: [reached[width][split].accuracy for width in models] for split i
 plots.curves(counts, lines, log="x", xlabel="parameters", ylabel="accuracy", percent=True,
              title="More parameters open the gap")
 
+# %% [markdown]
+# In numbers:
+
 # %%
 stated = (FEW, EPOCHS) == (1_000, 30)
 gap = {width: reached[width]["train"].accuracy - reached[width]["valid"].accuracy for width in models}
@@ -207,14 +212,14 @@ claim.measured("The widest network knows {value:.1%} of its training images.",
                reached[16]["train"].accuracy, data=fashion, stated=stated)
 claim.measured("Its gap is wider than that of the narrowest by {value:.1%} of the images.",
                gap[16] - gap[1], data=fashion, stated=stated)
-claim.measured("Yet it knows {value:.1%} more of the validation images than the narrowest does.",
-               reached[16]["valid"].accuracy - reached[1]["valid"].accuracy,
-               data=fashion, stated=stated)
+ahead = reached[16]["valid"].accuracy - reached[1]["valid"].accuracy
+print(f"Its validation accuracy is ahead of the narrowest by {ahead:.1%} (one run).")
 
 # %% [markdown]
-# So "a larger network is worse on new images" is too simple: the widest beats the narrowest on both splits. Whether it
-# beats the middle one, a single run on 2,000 images cannot say: they are too close. By accuracy, its excess of
-# parameters did little harm. The harm shows in the loss.
+# So "a larger network is worse on new images" is too simple: the widest is ahead of the narrowest on both splits. By
+# how much depends on the seed (a recording below takes three). Whether it beats the middle one, a single run on 2,000
+# images cannot say: in the figure they are too close. By accuracy, its excess of parameters did little harm. The harm
+# shows in the loss. (Mind the scales: each panel has its own.)
 
 # %% mystnb={"image": {"alt": "Two panels of loss over epochs. Left, 540 parameters: both losses fall and stay high, training somewhat below validation. Right, 12,810 parameters: the training loss goes to zero, the validation loss falls for a few epochs and then rises."}}
 panels = {f"{count:,} parameters": {split: runs[width].column(split, "loss")
@@ -233,14 +238,17 @@ claim.measured("At the end, the widest network's validation loss is {value:.2f} 
 
 # %% [markdown]
 # On the left is mostly **underfitting**: even the images it has seen stay hard. It is a student who cannot follow.
-# (Its 540 parameters still learn a little by heart; hence its small gap.) On the right is **overfitting**: the
+# (Its 540 parameters still learn a little by heart; hence its smaller gap.) On the right is **overfitting**: the
 # training loss goes to nothing while the validation loss rises. It is a student who has learnt the answers to old
 # exams by heart. In a new exam he gives about as many right answers as before (compare the two accuracies), but is
 # ever surer of the wrong ones, and cross-entropy charges for that.
 #
 # ## Which remedy for which?
 #
-# A tutorial advises *more data* against underfitting. Try it: ten times the images, in the same number of steps.
+# A tutorial advises *more data* against underfitting. Try it: ten times the images, in a tenth of the epochs, so that
+# the number of steps stays about the same.
+#
+# > **Predict before you run.** Which network will gain from them on new images: the narrow one, the wide one, or both?
 
 # %% tags=["hide-output"]
 more = fashion.train.take(MORE * FEW)
@@ -254,11 +262,14 @@ for width in (1, 16):
 # Compare the narrow network's lines, then those of the wide one.
 
 # %%
-for key in (1, (1, "more"), 16, (16, "more")):
-    width, images = (key, FEW) if isinstance(key, int) else (key[0], len(more))
-    seen, new = reached[key]["train"], reached[key]["valid"]
-    print(f"width {width:2}, {images:6,} images:  train {seen.accuracy:.1%}, loss {seen.loss:.3f}"
-          f"   valid {new.accuracy:.1%}, loss {new.loss:.3f}")
+for width in (1, 16):
+    for images, key in ((len(few), width), (len(more), (width, "more"))):
+        seen, new = reached[key]["train"], reached[key]["valid"]
+        print(f"width {width:2}, {images:6,} images:  train {seen.accuracy:.1%}, loss {seen.loss:.3f}"
+              f"   valid {new.accuracy:.1%}, loss {new.loss:.3f}")
+
+# %% [markdown]
+# Two differences in numbers. The second is on the images that both networks have now learnt from.
 
 # %%
 claim.measured("More images narrow the wide network's gap by {value:.1%} of the images.",
@@ -269,13 +280,13 @@ claim.measured("On their common training images, the narrow one then knows {valu
                data=fashion, stated=stated and MORE == 10)
 
 # %% [markdown]
-# More data cures *over*fitting. It took the narrow network's small gap too, and with it what it knew by heart: now it
-# is as poor on images it has seen as on others. That is underfitting pure, and only more capacity cures it (or longer
-# training, while it still improves).
+# More data cures *over*fitting. It took the narrow network's smaller gap too, and with it what it knew by heart: now
+# it is as poor on images it has seen as on others. That is pure underfitting, and only more capacity cures it (or
+# longer training, while it still improves).
 #
 # A script repeats this for 500 to 32,000 images, 800 steps each, with three seeds.
 
-# %% mystnb={"image": {"alt": "Accuracy over the number of training images for a narrow and a wide network, where recorded: training curves fall and validation curves rise, and they come closer."}}
+# %% mystnb={"image": {"alt": "Accuracy over the number of training images for a narrow and a wide network, where recorded. In both panels the training curve falls. The wide network's validation curve rises up to 8,000 images, the narrow one's only up to 2,000. At 32,000 images training and validation are close in both panels."}}
 curve = recorded_runs("learning_curve")
 
 
@@ -301,16 +312,21 @@ for width in (1, 16):
         print(f"width {width:2}, {size:6,} images: {mean(some):.2%} ± {stdev(some):.2%}")
 
 # %% [markdown]
+# From 2,000 images on, the narrow network gains nothing beyond its (wide) spread: so much for more data against
+# underfitting. For each number of images the wide network is ahead, by more than the spread. Only its last step, to
+# 32,000 images, gained nothing: 800 batches of 64 show each of them once or twice, which is probably too short to use
+# them.
+#
 # And where you cannot have more images? *Weight decay* pulls all weights a little towards zero in every step.
-# *Dropout* hides a part of the numbers from the next layer. *Early stopping* (lesson 7) ends at the lowest validation
-# loss. Here are the first two, on the few images.
+# *Dropout* hides a part of the numbers from the next layer, other ones each time. *Early stopping* (lesson 7) ends at
+# the lowest validation loss. Here are the first two, on the few images.
 #
 # > **Predict before you run.** Will they raise the accuracy, lower the loss, or both?
 
 # %% tags=["hide-output"]
-for name, dropout, decay in (("dropout", 0.5, 0.0), ("weight decay", 0.0, 0.3)):
+for name, p, decay in (("dropout", 0.5, 0.0), ("weight decay", 0.0, 0.3)):
     torch.manual_seed(SEED)
-    models[name] = two_convolutions(16, dropout)
+    models[name] = two_convolutions(16, p)
     runs[name] = train(models[name], few, EPOCHS, decay)
     reached[name] = scores(models[name], few)
 
@@ -332,7 +348,8 @@ difference = reached["dropout"]["valid"].accuracy - reached[16]["valid"].accurac
 print(f"its validation accuracy differs by {difference:+.1%}: one run, 2,000 images")
 
 # %% [markdown]
-# One run cannot settle a difference that small. Again a script takes three seeds, and all 5,000 validation images:
+# Is that dropout, or luck? One run on 2,000 images cannot say. Again a script takes three seeds, and all 5,000
+# validation images:
 
 # %%
 remedies = recorded_runs("remedies")
@@ -343,6 +360,9 @@ for remedy in dict.fromkeys(run["remedy"] for run in remedies):
           f"   loss {mean(loss):.3f} ± {stdev(loss):.3f}")
 
 # %% [markdown]
+# Both remedies lower the loss by more than the spread. The accuracy they leave where it was, within the spread,
+# whatever the single run above has said: they cure false confidence, not wrong answers. More images cured both.
+#
 # Now the published four, on 2,000 images for ten epochs, with three seeds:
 
 # %%
@@ -350,12 +370,13 @@ published = recorded_runs("capacity")
 for name in dict.fromkeys(run["network"] for run in published):
     some = [run for run in published if run["network"] == name]
     seen, new = ([run[split]["accuracy"] for run in some] for split in ("train", "valid"))
-    print(f"{name:17}  train {mean(seen):.2%} ± {stdev(seen):.2%}"
-          f"   valid {mean(new):.2%} ± {stdev(new):.2%}")
+    print(f"{name:17}  train {mean(seen):.1%} ± {stdev(seen):.1%}   valid {mean(new):.1%} ± {stdev(new):.1%}"
+          f"   gap {mean(seen) - mean(new):.1%}")
 
 # %% [markdown]
-# The four differ in more than their size, so this shows what you get, and not why. Read the differences beside the
-# spread.
+# The smallest network has the narrowest gap, the largest the widest; the two between are alike. None is worse on new
+# images than a smaller one: the last, with over twenty times the parameters of the third, is as good within the
+# spread. But the four differ in more than their size (two have dropout), so this shows what you get, and not why.
 #
 # ## Labels that mean nothing
 #
@@ -386,8 +407,8 @@ claim.measured("Of the validation images it gets {value:.0%} wrong.",
 #
 # ## Dropout, by hand
 #
-# A layer of dropout draws a coin for each number. With probability p the number becomes 0; the survivors are divided
-# by 1 − p. For the next layer the expected value stays what it was.
+# Dropout forgets on purpose. Its layer tosses a coin for each number: with probability p the number becomes 0; the
+# survivors are divided by 1 − p. So, on average, the next layer receives what it would have received without dropout.
 
 # %%
 def dropout(x, p=0.5, training=True):
@@ -427,8 +448,8 @@ claim("Parameters of a layer of dropout: {value}.", count_parameters(layer), equ
 claim("Without an argument, p is {value}.", layer.p, equals=0.5)
 
 # %% [markdown]
-# Why does it help? No number can rely on one other. G. Hinton's picture: each batch trains another thinned network,
-# and evaluation uses all at once. That is why `eval()` must switch it off.
+# Why does it help? No number can rely on one certain other: it may be missing. G. Hinton's picture: each image trains
+# another thinned network, and evaluation asks them all at once. That is why `eval()` must switch it off.
 #
 # ## Find the bug: dropout that never sleeps
 #
@@ -439,13 +460,15 @@ claim("Without an argument, p is {value}.", layer.p, equals=0.5)
 class Published(nn.Module):
     def __init__(self, trained):
         super().__init__()
-        self.features, self.last = trained[:7], trained[8]
+        self.features, self.last = trained[:7], trained[8]  # trained[7] is its layer of dropout
 
     def forward(self, x):
         return self.last(F.dropout(self.features(x), 0.5))
 
 # %% [markdown]
 # We put our trained weights into it, and score the same weights twenty times. `evaluate` calls `eval()` each time.
+#
+# > **Predict before you run.** How many different scores, and on which side of the true one?
 
 # %% mystnb={"image": {"alt": "Accuracy of twenty evaluations of one network. With dropout left on it jumps from one to the next and stays below the line of evaluation mode, which is straight."}}
 torch.manual_seed(SEED)
@@ -519,8 +542,8 @@ claim("The moved network's answers on scrambled pixels differ by {value:.0e}.",
       difference, at_most=1e-12)
 
 # %% [markdown]
-# So a dense network can learn scrambled images exactly as well. Does a convolutional one? We train both, with three
-# seeds, on both kinds.
+# So whatever a dense network can learn from images, it can learn from scrambled ones. And a convolutional one? We
+# train both, with three seeds, on both kinds.
 #
 # > **Predict before you run.** Which of the four combinations will be worst?
 
@@ -556,7 +579,8 @@ claim.measured("Scrambling raises the loss of convolutions by {value:.3f} more t
                stated=(PIXEL_IMAGES, PIXEL_EPOCHS) == (4_000, 4))
 
 # %% [markdown]
-# Scrambling loses no information: it can be undone. What a convolution loses is its *prior*, a bet made before any
+# Flattening loses no information, and neither does scrambling: both can be undone. What a convolution loses is its
+# *prior*, a bet made before any
 # image is seen: neighbours belong together, and what is worth seeing here is worth seeing there. Dense layers bet on
 # nothing; they look at all pixels at once, a convolution at a small window. Where the bet is wrong, it costs: compare
 # the two scrambled lines.
@@ -565,8 +589,8 @@ claim.measured("Scrambling raises the loss of convolutions by {value:.3f} more t
 #
 # Back to the network of 896,522 parameters. Its notes trained for five epochs with Adam at .001 and batches of 32,
 # used the test split as validation, and their curves are lost. A script runs that loop again (with a validation
-# split), then another: batches of 128, a learning rate that rises and falls, channels last (lesson 2), three epochs.
-# One run each.
+# split), then ours: normalised pixels, batches of 128, a learning rate that rises and falls (lesson 7), channels last
+# (lesson 2), three epochs. One run each.
 
 # %% mystnb={"image": {"alt": "Validation accuracy of the 896,522-parameter network over epochs, where recorded, in the published loop and in ours."}}
 loops = recorded_runs("fashion_loops")
@@ -575,7 +599,8 @@ for name, run in whole.items():
     print(f"{name:10} {sum(run['seconds']):4.0f} s, {len(run['seconds'])} epochs, "
           f"test accuracy {run['test_accuracy']:.2%}")
 if whole:
-    lines = {f"{name} loop": run["valid_accuracy"] for name, run in whole.items()}
+    labels = {"published": "published loop", "ours": "our loop"}
+    lines = {labels[name]: run["valid_accuracy"] for name, run in whole.items()}
     plots.curves(range(1, 6), lines, xlabel="epoch", ylabel="validation accuracy", percent=True,
                  title="Three epochs reach what five did")
 
@@ -587,11 +612,11 @@ if whole:
 for run in loops:
     if run["loop"] == "timed":
         for name, seconds in run["seconds"].items():
-            print(f"{name:17} {sorted(seconds)[len(seconds) // 2]:.2f} s for 1,000 images "
+            print(f"{name:17} {median(seconds):.2f} s for 1,000 images "
                   f"({min(seconds):.2f} to {max(seconds):.2f})")
 
 # %% [markdown]
-# The rest of the saving is three epochs instead of five, which the schedule allows.
+# The rest of the saving is three epochs instead of five. Which of our changes allows that, these two runs cannot say.
 #
 # ## Exercises
 #
@@ -636,7 +661,7 @@ assert check("8.2", pooled_solution)
 #
 # - A: 62 % and 61 %, both level for twenty epochs.
 # - B: 100 % and 78 %, while the validation loss rises.
-# - C: 97 %; then 81.3 %, 80.2 % and 81.9 %, for the same weights and images.
+# - C: 97 %; and, scored three times with the same weights and images, 81.3 %, 80.2 % and 81.9 %.
 # - D: 100 % and 10 %.
 #
 # Give each one remedy, all four different: `"larger network"`, `"more images"`, `"evaluation mode"`,
@@ -660,8 +685,8 @@ assert check("8.3", remedy_solution)
 # ### Exercise 8.4 · Drop whole maps
 #
 # Neighbours in a feature map look alike, so hiding one pixel hides little. Write `drop_maps(x, p, training)`: for `x`
-# of shape N×C×H×W, drop whole maps, each map of each image with a coin of its own. Scale as dropout does, leave `x` as
-# it is, and do nothing outside of training. (Without `F.dropout2d`, which does this.)
+# of shape N×C×H×W, drop whole maps with probability p, each map of each image by a coin of its own. Scale as dropout
+# does, leave `x` as it is, and do nothing outside of training. (Without `F.dropout2d`, which does this.)
 
 # %%
 def drop_maps(x, p, training):

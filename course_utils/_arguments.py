@@ -78,6 +78,13 @@ def tensor(name: str, value, shape: str, *, floating: bool = False, hint: str = 
     return value
 
 
+def image_data(name: str, value):
+    """value, a data set that knows its name and its source. Raises: TypeError."""
+    if not hasattr(value, "source") or not hasattr(value, "name"):
+        raise TypeError(f"{name} must be ImageData, as load('mnist') returns it; got {shown(value)}.")
+    return value
+
+
 def shape(name: str, value) -> tuple[int, ...]:
     """value, the shape of a batch: a tuple of whole numbers of at least 1. Raises: TypeError, ValueError."""
     if not isinstance(value, tuple | list) or not value:

@@ -39,7 +39,7 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
     Args:
         name: "mnist", "fashion_mnist" or "cifar10".
         file: the .npz to be written; it is replaced if it is there.
-        patience: a `transfer.Patience`; None for its defaults, with which an offline machine waits 5 seconds at most,
+        patience: a `_transfer.Patience`; None for its defaults, with which an offline machine waits 5 seconds at most,
             and each address that opens its door and stays silent costs 15.
         say: is handed each line for the user.
 

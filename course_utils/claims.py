@@ -8,7 +8,7 @@ import re
 import string
 from dataclasses import dataclass
 
-from ._arguments import kind, number, shown
+from ._arguments import image_data, kind, number, shown
 from .runtime import PACKAGE, resource
 
 _lesson = "00"
@@ -91,13 +91,6 @@ def _bound(value, equals, within, at_least, at_most):
 
 def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _copy_of(data):
-    """The copy's name of a data set. Raises: TypeError."""
-    if not hasattr(data, "source") or not hasattr(data, "name"):
-        raise TypeError(f"data must be ImageData, as load('mnist') returns it; got {shown(data)}.")
-    return data.source
 
 
 def _comparable(name, given, value):
@@ -185,7 +178,7 @@ class Claims:
             ClaimError: the sentence is false of this data.
             ValueError, TypeError: as above, or data is no `ImageData`.
         """
-        value, copy = _value(value), _copy_of(data)
+        value, copy = _value(value), image_data("data", data).source
         bounds = [_here(bound, copy) for bound in (equals, at_least, at_most)]
         if copy == "sample" or all(bound is None for bound in bounds):
             return Statement(sentence, value, "data", "skipped", f"not checked on this data ({copy})", copy).show()
@@ -208,7 +201,7 @@ class Claims:
                 data make a skipped claim: their bound says nothing of this one).
             ValueError, TypeError: as above.
         """
-        value, copy, strict = _value(value), _copy_of(data), os.environ.get("COURSE_STRICT") == "1"
+        value, copy, strict = _value(value), image_data("data", data).source, os.environ.get("COURSE_STRICT") == "1"
         if copy == "sample" or not stated:
             reason = (
                 f"not checked on this data ({copy})"

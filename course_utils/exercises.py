@@ -90,6 +90,11 @@ def _watched(function):
     return call
 
 
+def as_list(answer):
+    """A tensor or an array as a list of plain numbers; anything else as it is."""
+    return answer.tolist() if hasattr(answer, "tolist") else answer
+
+
 def target(*, real: float, sample: float) -> float:
     """The score to reach in a trained exercise: on real data, or on the built-in sample.
 

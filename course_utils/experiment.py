@@ -6,7 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from ._arguments import kind, shown
+from ._arguments import image_data, kind, shown
+from .history import History
 from .runtime import PACKAGE, machine
 
 
@@ -44,9 +45,7 @@ class Record:
             run: JSON-able results.
             data: the `ImageData` it was measured on; its copy is noted, and must be the same for all runs.
         """
-        run = _as_json("run", run)
-        if not hasattr(data, "source"):
-            raise TypeError(f"data must be ImageData, as load('mnist') returns it; got {type(data).__name__}.")
+        run, data = _as_json("run", run), image_data("data", data)
         copy = self.content.setdefault("data", f"{data.name}, {data.source}")
         if copy != f"{data.name}, {data.source}":
             raise ValueError(f"{self.file} holds runs on {copy}; this one was on {data.name}, {data.source}.")
@@ -65,6 +64,18 @@ class Record:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
         part.replace(self.file)
+
+
+def finished(history: History) -> History:
+    """The history that `fit` returned, if the training went to its end; a callback such as early stopping may set it.
+
+    Raises:
+        SystemExit: the training was interrupted by hand. Its script ends here, and the run is not kept.
+        TypeError: history is no History.
+    """
+    if kind("history", history, History, "a History, as fit returns it").interrupted:
+        raise SystemExit("Interrupted: this run is not kept.")
+    return history
 
 
 def _as_json(name, value):

@@ -1,11 +1,13 @@
-"""Networks that more than one lesson uses: LeNet, built in lesson 6, and published ones that lessons 3 and 8 measure.
+"""Networks that more than one lesson uses: LeNet, built in lesson 6, published ones, and those of lesson 12.
 
 Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
 
+from itertools import pairwise
+
 from torch import nn
 
-from ._arguments import function, number, whole
+from ._arguments import function, kind, number, whole
 from .shapes import conv_output_size
 
 
@@ -150,3 +152,81 @@ def small_vgg() -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(128, 10),
     )
+
+
+class Residual(nn.Module):
+    """x + f(x): some layers, with a shortcut around them. Built in lesson 12.
+
+    Args:
+        layers: f, run one after another; their answer has the shape of x.
+
+    Source: K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, arXiv 1512.03385.
+    """
+
+    def __init__(self, *layers: nn.Module):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+def _conv(in_channels, out_channels, pool=False):
+    """Convolution, pooling perhaps, batch normalisation, ReLU. Pooling first leaves a quarter to normalise."""
+    return [
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        *([nn.MaxPool2d(2)] if pool else []),
+        nn.BatchNorm2d(out_channels), nn.ReLU(),
+    ]
+
+
+def fast_cifar_net(widths: tuple[int, ...] = (32, 48, 96, 192), residual: bool = False) -> nn.Sequential:
+    """The network that lesson 12 ends at, for CIFAR-10: N×3×32×32 images, 225,386 parameters.
+
+    A first convolution with stride 2; blocks of convolution, batch normalisation and ReLU, of which the first two pool;
+    the global maximum of each map; one linear layer.
+
+    Args:
+        widths: channels of the first convolution and of each block, each at least 1, two or more in all.
+        residual: one more block behind each, with a shortcut around it.
+
+    Raises:
+        TypeError, ValueError: widths is no tuple or list of so many whole numbers, or residual no truth value.
+    """
+    if len(kind("widths", widths, tuple | list, "a tuple of widths, such as (32, 48, 96, 192)")) < 2:
+        raise ValueError(f"widths must hold at least two whole numbers; got {widths!r}.")
+    first, *_, last = widths = [whole("each of widths", width, least=1) for width in widths]
+    kind("residual", residual, bool, "True or False")
+    layers = [nn.Conv2d(3, first, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU()]
+    for k, (before, width) in enumerate(pairwise(widths)):
+        layers += _conv(before, width, pool=k < 2)
+        if residual:
+            layers.append(Residual(*_conv(width, width)))
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(last, 10))
+
+
+def deep_net(depth: int, residual: bool, width: int = 16) -> nn.Sequential:
+    """As deep as asked, with or without shortcuts: N×3×32×32 images, on maps of 16×16, 8×8 and 4×4 numbers.
+
+    Args:
+        depth: convolutions and linear layers on the way from image to answer: 8, 14, 20, 26 and so on.
+        residual: whether each pair of convolutions has a shortcut around it. The parameters are the same.
+        width: channels of all its maps, at least 1.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind or out of its range.
+
+    Source: after the plain and residual networks of 6n + 2 layers for CIFAR-10 in arXiv 1512.03385.
+    """
+    depth, width = whole("depth", depth, least=8), whole("width", width, least=1)
+    if (depth - 2) % 6:
+        raise ValueError(f"depth must be 2 more than a multiple of 6, such as 8, 14 or 20; got {depth}.")
+    kind("residual", residual, bool, "True or False")
+    wrap = Residual if residual else nn.Sequential
+    layers = [nn.Conv2d(3, width, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    for pool in (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)):
+        for _ in range((depth - 2) // 6):
+            *pair, _ = _conv(width, width) + _conv(width, width)  # its last ReLU comes after the sum
+            layers += [wrap(*pair), nn.ReLU()]
+        layers.append(pool)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width, 10))

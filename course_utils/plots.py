@@ -120,7 +120,7 @@ def history(run, *, title):
     )
 
 
-def bars(groups, *, title, ylabel, log=False, spread=None):
+def bars(groups, *, title, ylabel, log=False, spread=None, horizontal=False):
     """Groups of bars.
 
     Args:
@@ -128,6 +128,7 @@ def bars(groups, *, title, ylabel, log=False, spread=None):
             `COLOURS` gets that colour.
         log: logarithmic axis.
         spread: as groups, the length of a line up and down from the end of each bar, such as a standard deviation.
+        horizontal: one row for each category, the first on top: for many of them, or long names.
 
     Raises:
         TypeError, ValueError: groups is no such dict, or its series, or those of spread, differ in their categories.
@@ -139,17 +140,24 @@ def bars(groups, *, title, ylabel, log=False, spread=None):
     for given, series in (("groups", groups), ("spread", lengths)):
         if strange := [name for name, values in series.items() if set(values) != set(categories)]:
             raise ValueError(f"{given} must share the categories {categories}; got others in {strange[0]!r}.")
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.1))
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.3 * len(categories) if horizontal else 3.1))
     width = 0.8 / len(groups)
+    draw, error, across = (axes.barh, "xerr", "y") if horizontal else (axes.bar, "yerr", "x")
     for k, (name, values) in enumerate(groups.items()):
-        x = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
+        places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
         lines = None if spread is None else [spread[name][category] for category in categories]
-        axes.bar(x, [values[category] for category in categories], width, yerr=lines, label=name,
-                 color=COLOURS.get(name), error_kw={"ecolor": "#333333", "capsize": 2})
-    axes.set_xticks(range(len(categories)), categories)
-    axes.set(ylabel=ylabel, title=title, yscale="log" if log else "linear")
-    axes.grid(axis="x", visible=False)
-    axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
+        draw(places, [values[category] for category in categories], width, label=name, color=COLOURS.get(name),
+             error_kw={"ecolor": "#333333", "capsize": 2}, **{error: lines})
+    if horizontal:
+        axes.set_yticks(range(len(categories)), categories)
+        axes.invert_yaxis()
+        axes.set(xlabel=ylabel, title=title, xscale="log" if log else "linear")
+    else:
+        axes.set_xticks(range(len(categories)), categories)
+        axes.set(ylabel=ylabel, title=title, yscale="log" if log else "linear")
+    axes.grid(axis=across, visible=False)
+    if len(groups) > 1 or not horizontal:
+        axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
     plt.show()
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from course_utils import Augment, batches, device, evaluate, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
 
 CONFIG = {
@@ -55,9 +55,9 @@ def run(data, change, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(
+        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    )
     return {
         "data": data.name,
         "change": change,

@@ -10,7 +10,7 @@ import argparse
 import torch
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load, networks
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 
 CONFIG = {
     "networks": ["small_fashion_net", "fashion_net", "mnist_net", "wide_mnist_net"],
@@ -30,9 +30,7 @@ def run(data, name, seed, config):
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 500, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"], fused=True)
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
-    if len(history) < config["epochs"]:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
     return {
         "network": name,
         "seed": seed,

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils import batches, device, evaluate, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import fashion_net
 
 CONFIG = {
@@ -77,9 +77,9 @@ def ours(data, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=config["max_lr"], total_steps=config["epochs"] * len(train))
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    if len(history) < config["epochs"]:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(
+        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    )
     return {
         "train_accuracy": history.column("train", "accuracy"),
         "valid_loss": history.column("valid", "loss"),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from course_utils import Augment, augment, batches, device, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.metrics import accuracy_curve
 from course_utils.networks import lenet
 from course_utils.pooling import blur_pool2d
@@ -77,9 +77,9 @@ def run(data, name, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(
+        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    )
     return {
         "network": name,
         "seed": seed,

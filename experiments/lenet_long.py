@@ -18,7 +18,7 @@ from torch import nn
 
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import Images
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
 
 CONFIG = {
@@ -66,11 +66,9 @@ def run(data, seed, config):
     rules = {name: Rule(score, config["patience"]) for name, score in scores.items()}
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["epochs"])
-    history = fit(
+    history = finished(fit(
         model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, callbacks=rules.values()
-    )
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    ))
     result = {
         "seed": seed,
         "valid_loss": history.column("valid", "loss"),

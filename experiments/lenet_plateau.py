@@ -15,7 +15,7 @@ from torch import nn
 
 from course_utils import batches, evaluate, fit, load
 from course_utils.data import Images
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
 
 CONFIG = {
@@ -39,9 +39,7 @@ def run(data, schedule, seed, config):
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["T_max"]) if schedule == "cosine" else None
     train = batches(plain[0], config["batch_size"], shuffle=True)
     valid, test = (batches(split, 2_000) for split in plain[1:])
-    history = fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler)
-    if history.interrupted:
-        raise SystemExit("This run is not kept.")
+    history = finished(fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler))
     return {
         "schedule": schedule,
         "seed": seed,

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
 
 CONFIG = {
@@ -43,9 +43,7 @@ def run(data, name, seed, config):
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
     return {
         "network": name,
         "seed": seed,

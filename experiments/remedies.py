@@ -11,7 +11,7 @@ import argparse
 import torch
 
 from course_utils import batches, device, evaluate, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import two_convolutions
 
 CONFIG = {
@@ -51,9 +51,7 @@ def run(data, remedy, seed, config):
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config["lr"], weight_decay=config["weight_decay"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
-    if len(history) < config["epochs"]:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
     times = config["left_on_times"] if config["dropout"] else 0
     return {
         "remedy": remedy,

@@ -11,7 +11,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from course_utils import batches, device, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
 
 CONFIG = {
@@ -41,11 +41,9 @@ def run(data, schedule, seed, config):
     valid = batches(data.valid, 1_000, device=device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = SCHEDULES[schedule](optimizer, config["epochs"] * len(train))
-    history = fit(
+    history = finished(fit(
         model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    )
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    ))
     return {
         "schedule": schedule,
         "seed": seed,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from claims_page import claims_page
+from claims_page import claims_page, with_quoted_claims
 from common import ROOT, RUN, environment, fill, lessons, read, read_notebook, write
 from notebooks import pair
 from run_lessons import KEPT, run_all
@@ -55,18 +55,19 @@ def facts(record: dict) -> dict:
 
 
 def gather(folder: Path, runs: dict) -> None:
-    """Put all that Jupyter Book reads into `folder`, emptied before: pages with their tokens replaced, the executed
-    lessons (`runs`: name → notebook and facts), the page Claims, and the mark that lessons were executed."""
+    """Put all that Jupyter Book reads into `folder`, emptied before: pages with tokens and quotations filled in, the
+    executed lessons (`runs`: name → notebook and facts), the page Claims, and the mark that lessons were executed."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("[0-9][0-9]_*.py", "__pycache__"))
+    notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
-        write(page, fill(read(page)))
+        write(page, with_quoted_claims(fill(read(page)), notebooks))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
     (folder / "notebooks").mkdir()
     for name, (notebook, about) in runs.items():
         nbformat.write(with_facts(notebook, about), folder / "notebooks" / f"{name}.ipynb")
-    write(folder / "book" / "claims.md", claims_page({name: notebook for name, (notebook, _) in runs.items()}))
+    write(folder / "book" / "claims.md", claims_page(notebooks))
     write(folder / "executed.json", json.dumps({name: about for name, (_, about) in runs.items()}, indent=1) + "\n")
 
 

@@ -1,7 +1,12 @@
-"""The page Claims: every claim of the lessons, as the run that the site is built from showed it."""
+"""The page Claims: every claim of the lessons, as the run that the site is built from showed it.
 
+And the claims that other pages quote.
+"""
+
+import re
 from html.parser import HTMLParser
 
+QUOTED = re.compile(r"^\{\{ claim (\d\d): (.+) \}\}$", re.MULTILINE)
 MARKS = {"checked": "✓ checked", "skipped": "– not checked", "missed": "✗ missed"}
 
 INTRODUCTION = """# Claims
@@ -62,6 +67,25 @@ def claims_page(notebooks: dict) -> str:
             heading = f"\n## [{title}](../notebooks/{name}.ipynb)\n"
             parts += [heading, ":::{div} claims", *map(table_row, rows), ":::"]
     return "\n".join(parts) + "\n"
+
+
+def with_quoted_claims(text: str, notebooks: dict) -> str:
+    """A page with its quotations filled in, from the executed notebooks by lesson name.
+
+    The line `{{ claim 08: Dropout left on costs }}` becomes the one claim of lesson 8 that holds these words.
+    """
+
+    def quote(token):
+        number, words = token.groups()
+        shown = [claim for name in notebooks if name.startswith(number) for claim in claims_of(notebooks[name])]
+        found = [claim for claim in shown if words in claim["text"]]
+        if len(found) != 1:
+            raise ValueError(f"{token[0]} must quote words of one claim of lesson {number}; {len(found)} have them.")
+        [claim] = found
+        status = MARKS[claim["status"]][2:] + (f" on this data ({claim['copy']})" if claim["copy"] == "sample" else "")
+        return f":::{{div}} quoted {claim['status']}\n{claim['text'].strip()}\n\nclaim {claim['id']} · {status}\n:::"
+
+    return QUOTED.sub(quote, text)
 
 
 def shorten(value: str) -> str:

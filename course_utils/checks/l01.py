@@ -84,7 +84,7 @@ def edge(answer):
         return wrong(f"at {mine:.4g} the loss already explodes", hint="The 3 counts twice, in slope and error.")
     if abs(mine - 0.0845) < 1e-3:
         return wrong(f"at {mine:.4g} the loss still falls", hint="That is the edge for five rides; this is one.")
-    if abs(mine - expected) > 2e-3:
+    if not abs(mine - expected) <= 2e-3:  # true of NaN, too
         return wrong(
             f"a step at {mine:.4g} multiplies the error by {1 - 18 * mine:.3g}",
             hint="The loss grows when that number lies below −1.",

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils.exercises import checker, right, wrong
+from course_utils.exercises import as_list, checker, right, wrong
 from course_utils.shapes import conv_output_size, count_macs, count_parameters, receptive_field
 
 
@@ -16,15 +16,10 @@ def _sizes(*layers):
     return tuple(sides)
 
 
-def _plain(answer):
-    """A tensor or an array as a list; all else as it is."""
-    return answer.tolist() if hasattr(answer, "tolist") else answer
-
-
 @checker("3.1")
 def size(answer):
     """a pair (H, W)."""
-    answer = _plain(answer)
+    answer = as_list(answer)
     if not isinstance(answer, tuple | list | torch.Size) or len(answer) != 2:
         return wrong(f"your answer is {answer!r}", hint="Give two numbers, rows before columns: (H, W).")
     answer, expected = tuple(answer), _sizes((3, 2, 1), (2, 2, 0))
@@ -50,7 +45,7 @@ def sizes_before(answer):
     """a list of whole numbers."""
     asked = {"kernel_size": 3, "stride": 2, "padding": 1}
     expected = {n for n in range(1, 100) if conv_output_size(n, **asked) == 14}
-    answer = _plain(answer)
+    answer = as_list(answer)
     answer = {answer} if isinstance(answer, int) else set(answer)
     if strangers := sorted(answer - expected):
         n = strangers[0]
@@ -73,7 +68,7 @@ def weights_of(answer):
     """a list of four whole numbers."""
     stacks = [(2, 3), (1, 5), (3, 3), (1, 7)]  # layers, kernel size
     expected = [count * 64 * 64 * kernel**2 for count, kernel in stacks]
-    answer = _plain(answer)
+    answer = as_list(answer)
     if not isinstance(answer, tuple | list) or len(answer) != 4:
         return wrong(f"your answer is {answer!r}", hint="Give a list of four numbers.")
     answer = list(answer)

@@ -7,7 +7,7 @@ import torch
 from torchvision import transforms
 from torchvision.utils import make_grid
 
-from course_utils.exercises import checker, right, wrong
+from course_utils.exercises import as_list, checker, right, wrong
 
 
 def _bytes(n, channels=3, seed=0):
@@ -20,7 +20,7 @@ def _bytes(n, channels=3, seed=0):
 def sheets(answer):
     """two shapes C×H×W, for 64 and for 4 digits."""
     expected = [tuple(make_grid(torch.zeros(n, 1, 28, 28)).shape) for n in (64, 4)]
-    answer = answer.tolist() if isinstance(answer, torch.Tensor | np.ndarray) else answer
+    answer = as_list(answer)
     if len(answer) != 2 or any(not isinstance(shape, tuple | list) or len(shape) != 3 for shape in answer):
         return wrong(f"your answer is {answer!r}", hint="Give two shapes of three numbers: ((C, H, W), (C, H, W)).")
     for n, mine, shape in zip((64, 4), map(tuple, answer), expected, strict=True):
@@ -126,8 +126,7 @@ def leaked(answer):
     test[4] = train[12].flip(2)  # the same bytes, in another order
     test[5] = test[6]  # twins inside of the test split
     test[0, 0] = train[15, 0]  # one channel of three
-    mine = answer(train, test)
-    mine = mine.tolist() if isinstance(mine, torch.Tensor) else mine
+    mine = as_list(answer(train, test))
     if isinstance(mine, int):
         return wrong(f"you return {mine}", hint="Not how many, but which: a list of positions.")
     mine = list(mine)

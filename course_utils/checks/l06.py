@@ -20,7 +20,7 @@ def first_loss(answer):
         return wrong(f"{answer:.3f} belongs to ten classes", hint="How large is the probability of each class here?")
     if abs(answer + math.log(1000)) < 0.01:
         return wrong("the sign is turned", hint="The loss is minus the logarithm of a probability.")
-    if abs(answer - math.log(1000)) > 0.01:
+    if not abs(answer - math.log(1000)) <= 0.01:  # true of NaN, too
         return wrong(f"your loss is {answer:g}", hint="Minus the logarithm of the probability that each class gets.")
     return right(
         "A network that starts far above this has a last layer that is sure of something, before it knows anything."
@@ -155,7 +155,7 @@ def accuracy(answer):
         )
     if mine == 0:
         return wrong("the model was asked in training mode", hint="Which call switches dropout and its like off?")
-    if abs(mine - 0.8) > 1e-6:
+    if not abs(mine - 0.8) <= 1e-6:
         return wrong(
             f"with four right of five you get {mine:.3g}", hint="Count right answers and images, and divide once."
         )

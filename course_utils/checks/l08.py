@@ -20,7 +20,7 @@ def factor(answer):
     for value, hint in hints.items():
         if abs(answer - value) < 1e-6:
             return wrong(f"{answer:g} is not it", hint=hint)
-    if abs(answer - 1.25) > 1e-6:
+    if not abs(answer - 1.25) <= 1e-6:  # so that NaN is wrong too
         return wrong(f"{answer:g} is not it", hint="On average the sum of ten ones must stay ten. How many survive?")
     return right("The paper of 2014 scaled in evaluation instead, by 1 − p. Then whoever uses a network has to know p.")
 
@@ -35,6 +35,7 @@ def one_more_pooling(answer):
         6_272 * 1_024: "Those are the weights of one layer. Biases and three other layers are missing.",
         6_273 * 1_024: "That is the first linear layer. Add the two convolutions and the last layer.",
         6_273 * 1_024 + last: "Those are the linear layers. Add the two convolutions.",
+        6_273 * 1_024 + convolutions: "The last layer is missing.",
         6_272 * 1_024 + convolutions + last: "One bias for each of the 1,024 outputs is missing.",
         12_545 * 1_024 + convolutions + last: "Pooling by 2×2 halves both sides: 14×14 becomes 7×7.",
     }
@@ -69,6 +70,9 @@ def remedies(answer):
         ("D", None): "D knows all its images and has understood nothing. Where did you see these two numbers?",
     }
     for key, value in expected.items():
+        if answer[key] not in expected.values():
+            hint = f"Copy one of these: {', '.join(sorted(expected.values()))}."
+            return wrong(f"{key} has none of the four remedies", hint=hint)
         if answer[key] != value:
             hint = hints.get((key, answer[key]), hints[key, None])
             return wrong(f"{key} is not cured by {answer[key]!r}", hint=hint)
@@ -88,8 +92,9 @@ def drop_maps(answer):
         return wrong("x itself has changed", hint="Multiply into a new tensor: the caller may still need x.")
     gone = dropped == 0
     whole = gone.flatten(2).all(2)
-    if not gone.any():
-        return wrong("with p = 0.25 nothing was dropped", hint="One coin for each map, by bernoulli_(1 - p).")
+    if gone.all() or not gone.any():
+        amount = "everything" if gone.all() else "nothing"
+        return wrong(f"with p = 0.25 {amount} was dropped", hint="One coin for each map, by bernoulli_(1 - p).")
     if not torch.equal(gone.flatten(2).any(2), whole):
         return wrong("parts of maps are gone", hint="The mask has the shape N×C×1×1, so that a map shares one coin.")
     if torch.equal(whole, whole[:1].expand_as(whole)):
@@ -101,9 +106,13 @@ def drop_maps(answer):
         return wrong(f"{share:.0%} of the maps are gone with p = 0.25", hint="p is the share that goes.")
     if abs(share - 0.25) > 0.05:
         return wrong(f"{share:.0%} of the maps are gone with p = 0.25", hint="bernoulli_(1 - p) is 1 for what stays.")
+    if len(whole.sum(1).unique()) == 1:
+        return wrong("every image loses equally many maps", hint="With a coin for each map, their number varies.")
     ratio = (dropped[~gone] / x[~gone]).mean().item()
     if abs(ratio - 4 / 3) > 1e-4:
         return wrong(f"what stays is multiplied by {ratio:.3g}", hint="Divide by the share that stays, 1 − p.")
+    if torch.equal(answer(x, 0.25, True), dropped):
+        return wrong("two calls drop the same maps", hint="Draw new coins in each call; set no seed in the function.")
     if not torch.equal(answer(x, 0.25, False), x):
         return wrong("with training=False, x comes back changed", hint="Outside of training, return x as it is.")
     return right("F.dropout2d does this. J. Tompson and others proposed it in 2015, as spatial dropout.")
@@ -112,6 +121,8 @@ def drop_maps(answer):
 @checker("8.5")
 def mended(answer):
     """a class, built from a trained network."""
+    if isinstance(answer, nn.Module):
+        return wrong("this is a network already", hint="Give the class itself, without brackets: Mended.")
     torch.manual_seed(0)
     trained, x = networks.two_convolutions(2), torch.rand(16, 1, 28, 28)
     model = answer(trained)
@@ -130,12 +141,21 @@ def mended(answer):
     model.train()
     if torch.equal(model(x), model(x)):
         return wrong("in training mode nothing is dropped", hint="training=self.training, not False.")
-    arrived = []
-    trained[8].register_forward_pre_hook(lambda _, inputs: arrived.append(inputs[0].count_nonzero().item()))
+    features, arrived = trained[:7](x), []
+    last = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+    last.register_forward_pre_hook(lambda _, inputs: arrived.append(inputs[0]))
     model(x)
-    share = 1 - sum(arrived) / trained[:7](x).count_nonzero().item()
+    kept = arrived[0] != 0
+    if torch.equal(arrived[0], features):
+        return wrong("all features reach the last layer", hint="Drop features, not what the last layer answers.")
+    factor = arrived[0][kept] / features[kept]
+    if not torch.allclose(factor, factor[:1]):
+        return wrong("other numbers reach the last layer", hint="Drop what the features hand on, nothing before.")
+    share = 1 - kept.sum().item() / features.count_nonzero().item()
     if abs(share - 0.5) > 0.1:
         return wrong(f"in training mode {share:.0%} of the features are dropped", hint="Half of them: p = 0.5.")
+    if abs(factor[0].item() - 2) > 1e-4:
+        return wrong("the survivors are not scaled", hint="What stays is divided by 1 − p; F.dropout does it for you.")
     return right("With nn.Dropout as a layer of the module, eval() does this for you.")
 
 
@@ -143,10 +163,13 @@ def mended(answer):
 def unscramble(answer):
     """a function of (weight, order) that returns a matrix."""
     torch.manual_seed(0)
-    weight, x, order = torch.randn(3, 12), torch.randn(5, 12), torch.randperm(12)
+    weight, x, order = torch.randn(12, 12), torch.randn(5, 12), torch.randperm(12)  # square: rows can be moved too
+    given = weight.clone()
     mine = answer(weight, order)
     if not isinstance(mine, torch.Tensor) or mine.shape != weight.shape:
         return wrong("you return no matrix of the shape of weight", hint="Its columns change places, nothing else.")
+    if not torch.equal(weight, given):
+        return wrong("weight itself has changed", hint="Write into a new matrix: the caller may still need weight.")
     if torch.equal(mine, weight[:, order]):
         hint = "That scrambles once more. Column k of weight belongs to pixel order[k]: where must it go?"
         return wrong("the columns are moved the wrong way", hint=hint)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from course_utils.data import Images
-from course_utils.exercises import checker, right, wrong
+from course_utils.exercises import as_list, checker, right, wrong
 from course_utils.metrics import wilson_interval
 
 
@@ -12,15 +12,10 @@ def _near(a, b, within=1e-4):
     return abs(float(a) - float(b)) <= within
 
 
-def _listed(answer):
-    """A tensor or an array as a list; anything else as it is."""
-    return answer.tolist() if hasattr(answer, "tolist") else answer
-
-
 @checker("9.1")
 def middle(answer):
     """three numbers, (precision, recall, F1)."""
-    answer = _listed(answer)
+    answer = as_list(answer)
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return wrong(f"your answer is {answer!r}", hint="Give three numbers: (precision, recall, F1).")
     if max(answer) > 1:
@@ -45,7 +40,7 @@ def middle(answer):
 @checker("9.2")
 def four(answer):
     """three numbers: where the interval begins for 4 of 4 and for 29 of 34, and how many images are needed."""
-    answer = _listed(answer)
+    answer = as_list(answer)
     if not isinstance(answer, tuple | list) or len(answer) != 3:
         return wrong(f"your answer is {answer!r}", hint="Give three numbers: two lower ends and a number of images.")
     if any(isinstance(end, tuple | list) for end in answer):

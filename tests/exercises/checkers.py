@@ -5,7 +5,8 @@ import torch
 from course_utils.exercises import check
 
 STUBS = {"None": None, "dots": ..., "def None": lambda *args: None, "def dots": lambda *args: ...}
-STRANGE = ["seven", 3, [], {}, object(), torch.zeros(2, 2, 2), lambda: 1, lambda *args: "text"]
+NAN = float("nan")
+STRANGE = ["seven", 3, NAN, [], {}, object(), torch.zeros(2, 2, 2), lambda: 1, lambda *args: "text", lambda *args: NAN]
 
 
 class Checkers:

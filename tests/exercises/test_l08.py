@@ -1,10 +1,13 @@
 """Every exercise of lesson 8: its solution is right, a stub is unattempted, typical mistakes get the hint they need."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils import networks
 from course_utils.exercises import check
 from tests.exercises.checkers import Checkers
 
@@ -67,6 +70,48 @@ class TooFew(Mended):
     p = 0.1
 
 
+class NotScaled(Published):
+    def forward(self, x):
+        features = self.features(x)
+        return self.last(features * torch.ones_like(features).bernoulli_(0.5) if self.training else features)
+
+
+class DropsPixels(Published):
+    def forward(self, x):
+        return self.last(self.features(F.dropout(x, 0.5, training=self.training)))
+
+
+class DropsAnswers(Published):
+    def forward(self, x):
+        return F.dropout(self.last(self.features(x)), 0.5, training=self.training)
+
+
+class OfItsOwn(nn.Module):
+    """Another right form: a copy of the trained network."""
+
+    def __init__(self, trained):
+        super().__init__()
+        self.features, self.last = copy.deepcopy(trained[:7]), copy.deepcopy(trained[8])
+
+    def forward(self, x):
+        return self.last(F.dropout(self.features(x), 0.5, self.training))
+
+
+def equally_many(x, p, training):
+    order = torch.rand(x.shape[:2]).argsort(1)
+    return x * (order >= p * x.shape[1])[:, :, None, None] / (1 - p)
+
+
+def seeded(x, p, training):
+    torch.manual_seed(0)
+    return drop_maps(x, p, training)
+
+
+def unscrambled_in_place(weight, order):
+    weight[:, order] = weight.clone()
+    return weight
+
+
 def unscramble(weight, order):
     return weight[:, order.argsort()]
 
@@ -86,10 +131,12 @@ WRONG = [
     ("8.1", 1, "smaller in training"),
     ("8.1", 2, "p = 0.5"),
     ("8.1", 3.7, "How many survive"),
+    ("8.1", float("nan"), "How many survive"),
     ("8.2", 25_775_882, "as it is"),
     ("8.2", 25_775_882 // 4, "shrink by four"),
     ("8.2", 6_272 * 1_024, "Biases"),
     ("8.2", 6_273 * 1_024, "two convolutions and the last"),
+    ("8.2", 6_508_298 - 10_250, "last layer is missing"),
     ("8.2", 6_508_298 - 1_024, "One bias"),
     ("8.2", 74_496 + 12_545 * 1_024 + 10_250, "halves both sides"),
     ("8.2", 6_508_299, "7×7"),
@@ -97,7 +144,9 @@ WRONG = [
     ("8.3", REMEDY | {"B": "larger network"}, "already knows"),
     ("8.3", REMEDY | {"C": "more images"}, "drawn anew"),
     ("8.3", REMEDY | {"D": "larger network"}, "understood nothing"),
-    ("8.3", REMEDY | {"D": ...}, "these two numbers"),
+    ("8.3", REMEDY | {"D": "evaluation mode"}, "these two numbers"),
+    ("8.3", REMEDY | {"D": ...}, "Copy one"),
+    ("8.3", REMEDY | {"A": "a bigger one"}, "Copy one"),
     ("8.3", "more images", "Such as"),
     ("8.4", F.dropout, "shares one coin"),
     ("8.4", lambda x, p, training: drop_maps(x, p, training, shape=lambda n, c: (1, c, 1, 1)), "own coins"),
@@ -107,14 +156,22 @@ WRONG = [
     ("8.4", lambda x, p, training: drop_maps(x, p, training, always=True), "as it is"),
     ("8.4", lambda x, p, training: x, "One coin"),
     ("8.4", in_place, "new tensor"),
+    ("8.4", lambda x, p, training: torch.zeros_like(x), "One coin"),
+    ("8.4", equally_many, "their number varies"),
+    ("8.4", seeded, "set no seed"),
     ("8.5", Published, "training=self.training"),
     ("8.5", NewLayerEachTime, "made inside forward"),
     ("8.5", Never, "not False"),
     ("8.5", ScaledInEvaluation, "nothing is scaled"),
     ("8.5", TooFew, "p = 0.5"),
+    ("8.5", NotScaled, "divided by 1 − p"),
+    ("8.5", DropsPixels, "nothing before"),
+    ("8.5", DropsAnswers, "not what the last layer"),
+    ("8.5", Mended(networks.two_convolutions(2)), "class itself"),
     ("8.6", lambda weight, order: weight[:, order], "once more"),
     ("8.6", lambda weight, order: weight, "Column k"),
-    ("8.6", lambda weight, order: weight.flip(0), "not rows"),
+    ("8.6", lambda weight, order: weight[order.argsort()], "not rows"),
+    ("8.6", unscrambled_in_place, "new matrix"),
 ]
 
 
@@ -122,7 +179,7 @@ class TestLesson08(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
 
 
-@pytest.mark.parametrize("answer", [WithALayer, lambda trained: Mended(trained)])
+@pytest.mark.parametrize("answer", [WithALayer, OfItsOwn, lambda trained: Mended(trained)])
 def test_other_ways_to_mend_are_right(answer):
     assert check("8.5", answer)
 

@@ -13,3 +13,13 @@ def offline(monkeypatch):
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")
     monkeypatch.delenv("COURSE_DATA_MIRROR", raising=False)
+
+
+@pytest.fixture
+def server():
+    """A server of the small data sets' files, with whatever fault an address asks for; see `misbehaving.Server`."""
+    from tests.unit.misbehaving import Server, small_files
+
+    server = Server(small_files())
+    yield server
+    server.close()

@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -90,6 +91,7 @@ def python_archive(arrays):
     return tar_of(members)
 
 
+@cache
 def small_files():
     """The official files of all three small data sets: name of the data set → name of the file → content."""
     mnist, fashion, cifar = (small_arrays(name) for name in SOURCES)

@@ -155,6 +155,10 @@ def one_or_two(right):
     return lambda value: right(value) or isinstance(value, list) and len(value) == 2
 
 
+def widths(value):
+    return isinstance(value, list) and len(value) > 1 and all(map(whole(1), value))
+
+
 def empty(value):
     return isinstance(value, list) and not value
 
@@ -286,6 +290,11 @@ CASES = {
         dict(c1=2, c2=2, hidden=2, first_kernel=3),
         dict(c1=whole(1), c2=whole(1), hidden=whole(1), first_kernel=whole(1, 24)),
     ),
+    "networks.deep_net": Case(
+        dict(depth=8, residual=True, width=2),
+        dict(depth=lambda value: whole(8)(value) and value % 6 == 2, residual=of(bool), width=whole(1)),
+    ),
+    "networks.fast_cifar_net": Case(dict(widths=(4, 5), residual=False), dict(widths=widths, residual=of(bool))),
     "networks.two_convolutions": Case(dict(width=2, dropout=0.5), dict(width=whole(1), dropout=number(0, 1))),
     "plots.reliability": Case(
         dict(answers={"a": (CONFIDENCE, CORRECT)}, bins=5, title="T"),
@@ -339,6 +348,7 @@ CASES = {
     ),
     "exercises.target": Case(dict(real=0.9, sample=0.5), dict(real=number(0, 1), sample=number(0, 1))),
     "experiment.Record": Case(dict(name="toy", config={"seed": 0}), dict(name=TEXT, config=of(dict))),
+    "experiment.finished": Case(dict(history=History([ROW])), dict(history=never)),
     "metrics.wilson_interval": Case(
         dict(correct=20, total=30, confidence=0.95),
         dict(correct=whole(0, 30), total=whole(1), confidence=inside(0, 1)),
@@ -409,10 +419,12 @@ EXEMPT = {
     "data.ImageData": "made by `load`",
     "metrics.Bin": "made by `reliability`",
     "exercises.check": "judges any answer and never raises; tests/exercises throws strange ones at it",
+    "exercises.as_list": "for checkers of lessons; takes anything",
     "exercises.checker": "for checkers of lessons",
     "exercises.right": "for checkers of lessons",
     "exercises.wrong": "for checkers of lessons",
     "exercises.Verdict": "made by `check`",
+    "networks.Residual": "takes layers, which nn.Sequential checks",
     "sample.Easel": "draws the sample",
     "sources.warn_of_sample": "called by `load` with a name that `read` has taken",
     "history.Epoch": "made by `fit`",

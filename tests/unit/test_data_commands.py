@@ -11,17 +11,10 @@ from course_utils import _data_commands as data_commands
 from course_utils import _prepared as prepared
 from course_utils import sources
 from course_utils._catalogue import SOURCES
-from tests.unit.misbehaving import Server, small_arrays, small_files, small_sources
+from tests.unit.misbehaving import small_arrays, small_files, small_sources
 
 ROOT = Path(__file__).parents[2]
 FILES = small_files()
-
-
-@pytest.fixture
-def server():
-    server = Server(FILES)
-    yield server
-    server.close()
 
 
 @pytest.fixture(autouse=True)

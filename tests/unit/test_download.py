@@ -25,18 +25,11 @@ from course_utils import _transfer as transfer
 from course_utils import claim, load, sources
 from course_utils._catalogue import SOURCES
 from course_utils.experiment import Record
-from tests.unit.misbehaving import Server, small_arrays, small_files, small_sources, wait_until
+from tests.unit.misbehaving import small_arrays, small_files, small_sources, wait_until
 
 ROOT = Path(__file__).parents[2]
 FILES = small_files()
 BINARY = "cifar-10-binary.tar.gz"
-
-
-@pytest.fixture
-def server():
-    server = Server(FILES)
-    yield server
-    server.close()
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import batches, evaluate, load
+from course_utils import EarlyStopping, batches, evaluate, fit, load
 from course_utils.data import ImageData, Images
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.runtime import PACKAGE, recorded
 
 DATA = SimpleNamespace(name="mnist", source="official")
@@ -37,6 +37,45 @@ def test_runs_of_another_configuration_or_data_are_never_mixed_in(tmp_path):
         Record("trial", {"epochs": 3}, tmp_path)
     with pytest.raises(ValueError, match="sample"):
         Record("trial", {"epochs": 2}, tmp_path).add({"seed": 1}, SimpleNamespace(name="mnist", source="sample"))
+
+
+class Interrupt:
+    """A callback: Ctrl-C in this epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def trained(*callbacks, epochs=3):
+    """The history of a training that can learn nothing, so that early stopping has a reason."""
+    images = Images(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), [0.0], [1.0])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-30)
+    return fit(model, batches(images, 2), batches(images, 2), optimizer, epochs=epochs, callbacks=callbacks)
+
+
+@pytest.mark.parametrize("epoch", [1, 3], ids=["in the middle", "in the last epoch"])
+def test_an_interrupted_training_ends_its_script(epoch):
+    history = trained(Interrupt(epoch))
+    assert len(history) == epoch
+    with pytest.raises(SystemExit, match="not kept"):
+        finished(history)
+
+
+def test_a_training_that_went_to_its_end_or_was_stopped_by_a_callback_is_finished():
+    whole, stopped = trained(), trained(EarlyStopping(1))
+    assert (len(whole), len(stopped)) == (3, 2)
+    assert finished(whole) is whole and finished(stopped) is stopped
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_that_fits_asks_whether_the_training_is_finished(script):
+    text = script.read_text(encoding="utf-8")
+    assert not re.search(r"\bfit\(", text) or re.search(r"\bfinished\(|\.interrupted\b", text)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -221,3 +260,93 @@ def test_an_interrupted_run_of_lesson_10_is_not_kept(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="not kept"):
         script["main"](script["CONFIG"] | {"images": 64}, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+TINY = {"widths": [4, 8], "residual": False, "epochs": 1, "seeds": [0]}
+MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
+    "cifar_headline": ({"points": {"a": TINY, "b": TINY | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
+    "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
+    "cifar_ladder": (
+        {
+            "images": 32, "epochs": 1, "batch_size": 16, "seeds": [0],
+            "ends": {"rows": ["poolings"], "images": 48, "seeds": [0]},
+        },
+        9 + 2 + 1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODERN)
+def test_a_short_run_of_lesson_12_goes_on_where_it_was_stopped(name, tmp_path, monkeypatch):
+    changes, count = MODERN[name]
+    monkeypatch.setattr("course_utils.load", lambda *args, **options: small(load(*args, **options)))
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    config = script["CONFIG"] | changes
+    script["main"](config, tmp_path)
+    whole = json.loads((tmp_path / f"{name}.json").read_text())
+    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
+    (tmp_path / f"{name}.json").write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
+    script["main"](config, tmp_path)
+    last = json.loads((tmp_path / f"{name}.json").read_text())["runs"][-1]
+    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
+
+
+@pytest.mark.parametrize("name", MODERN)
+def test_an_interrupted_run_of_lesson_12_is_not_kept(name, tmp_path, monkeypatch):
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("course_utils.training.train_epoch", interrupted)
+    with pytest.raises(SystemExit, match="not kept"):
+        script["main"](script["CONFIG"] | MODERN[name][0], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_headline_is_recorded_as_the_lesson_trains_it():
+    lesson = (PACKAGE.parent / "book" / "12_modern_blocks.py").read_text(encoding="utf-8")
+    written = {}
+    exec(re.search(r"^SEED = .*?^$", lesson, re.DOTALL | re.MULTILINE)[0], written)
+    config = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_headline.py"))["CONFIG"]
+    point = config["points"]["two minutes"]
+    assert (list(written["WIDTHS"]), written["EPOCHS"]) == (point["widths"], point["epochs"])
+    assert point["residual"] is False and len(point["seeds"]) >= 5
+    names = {"BATCH": "batch_size", "MAX_LR": "max_lr", "RISING": "rising", "DECAY": "weight_decay",
+             "SMOOTHING": "label_smoothing", "SHIFT": "shift"}
+    assert {name: written[name] for name in names} == {name: config[key] for name, key in names.items()}
+    assert list(written["BETAS"]) == config["betas"]
+
+
+def test_each_row_of_the_ladder_is_one_change_of_the_row_before_it():
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_ladder.py"))
+    config, before = script["CONFIG"], script["row_before"]
+    for name in (*config["rows"], *config["asides"]):
+        settings = script["settings_of"](name, config)
+        assert settings.keys() == config["start"].keys() and settings["network"] in script["NETWORKS"]
+        if before(name, config):
+            old = script["settings_of"](before(name, config), config)
+            changed = {key for key in settings if settings[key] != old[key]}
+            assert len(changed) == 1 or changed == {"one_cycle", "max_lr"}  # the schedule allows the higher rate
+    first, *_, last = config["rows"]
+    assert before(first, config) is None and config["ends"]["rows"] == [first, last]
+
+
+def test_the_networks_of_the_ladder_have_what_their_names_say():
+    build = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_ladder.py"))["NETWORKS"]
+    kinds = {name: [type(layer) for layer in build[name]()] for name in build}
+    assert [name for name in kinds if nn.Dropout in kinds[name]] == ["published"]
+    assert kinds["no dropout"] == [kind for kind in kinds["published"] if kind is not nn.Dropout]
+    assert kinds["batch norm"].count(nn.BatchNorm2d) == kinds["batch norm"].count(nn.Conv2d) == 4
+    assert nn.BatchNorm1d not in kinds["batch norm"]
+    assert nn.AdaptiveAvgPool2d in kinds["averaged"] and nn.AdaptiveMaxPool2d in kinds["ours"]
+    assert not {nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d} & set(kinds["pooled"])
+    for name in build:
+        assert build[name]()(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+
+
+def test_mirrored_answers_do_not_depend_on_the_side():
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_ladder.py"))
+    model, x = script["Mirrored"](nn.Sequential(nn.Flatten(), nn.Linear(12, 2))), torch.rand(3, 3, 2, 2)
+    assert torch.allclose(model(x), model(x.flip(3)))
+    assert not torch.allclose(model.model(x), model.model(x.flip(3)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_utils import networks
-from course_utils.shapes import count_parameters
+from course_utils.shapes import count_parameters, receptive_field
 
 SIZES = {  # parameters, shape of one image
     "lenet": (61_706, (1, 28, 28)),
@@ -14,6 +14,7 @@ SIZES = {  # parameters, shape of one image
     "cifar_net": (3_716_154, (3, 32, 32)),
     "wide_mnist_net": (25_775_882, (1, 28, 28)),
     "small_vgg": (288_746, (3, 32, 32)),
+    "fast_cifar_net": (225_386, (3, 32, 32)),
 }
 
 
@@ -57,3 +58,49 @@ def test_a_wider_network_has_more_parameters_and_its_dropout_is_off_in_evaluatio
 def test_no_width_below_one_and_no_share_beyond_all(arguments):
     with pytest.raises(ValueError, match="width|dropout"):
         networks.two_convolutions(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("widths", "residual", "parameters"),
+    [((32, 64, 128, 256), False, 392_138), ([48, 96, 192], True, 627_562), ((4, 5), False, 3 * 4 * 16 + 8 + 190 + 60)],
+)
+def test_the_fast_network_is_as_wide_as_asked(widths, residual, parameters):
+    model = networks.fast_cifar_net(widths, residual)
+    assert count_parameters(model) == parameters
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    assert sum(isinstance(layer, networks.Residual) for layer in model) == residual * (len(widths) - 1)
+
+
+@pytest.mark.parametrize("widths", [(), (32,), 32, (32, 0), (32, 4.5), "ab"])
+def test_the_fast_network_needs_two_widths(widths):
+    with pytest.raises((TypeError, ValueError), match="widths must"):
+        networks.fast_cifar_net(widths)
+
+
+def test_the_fast_network_sees_the_whole_image():
+    assert receptive_field(networks.fast_cifar_net()) >= 32
+
+
+def test_a_residual_module_adds_its_input():
+    layer, x = torch.nn.Linear(3, 3), torch.rand(2, 3)
+    assert torch.equal(networks.Residual(layer, torch.nn.ReLU())(x), x + layer(x).relu())
+
+
+@pytest.mark.parametrize("depth", [8, 20])
+def test_a_deep_network_is_as_deep_as_asked_with_and_without_shortcuts(depth):
+    plain, residual = (networks.deep_net(depth, shortcuts, width=2) for shortcuts in (False, True))
+    weights = [layer for layer in plain.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
+    assert len(weights) == depth and count_parameters(plain) == count_parameters(residual)
+    blocks = [layer for layer in residual if isinstance(layer, networks.Residual)]
+    assert len(blocks) == (depth - 2) // 2
+    for block in blocks:
+        torch.nn.init.zeros_(block.layers[-1].weight)
+    x = torch.rand(2, 2, 8, 8)
+    assert torch.equal(blocks[0](x), x)  # a block that adds nothing hands on what it got
+    assert residual(torch.rand(2, 3, 32, 32)).shape == plain(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("depth", [2, 9, 19, 21])
+def test_there_is_no_deep_network_between_8_and_14_layers(depth):
+    with pytest.raises(ValueError, match="depth must"):
+        networks.deep_net(depth, True)

@@ -78,6 +78,14 @@ def test_bars(figures):
     assert [bar.get_height() for bar in figures[0].axes[0].patches] == [1, 2, 3, 4]
 
 
+def test_horizontal_bars_begin_at_the_top_and_need_no_legend_for_one_series(figures):
+    plots.bars({"x": {"a": 1, "b": 2}}, spread={"x": {"a": 0, "b": 1}}, title="T", ylabel="y", horizontal=True)
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"] and axes.yaxis_inverted()
+    assert [bar.get_width() for bar in axes.patches] == [1, 2] and axes.get_xlabel() == "y"
+    assert axes.get_legend() is None
+
+
 def test_bars_with_their_spread(figures):
     plots.bars({"x": {"a": 1, "b": 2}}, spread={"x": {"b": 0.5, "a": 0.1}}, title="T", ylabel="y")
     [lines] = figures[0].axes[0].collections

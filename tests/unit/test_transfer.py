@@ -16,7 +16,7 @@ from course_utils import _prepared as prepared
 from course_utils import _transfer as transfer
 from course_utils._catalogue import SOURCES
 from course_utils._transfer import Patience
-from tests.unit.misbehaving import FAULTS, Server, small_arrays, small_files, small_sources
+from tests.unit.misbehaving import FAULTS, small_arrays, small_files, small_sources
 
 FILES = small_files()
 CALM = Patience(connect=10, read=20, grace=20)      # this machine may be busy
@@ -32,13 +32,6 @@ def cases():
     dice = random.Random(9)
     return [(fault, scene, *target) for fault in FAULTS for scene in SCENES
             for target in dice.sample(TARGETS, 1 if fault in SLOW else 3)]
-
-
-@pytest.fixture
-def server():
-    server = Server(FILES)
-    yield server
-    server.close()
 
 
 @pytest.fixture

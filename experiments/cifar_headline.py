@@ -1,0 +1,81 @@
+"""How well is CIFAR-10 read after two, five and ten minutes of training on two CPU cores?
+
+Everything was chosen on the validation split; each run reads the test split once, without test-time augmentation.
+
+    python experiments/cifar_headline.py
+
+Takes about 70 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+"""
+
+import argparse
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+
+from course_utils import Augment, batches, count_parameters, device, evaluate, fit, load, networks
+from course_utils.experiment import Record
+
+CONFIG = {
+    "points": {  # the widths of `networks.fast_cifar_net`, whether it has shortcuts, epochs, seeds
+        "two minutes": {"widths": [32, 48, 96, 192], "residual": False, "epochs": 5, "seeds": list(range(10))},
+        "five minutes": {"widths": [32, 64, 128, 256], "residual": False, "epochs": 9, "seeds": [0, 1, 2]},
+        "ten minutes": {"widths": [48, 96, 192], "residual": True, "epochs": 8, "seeds": [0, 1, 2]},
+    },
+    "batch_size": 256,
+    "max_lr": 0.01,
+    "rising": 0.25,  # the share of steps in which the learning rate rises
+    "betas": [0.9, 0.99],
+    "weight_decay": 0.05,
+    "label_smoothing": 0.1,
+    "shift": 2,
+}
+
+
+def run(data, name, seed, config):
+    """Train one network; return its validation curve, its seconds of training, and its test accuracy."""
+    point = config["points"][name]
+    torch.manual_seed(seed)
+    model = networks.fast_cifar_net(point["widths"], point["residual"])
+    model = model.to(device(), memory_format=torch.channels_last)
+    options = {"channels_last": True, "device": device()}
+    change = Augment(flip=0.5, shift=config["shift"], padding_mode="reflect")
+    train = batches(data.train, config["batch_size"], shuffle=True, drop_last=True, augment=change, **options)
+    valid, test = (batches(split, 1_000, **options) for split in (data.valid, data.test))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), betas=tuple(config["betas"]), weight_decay=config["weight_decay"]
+    )
+    scheduler = OneCycleLR(
+        optimizer, max_lr=config["max_lr"], total_steps=point["epochs"] * len(train), pct_start=config["rising"],
+        anneal_strategy="linear", cycle_momentum=False,
+    )
+    history = fit(
+        model, train, valid, optimizer, epochs=point["epochs"], scheduler=scheduler, scheduler_step="batch",
+        loss_fn=partial(F.cross_entropy, label_smoothing=config["label_smoothing"]),
+    )
+    if history.interrupted:
+        raise SystemExit("Interrupted: this run is not kept.")
+    return {
+        "point": name,
+        "seed": seed,
+        "parameters": count_parameters(model),
+        "valid_accuracy": history.column("valid", "accuracy"),
+        "seconds": [row.seconds for row in history],
+        "test_accuracy": evaluate(model, test).accuracy,
+    }
+
+
+def main(config=CONFIG, folder=None):
+    record = Record("cifar_headline", config, folder)
+    data = load("cifar10")
+    for name, point in config["points"].items():
+        for seed in point["seeds"]:
+            if not record.has(point=name, seed=seed):
+                print(f"{name}, seed {seed}", flush=True)
+                record.add(run(data, name, seed, config), data)
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    main()
