@@ -17,12 +17,21 @@ def _close(a, b):
     return abs(a - b) <= 0.005 * abs(b)
 
 
+def _two_numbers(answer):
+    """Two numbers from a tuple, a list, a tensor or an array; None if it is anything else."""
+    answer = answer.tolist() if hasattr(answer, "tolist") else answer
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        return None
+    values = [value.item() if hasattr(value, "item") else value for value in answer]
+    return values if all(isinstance(value, int | float) for value in values) else None
+
+
 @checker("7.1")
 def two_rates(answer):
     """two numbers: the cosine's rate in epoch 58 and StepLR's in epoch 14."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
+    if (numbers := _two_numbers(answer)) is None:
         return wrong(f"your answer is {answer!r}", hint="Give two numbers: (cosine, step).")
-    cosine, step = answer
+    cosine, step = numbers
 
     def rate(t):
         return 0.005 / 2 * (1 + math.cos(math.pi * t / 70))
@@ -35,6 +44,10 @@ def two_rates(answer):
         return wrong(f"{cosine:.6f} is twice as much", hint="The wave goes from 2 to 0 before it is halved.")
     if _close(cosine, 0.005 / 2 * (1 + math.cos(57 / 70))):
         return wrong(f"{cosine:.6f}: half a wave is missing", hint="The cosine's argument runs from 0 to π.")
+    if _close(cosine, rate(57) / 0.005):
+        return wrong(f"{cosine:.4f} is the share that is left", hint="Of which first rate?")
+    if cosine in (0.0004, 0.00041):
+        return wrong(f"{cosine:g} is rounded too far", hint="Give three digits behind the zeros.")
     if not _close(cosine, rate(57)):
         return wrong(f"your cosine is {cosine:g}", hint="Put t, the steps done before epoch 58, into the formula.")
     if _close(step, 0.7**14):
@@ -47,15 +60,21 @@ def two_rates(answer):
 @checker("7.2")
 def patience(answer):
     """two whole numbers, (best, stop)."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
+    if isinstance(answer, tuple | list) and len(answer) == 2 and answer[1] in (None, ...):
+        answer = (answer[0], 0)  # "it never stops"
+    if (numbers := _two_numbers(answer)) is None:
         return wrong(f"your answer is {answer!r}", hint="Give two epochs: (best, stop).")
-    best, stop = answer
+    best, stop = numbers
+    if (best, stop) == (12, 6):
+        return wrong("the two are swapped", hint="First the best epoch, then the last one.")
     if best == 14:
         return wrong("epoch 14 is never reached", hint="Go epoch by epoch, and count those without a better one.")
     if best in (9, 13):
         return wrong(f"epoch {best} equals epoch 6", hint="A tie is no progress.")
     if best == 5:
         return wrong("you count epochs from 0", hint="The first epoch is epoch 1.")
+    if 0 < best < 1:
+        return wrong(f"{best} is an accuracy", hint="Give the number of its epoch, counted from 1.")
     if best != 6:
         return wrong(f"your best epoch is {best}", hint="The highest value before the stop, the first of equals.")
     if stop in (11, 13):
@@ -64,36 +83,53 @@ def patience(answer):
             hint="After the best epoch, six more may pass; the sixth is the last.",
         )
     if stop != 12:
-        return wrong(f"you stop after epoch {stop}", hint="Count six epochs from the best one on, ties included.")
+        finding = f"you stop after epoch {stop}" if stop else "you never stop"
+        return wrong(finding, hint="Count six epochs from the best one on, ties included.")
     return right("Epoch 14 would have been better still. No patience is ever proved long enough.")
 
 
 @checker("7.3")
 def warm_cosine(answer):
     """a function of (t, steps, warm, peak) that returns the rate."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-    cosine = lr_scheduler.CosineAnnealingLR(optimizer, T_max=30)
-    falling = []
-    for _ in range(31):
-        falling.append(cosine.get_last_lr()[0])
+    for steps, warm, peak in ((40, 10, 0.1), (12, 3, 2.0)):
+        expected = [peak * t / warm for t in range(warm)] + _cosine_by_torch(peak, steps - warm)
+        for t, rate in enumerate(expected):
+            call = f"warm_cosine({t}, {steps}, {warm}, {peak})"
+            try:
+                mine = float(answer(t, steps, warm, peak))
+            except Unattempted:
+                if t == 0:
+                    raise
+                return wrong(f"{call} returns nothing", hint="Return a rate in the rise and in the fall.")
+
+            def close(guess, mine=mine, peak=peak):
+                return abs(mine - guess) <= 1e-6 * peak
+
+            if close(rate):
+                continue
+            case = f"{call} is {mine:.4g}, should be {rate:.4g}"
+            if t < warm and close(peak * (t + 1) / warm):
+                return wrong(case, hint="At t = 0 the rate is 0: no step of the rise is done yet.")
+            if t < warm:
+                return wrong(case, hint="While t is below warm, a straight line: the share t / warm of the peak.")
+            if close(peak / 2 * (1 + math.cos(math.pi * t / steps))):
+                return wrong(case, hint="The cosine begins at t = warm: count its steps from there.")
+            if close(peak / 2 * (1 + math.cos(math.pi * (t - warm) / steps))):
+                return wrong(case, hint="The cosine has fewer than `steps` steps: some went into the rise.")
+            return wrong(case, hint="After the rise, the lesson's formula with the steps since then, of those left.")
+    return right("A rise of a few per cent of the steps is usual: Adam's averages are poor while they are young.")
+
+
+def _cosine_by_torch(peak, steps):
+    """The rates after 0 to `steps` steps."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=peak)
+    cosine = lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+    rates = [peak]
+    for _ in range(steps):
         optimizer.step()
         cosine.step()
-    expected = [0.1 * t / 10 for t in range(10)] + falling
-    for t, rate in enumerate(expected):
-        mine = answer(t, 40, 10, 0.1)
-        if abs(mine - rate) <= 1e-9:
-            continue
-        case = f"warm_cosine({t}, 40, 10, 0.1) is {mine:.4g}, should be {rate:.4g}"
-        if t < 10 and abs(mine - 0.1 * (t + 1) / 10) <= 1e-9:
-            return wrong(case, hint="At t = 0 the rate is 0: no step of the rise is done yet.")
-        if t < 10:
-            return wrong(case, hint="While t is below warm, a straight line: the share t / warm of the peak.")
-        if abs(mine - 0.05 * (1 + math.cos(math.pi * t / 40))) <= 1e-9:
-            return wrong(case, hint="The cosine begins at t = warm: count its steps from there.")
-        if abs(mine - 0.05 * (1 + math.cos(math.pi * (t - 10) / 40))) <= 1e-9:
-            return wrong(case, hint="The cosine has fewer than `steps` steps: some went into the rise.")
-        return wrong(case, hint="After the rise, the formula of the lesson with the steps since then, of those left.")
-    return right("A rise of a few per cent of the steps is usual: Adam's averages are poor while they are young.")
+        rates.append(cosine.get_last_lr()[0])
+    return rates
 
 
 @checker("7.4")
@@ -101,7 +137,7 @@ def keep_best(answer):
     """a function of (state, best) that returns {"loss": …, "weights": …}."""
     network, history, best, kept = nn.Linear(2, 1), History(), None, None
     state = SimpleNamespace(model=network, history=history)
-    for epoch, loss in enumerate((3.0, 1.0, 2.0, 1.0), 1):
+    for epoch, loss in enumerate((2.0, 1.0, 3.0, 1.0), 1):
         nn.init.constant_(network.weight, float(epoch))
         # another measure and split rank the epochs otherwise
         history.append(Epoch(epoch, Score(1 / epoch, 0.5), Score(loss, epoch / 10), 0.1, 0.0))
@@ -116,6 +152,8 @@ def keep_best(answer):
         if loss == 1.0 and kept is None:
             kept = copy.deepcopy(network.state_dict())
     weights = best["weights"]
+    if isinstance(weights, nn.Module):
+        return wrong("you keep a whole network", hint="Its state dict is enough, and safe to load.")
     number = weights["weight"][0, 0].item() if isinstance(weights, dict) and weights.keys() == kept.keys() else None
     if number not in (1, 2, 3, 4):
         return wrong(
@@ -132,7 +170,7 @@ def keep_best(answer):
         return wrong("you keep the first epoch for ever", hint="Compare each loss with that of the best so far.")
     if number != 2 or best["loss"] != 1.0:
         return wrong(
-            f"of the losses 3, 1, 2, 1 you keep {best['loss']:g}, with the weights of epoch {number:g}",
+            f"of the losses 2, 1, 3, 1 you keep {best['loss']:g}, with the weights of epoch {number:g}",
             hint="Replace both, loss and weights, when the validation loss is lower than the best; else return best.",
         )
     return right("Handed in, copied, and compared: the three things that the published class lacked or lost.")
@@ -165,7 +203,12 @@ def _judge_resume(answer):
     saved |= {"random": torch.get_rng_state(), "epoch": epochs}
     torch.rand(5)
     after = _parts()
-    first = answer(saved, *after)
+    try:
+        first = answer(saved, *after)
+    except Unattempted:
+        if not torch.equal(after[0].weight, before[0].weight):
+            raise
+        return wrong("you return nothing", hint="Say which epoch is the first to run.")
     if not torch.equal(after[0].weight, before[0].weight):
         return wrong("the weights are not back", hint="Each part has a load_state_dict.")
     if not after[1].state_dict()["state"]:
@@ -182,7 +225,8 @@ def _judge_resume(answer):
     if first == epochs:
         return wrong(f"epoch {first} would be run twice", hint="`saved['epoch']` is done already.")
     if first != epochs + 1:
-        return wrong(f"you return {first!r} for a file of epoch {epochs}", hint="The number of the first epoch to run.")
+        given = first if isinstance(first, int | float) else f"a {type(first).__name__}"
+        return wrong(f"you return {given} for a file of epoch {epochs}", hint="The number of the first epoch to run.")
     return right("`Checkpoint` does this, and first compares what the file says with the training that asks for it.")
 
 
@@ -192,9 +236,10 @@ def stop_epoch(answer):
     cases = [
         ([3, 2, 1, 1.5, 2, 3], 2, 0.0),
         ([1, 2, 0.5, 0.75, 0.625, 0.625], 3, 0.0),
+        ([4, 3, 2, 1], 2, 0.0),
         ([1, 0.9, 0.8, 0.7, 0.6], 2, 0.25),
         ([1, 0.75, 0.7, 0.6], 2, 0.25),
-        ([4, 3, 2, 1], 2, 0.0),
+        ([4, 3.5, 3.25, 3], 2, 0.25),
         ([1, 1, 1, 1], 3, 0.0),
     ]
     for losses, patience, min_delta in cases:
@@ -208,16 +253,20 @@ def stop_epoch(answer):
         if mine == expected:
             continue
         case = f"stop_epoch({losses}, {patience}, {min_delta}) is {mine!r}, should be {expected}"
-        if expected == 0 and not 1 <= mine <= len(losses):
+        if expected == 0 and (not 1 <= mine <= len(losses) or not min_delta):
             return wrong(case, hint="Return 0 if no epoch stops it.")
-        if not min_delta and mine == _stop_against_the_epoch_before(losses, patience):
+        if expected and mine == expected - patience:
+            return wrong(case, hint="That is the best epoch. Return the one after which training stops.")
+        if not min_delta and mine == _stop(losses, patience, lambda loss, _, before: loss < before):
             return wrong(case, hint="Compare with the best epoch so far, not with the epoch before.")
         if min_delta and mine == _course_stop(losses, patience, 0.0):
             return wrong(case, hint="Being lower is not enough: lower than the best by more than min_delta.")
         if mine == expected + 1:
             return wrong(case, hint="After the best epoch, `patience` more may pass; stop after the last of them.")
         if mine == expected - 1:
-            return wrong(case, hint="Is that one epoch too early? Count epochs from 1, and the best one as none.")
+            return wrong(case, hint="One epoch too early. Count epochs from 1, and wait anew after each best one.")
+        if mine == _stop(losses, patience, lambda loss, best, _, share=1 - min_delta: loss < share * best):
+            return wrong(case, hint="min_delta is subtracted from the best loss: it is no share of it.")
         if min_delta:
             return wrong(
                 case, hint="Measure from the last epoch that counted as best; lower by exactly min_delta is too little."
@@ -235,11 +284,13 @@ def _course_stop(losses, patience, min_delta):
     return 0
 
 
-def _stop_against_the_epoch_before(losses, patience):
-    """What you get when each epoch is compared with the one before."""
-    waited = 0
-    for epoch, (before, loss) in enumerate(zip([math.inf, *losses], losses, strict=False), 1):
-        waited = 0 if loss < before else waited + 1
-        if waited >= patience:
+def _stop(losses, patience, better):
+    """When a rule stops that calls an epoch a new best one by better(loss, best loss, loss before)."""
+    best, before, best_epoch = math.inf, math.inf, 0
+    for epoch, loss in enumerate(losses, 1):
+        if better(loss, best, before):
+            best, best_epoch = loss, epoch
+        elif epoch - best_epoch >= patience:
             return epoch
+        before = loss
     return 0
