@@ -294,7 +294,7 @@ claim("It gives the same as we by hand, at three pixels: {value}.",
       equals=True)
 
 # %% [markdown]
-# Now the picture of it all. Where does each curve cross 50%?
+# Where does each curve cross 50%?
 
 # %% mystnb={"image": {"alt": "Accuracy over a shift of minus 8 to 8 pixels. The MLP falls to a third at four pixels, LeNet to about two thirds. LeNet trained with shifts stays near its best up to four pixels, and then falls as well."}}
 plots.curves(PIXELS, shifted, xlabel="pixels to the right", ylabel="accuracy", percent=True,
@@ -396,8 +396,8 @@ for name in dict.fromkeys(run["network"] for run in runs):
 # "All three" serves everywhere, and pays for it in the first column. The lower lines answer the first promise for whole
 # networks: LeNets that pool by maximum ("LeNet"), by mean, not at all (every second pixel), or with a blur before the
 # step, as Zhang proposed (exercise 10.6). By one pixel, the one without pooling loses about twice as much as the other
-# three, and at four it reads the fewest. So the promise holds, in small. The blur's lead over the maximum is little more
-# than the spread. Training with shifts brings far more than any pooling.
+# three, and at four it reads the fewest. So the promise holds, in small. The blur's lead over the maximum is little
+# more than the spread. Training with shifts brings far more than any pooling.
 #
 # ### Over-fitting
 #
@@ -596,8 +596,7 @@ plots.bars(bars, spread=spread, ylabel="gain in points",
 # label and occur? Mirrored digits cost, mirrored animals and vehicles pay. On clothes flips cost, as the shoes made us
 # fear, but shifts, turns and scales cost more still, and the one gain, of brightness, is no larger than its line.
 # Perhaps a small network had more to learn, and no more time; this was not tested. So "augmentation improves
-# generalisation" is no law. Here are the numbers, with what `Augment` was asked for. (`hue` was tried where there are
-# colours.)
+# generalisation" is no law. The numbers, with what `Augment` was asked for (`hue` where there are colours):
 
 # %%
 settings = recorded("augmentations")["config"]["changes"]
@@ -811,8 +810,8 @@ assert check("10.7", small_or_large_solution)
 # 1. Tell invariance (the answer stays) from equivariance (it moves along). Pooling by 2 is equivariant to shifts by 2,
 #    and neither to shifts by 1.
 # 2. Draw accuracy over shift, angle and size, and see where a network stops.
-# 3. Pooling softens small shifts. It gives no invariance to scale. A smaller map, pooled or not, narrows the gap between
-#    seen and new images.
+# 3. Pooling softens small shifts. It gives no invariance to scale. A smaller map, pooled or not, narrows the gap
+#    between seen and new images.
 # 4. Shift by padding and cropping, turn by looking up where each pixel comes from; v2 draws once a call, `Augment`
 #    once an image. Before normalising, and in training only.
 # 5. Choose changes that keep the label and occur, then measure the gain beside its spread.
