@@ -74,7 +74,8 @@ def _judge(exercise, answer):
         return stub
     except Exception as error:  # whatever the reader's own code raises
         return wrong(
-            f"your answer raised {type(error).__name__}: {error}", hint=f"The exercise asks for: {judge.__doc__}"
+            f"your answer raised {type(error).__name__}: {error}".rstrip("."),  # `wrong` ends the sentence
+            hint=f"The exercise asks for: {judge.__doc__}",
         )
 
 
