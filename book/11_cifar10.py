@@ -75,7 +75,6 @@ from math import comb
 from pathlib import Path
 from statistics import mean, stdev
 
-import optuna
 import torch
 from torch import nn
 
@@ -85,6 +84,7 @@ from course_utils import (Augment, Checkpoint, EarlyStopping, batches, check, cl
 from course_utils.networks import cifar_net
 from course_utils.search import open_study, put_back
 
+import optuna
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each trial
 
 # %% [markdown]
@@ -478,8 +478,9 @@ def objective(trial):
 open_study(file, "shared").optimize(objective, n_trials=4)
 """
 shared = open_study(folder / "shared.journal", "shared")
-for candidate in drawn[:8]:
-    shared.enqueue_trial({"lr": candidate["lr"]}, skip_if_exists=True)
+rates = [0.001 * (k + 1) for k in range(8)]
+for lr in rates:
+    shared.enqueue_trial({"lr": lr}, skip_if_exists=True)
 
 
 def start(nap, name):
@@ -516,8 +517,7 @@ done = [trial for trial in shared.trials if trial.state.name == "COMPLETE"]
 print(states(), dict(Counter(trial.user_attrs["worker"] for trial in done)))
 claim("Candidates that were lost and tried again: {value}.", len(lost), equals=1)
 claim("Each of the eight candidates is done once: {value}.",
-      sorted(trial.params["lr"] for trial in done) == sorted(each["lr"] for each in drawn[:8]),
-      equals=True)
+      sorted(trial.params["lr"] for trial in done) == rates, equals=True)
 claim("Workers that did them: {value}.", len({trial.user_attrs["worker"] for trial in done}), equals=2)
 
 # %% [markdown]

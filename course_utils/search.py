@@ -5,14 +5,17 @@ next one, so neither a kill nor a second worker changes which candidates there a
 """
 
 import os
+import warnings
 from pathlib import Path
 
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import FrozenTrial, TrialState
-
 from ._arguments import kind
+
+with warnings.catch_warnings():  # of tqdm, that a notebook without ipywidgets shows plain progress bars
+    warnings.simplefilter("ignore")
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+    from optuna.trial import FrozenTrial, TrialState
 
 
 def open_study(file: str | os.PathLike, name: str, *, pruner: optuna.pruners.BasePruner | None = None) -> optuna.Study:

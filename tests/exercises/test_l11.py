@@ -80,7 +80,7 @@ RIGHT = {
 WRONG = [
     ("11.1", (96, 192, 512), "not a loss"),
     ("11.1", (96, 96, 256), "the highest accuracy"),
-    ("11.1", (256, 48, 96), "First the two numbers of channels"),
+    ("11.1", (256, 48, 96), "two numbers of channels"),
     ("11.1", (48, 96), "three whole numbers"),
     ("11.2", (0.00458, 210_000), "multiply by 100"),
     ("11.2", (0.0021, 210_000), "Take its root first"),
@@ -118,7 +118,7 @@ WRONG = [
     ("11.6", lambda mean, variance, p: (variance + mean**2) / (1 - p) ** 2 - mean**2, "Where is the mean"),
     ("11.6", lambda mean, variance, p: variance, "A share of 1 − p stays"),
     ("11.7", lambda candidates, score: halve(candidates, score, reverse=False), "highest first"),
-    ("11.7", halve_by_the_first_scores, "newest scores"),
+    ("11.7", halve_by_the_first_scores, "newest score"),
     ("11.7", lambda candidates, score: halve(candidates, score, keep=lambda n: (n + 1) // 2), "of 7 keep 3"),
     ("11.7", lambda candidates, score: halve(candidates, score, grow=1), "Rounds of 1, 2, 4"),
     ("11.7", lambda candidates, score: halve(candidates, score, last=True), "no round for the last"),
