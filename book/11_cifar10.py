@@ -178,7 +178,8 @@ claim("With dropout on, the variance before batch norm is {value:.1f} times as l
 #
 # ## Eight runs
 #
-# The study then tried eight networks: two values for each of three widths. It prints:
+# The study then made three widths of its network configurable (as `cifar_net(c1, c2, hidden)` does), and tried two
+# values for each. The accuracies are its own; we count the rest:
 
 # %%
 published = recorded("published_cifar10_runs")
