@@ -435,21 +435,22 @@ plots.curves(range(1, longest + 1), best_so_far, percent=True,
 # too. Here, luck may decide. What draws, and more of them, are good for is seen by asking what matters. Each candidate
 # of halving, after its first epoch, by its learning rate:
 
-# %% mystnb={"image": {"alt": "Accuracy after one epoch over the learning rate, logarithmic, for the candidates of successive halving. It is best somewhere in the middle of the range."}}
+# %% mystnb={"image": {"alt": "Accuracy after one epoch over the learning rate, logarithmic, for the candidates of successive halving. It is lower at both ends of the range; in the middle, neighbours differ by many points."}}
 firsts = sorted((trial.params["lr"], trial.intermediate_values[1])
                 for trial in tried(studies["halving"]))
 rates, accuracies = zip(*firsts, strict=True)
 plots.curves(rates, {"one candidate": accuracies}, log="x", percent=True,
              xlabel="learning rate", ylabel="after one epoch",
-             title="Accuracy follows the learning rate")
+             title="Less is learnt at both ends, and neighbours differ")
 
 # %%
 claim.measured("Between the best and the worst of them lie {value:.0f} points.",
                100 * (max(accuracies) - min(accuracies)), data=data, stated=searched)
 
 # %% [markdown]
-# A grid spends its eight runs on two learning rates; the study's grid, on one. Draws test a new one each time (J.
-# Bergstra and Y. Bengio, 2012).
+# The ends of the range learn little, whatever the widths. A grid spends its eight runs on two learning rates, the
+# study's grid on one; draws test a new one each time (J. Bergstra and Y. Bengio, 2012). But neighbours differ as well:
+# by their widths, and by luck. Who is unlucky in the first epoch is gone. That is the price of halving.
 #
 # Does the pruner do what we said? Nobody waits until all are there: each trial is compared with those that came as far
 # *before* it, so that several workers need not wait for each other. We replay the rule on the numbers in the journal.
