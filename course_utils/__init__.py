@@ -46,6 +46,7 @@ _MODULES = {
     "pooling",
     "runtime",
     "sample",
+    "search",
     "shapes",
     "sources",
     "training",

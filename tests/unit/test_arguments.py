@@ -7,12 +7,14 @@ like any text, so that they are refused for their type alone.
 
 import inspect
 import pkgutil
+import tempfile
 from importlib import import_module
 from numbers import Real
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import optuna
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
@@ -381,6 +383,12 @@ CASES = {
     "runtime.recorded_runs": Case(dict(name="lenet_plateau"), dict(name=TEXT)),
     "runtime.fingerprint_module": Case(dict(file=__file__), dict(file=TEXT)),
     "sample.make": A_NAME,
+    "search.asked": Case(dict(trial=optuna.trial.create_trial(value=1.0)), dict(trial=never)),
+    "search.open_study": Case(
+        dict(file=f"{tempfile.mkdtemp()}/a.journal", name="s", pruner=None),
+        dict(file=TEXT, name=TEXT, pruner=none_or(never)),
+    ),
+    "search.put_back": Case(dict(study=optuna.create_study()), dict(study=never)),
     "shapes.conv_output_size": Case(
         dict(size=30, kernel_size=3, stride=1, padding=0, dilation=1),
         dict(size=whole(1), kernel_size=whole(1, 30), stride=whole(1), padding=whole(0), dilation=whole(1, 14)),

@@ -262,6 +262,148 @@ def test_an_interrupted_run_of_lesson_10_is_not_kept(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+CIFAR = {  # what a short run of each script of lesson 11 changes in its configuration, and how many runs it makes
+    "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
+    "cifar_ablation": ({"images": 64, "epochs": 1, "seeds": [0], "widths": {"c1": 2, "c2": 3, "hidden": 4}}, 4),
+    "cifar_searches": (
+        {"images": 64, "c1": [2, 3], "hidden": [4, 8], "grid": {"lr": [0.001, 0.01], "c1": [2, 3], "hidden": [4, 8]},
+         "epochs": 2, "budget": 6, "seeds": [0]},
+        3,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_a_short_run_of_lesson_11_goes_on_where_it_was_stopped(name, tmp_path):
+    changes, count = CIFAR[name]
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    config = script["CONFIG"] | changes
+    script["main"](config, tmp_path)
+    file = tmp_path / f"{name}.json"
+    whole = json.loads(file.read_text())
+    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
+    file.write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
+    (tmp_path / f"{name}.journal").unlink(missing_ok=True)  # or the lost search would be read from there
+    script["main"](config, tmp_path)
+    last = json.loads(file.read_text())["runs"][-1]
+    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
+
+
+@pytest.mark.parametrize("name", ["cifar_grid", "cifar_ablation"])
+def test_an_interrupted_run_of_lesson_11_is_not_kept(name, tmp_path, monkeypatch):
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
+    monkeypatch.setattr("course_utils.training.train_epoch", interrupted_by_hand)
+    with pytest.raises(SystemExit, match="not kept"):
+        script["main"](script["CONFIG"] | {"images": 64}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def interrupted_by_hand(*args, **options):
+    raise KeyboardInterrupt
+
+
+def searches(tmp_path, **changes):
+    """The script of the three searches, and a short configuration of it."""
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_searches.py"))
+    return script["main"], script["CONFIG"] | CIFAR["cifar_searches"][0] | changes
+
+
+def test_each_search_spends_its_budget_and_halving_tries_more(tmp_path):
+    main, config = searches(tmp_path, searches=["random", "halving"], budget=8)
+    main(config, tmp_path)
+    runs = json.loads((tmp_path / "cifar_searches.json").read_text())["runs"]
+    tried = {run["search"]: run["trials"] for run in runs}
+    spent = {name: sum(len(trial["valid_accuracy"]) for trial in trials) for name, trials in tried.items()}
+    assert spent["random"] == 8 and 8 <= spent["halving"] <= 9  # the last trial may go on for one epoch more
+    assert len(tried["halving"]) > len(tried["random"]) == 4
+    for drawn, halved in zip(tried["random"], tried["halving"], strict=False):
+        assert halved["lr"] == drawn["lr"]
+        assert halved["valid_accuracy"] == drawn["valid_accuracy"][: len(halved["valid_accuracy"])]
+
+
+def test_a_search_that_was_interrupted_loses_one_trial_only(tmp_path, monkeypatch):
+    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=3)
+    main(config, tmp_path / "whole")
+    from course_utils.training import train_epoch
+
+    calls = iter([train_epoch, train_epoch, interrupted_by_hand])
+    monkeypatch.setattr("course_utils.train_epoch", lambda *args: next(calls)(*args), raising=False)
+    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=3)
+    with pytest.raises(KeyboardInterrupt):
+        main(config, tmp_path / "cut")
+    monkeypatch.undo()
+    monkeypatch.setattr("course_utils.train_epoch", lambda *args: trained.append(train_epoch(*args)), raising=False)
+    trained = []
+    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=3)
+    main(config, tmp_path / "cut")
+    assert len(trained) == 1
+    runs = [json.loads((tmp_path / name / "cifar_searches.json").read_text())["runs"] for name in ("whole", "cut")]
+    assert runs[0][0]["trials"] == runs[1][0]["trials"]
+
+
+def test_a_journal_of_another_configuration_is_refused(tmp_path):
+    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=1)
+    main(config, tmp_path)
+    (tmp_path / "cifar_searches.json").unlink()
+    with pytest.raises(ValueError, match="another configuration"):
+        main(config | {"images": 65}, tmp_path)
+
+
+TINY = {"c1": 2, "c2": 3, "hidden": 4}
+
+
+def published(**recipe):
+    """The script of the published network, and a configuration with one tiny run of it."""
+    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_published.py"))
+    final = script["CONFIG"]["runs"]["final"] | {"network": TINY, "augmented": False, "epochs": 3} | recipe
+    return script, script["CONFIG"] | {"runs": {"final": final}}
+
+
+def without_seconds(run):
+    return {key: value for key, value in run.items() if key not in ("seconds", "load")}
+
+
+def test_the_published_network_goes_on_after_its_last_epoch(tmp_path, monkeypatch):
+    script, config = published()
+    script["main"](config, tmp_path / "whole")
+    looks = iter([*[evaluate] * 2, interrupted_by_hand])
+    monkeypatch.setattr("course_utils.training.evaluate", lambda *args, **options: next(looks)(*args, **options))
+    with pytest.raises(SystemExit, match="goes on"):
+        script["main"](config, tmp_path / "cut")
+    monkeypatch.undo()
+    script["main"](config, tmp_path / "cut")
+    runs = [json.loads((tmp_path / name / "cifar_published.json").read_text())["runs"] for name in ("whole", "cut")]
+    [whole], [cut] = runs
+    assert without_seconds(whole) == without_seconds(cut) and len(cut["valid_loss"]) == 3
+    assert sum(map(sum, cut["test_counts"])) == len(load("cifar10").test)
+    assert cut["valid_loss"][cut["scored_epoch"] - 1] == min(cut["valid_loss"])
+    script["main"](config, tmp_path / "cut")  # nothing is left to do
+    assert len(json.loads((tmp_path / "cut" / "cifar_published.json").read_text())["runs"]) == 1
+
+
+def test_the_published_network_stops_when_its_time_is_up_and_a_longer_run_goes_on(tmp_path):
+    script, config = published(patience=None)
+    script["main"](config, tmp_path, minutes=1e-6)
+    script["main"](config, tmp_path)
+    first, second = json.loads((tmp_path / "cifar_published.json").read_text())["runs"]
+    assert (first["out_of_time"], len(first["seconds"])) == (True, 1)
+    assert (second["out_of_time"], len(second["seconds"])) == (False, 3)
+    assert second["valid_loss"][:1] == first["valid_loss"]
+    assert (first["scored_epoch"], second["scored_epoch"]) == (1, 3)
+
+
+def test_the_published_recipes_are_the_published_networks():
+    runs = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_published.py"))["CONFIG"]["runs"]
+    printed = recorded("published_cifar10_runs")
+    for k, row in enumerate(printed["grid"]["runs"]):
+        assert runs[f"grid-{k}"]["network"] == {name: row[name] for name in ("c1", "c2", "hidden")}
+    for name in ("base", "grid", "final"):
+        recipe = runs["grid-0" if name == "grid" else name]
+        same = recipe.keys() & printed[name].keys() - {"network", "epochs"}
+        assert {key: recipe[key] for key in same} == {key: printed[name][key] for key in same}
+        assert recipe["epochs"] == printed[name].get("most_epochs", printed[name]["epochs"])
+
+
 TINY = {"widths": [4, 8], "residual": False, "epochs": 1, "seeds": [0]}
 MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
     "cifar_headline": ({"points": {"a": TINY, "b": TINY | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),

@@ -1,0 +1,117 @@
+"""The published network for CIFAR-10, 3,716,154 parameters, under the recipes that were published for it.
+
+    python experiments/cifar_published.py --run final --minutes 38     # on two CPU cores: as far as it gets
+    python experiments/cifar_published.py --run final                  # to its end; this and the others want a GPU
+
+`--run` is one of: base (batches of 24, no augmentation), augmented (with it), large-batch (of 512, without it), grid-0
+to grid-7 (of 512, with it: the eight networks of the published search), wide-kernel (base, its first kernel 5×5), final
+(the published last training, of up to 50 epochs). base, augmented, large-batch and grid-0 are an ablation in full
+size. One epoch of the default network takes four to six minutes on two CPU cores.
+
+What differs from what was published: 5,000 training images are set aside for validation, and early stopping looks at
+them; dropout is off when the network is scored; rotation is bilinear. The test images are read once, at the end, by the
+weights of the best epoch (of the last one where the recipe has no early stopping).
+
+The state is kept after each epoch, in .run/experiments/: a kill loses one epoch at most. `--minutes` are those of
+training in all, so that a longer run goes on from a shorter one.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from course_utils import Augment, Checkpoint, EarlyStopping, batches, count_parameters, device, fit, load, predict
+from course_utils.data import Images
+from course_utils.experiment import Record
+from course_utils.networks import cifar_net
+from course_utils.runtime import PACKAGE
+
+BASE = {"network": {}, "augmented": False, "batch_size": 24, "lr": 0.001, "epochs": 10, "patience": None}
+GRID = BASE | {"augmented": True, "batch_size": 512, "patience": 3}
+WIDTHS = [(hidden, c1, c2) for hidden in (256, 512) for c1 in (48, 96) for c2 in (96, 192)]  # as it was numbered
+CONFIG = {
+    "runs": {
+        "base": BASE,
+        "augmented": BASE | {"augmented": True},
+        "large-batch": BASE | {"batch_size": 512},
+        **{
+            f"grid-{k}": GRID | {"network": {"hidden": hidden, "c1": c1, "c2": c2}}
+            for k, (hidden, c1, c2) in enumerate(WIDTHS)
+        },
+        "wide-kernel": BASE | {"network": {"first_kernel": 5}},
+        "final": GRID | {"lr": 0.0008, "epochs": 50, "patience": 6},
+    },
+    "augment": {"rotation": 20, "brightness": 0.2, "hue": 0.1, "flip": 0.5},
+    "normalise": 0.5,
+}
+
+
+class TimeIsUp:
+    """A callback that ends a training as Ctrl-C does, so that its checkpoint can be gone on with."""
+
+    def __init__(self, minutes):
+        self.seconds = 60 * minutes
+
+    def on_epoch_end(self, state):
+        if sum(row.seconds for row in state.history) >= self.seconds:
+            raise KeyboardInterrupt
+
+
+def run(data, name, seed, minutes, config, file):
+    """Train, or go on with, one network; return its curves, its seconds and its one look at the test split."""
+    recipe, half = config["runs"][name], [config["normalise"]] * 3
+    train, valid, test = (Images(split.x, split.y, half, half) for split in (data.train, data.valid, data.test))
+    torch.manual_seed(seed)
+    model = cifar_net(**recipe["network"]).to(device(), memory_format=torch.channels_last)
+    options = {"channels_last": True, "device": device()}
+    augment = Augment(**config["augment"]) if recipe["augmented"] else None
+    train = batches(train, recipe["batch_size"], shuffle=True, augment=augment, **options)
+    valid, test = (batches(split, 500, **options) for split in (valid, test))
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe["lr"])
+    checkpoint, callbacks = Checkpoint(file, resume=True), []
+    if recipe["patience"]:
+        callbacks.append(EarlyStopping(recipe["patience"]))
+    if minutes:
+        callbacks.append(TimeIsUp(minutes))
+    history = fit(model, train, valid, optimizer, epochs=recipe["epochs"], callbacks=[checkpoint, *callbacks])
+    seconds = [row.seconds for row in history]
+    if history.interrupted and not (minutes and sum(seconds) >= 60 * minutes):
+        raise SystemExit("Interrupted: the same command goes on after the last whole epoch.")
+    scored = checkpoint.load_best(model).epoch if recipe["patience"] else len(history)
+    answer, truth = predict(model, test).argmax(1), test.y
+    counts = torch.bincount(10 * truth + answer, minlength=100).view(10, 10)
+    return {
+        "run": name,
+        "seed": seed,
+        "minutes": minutes,
+        "out_of_time": history.interrupted,
+        "parameters": count_parameters(model),
+        "train_loss": history.column("train", "loss"),
+        "train_accuracy": history.column("train", "accuracy"),
+        "valid_loss": history.column("valid", "loss"),
+        "valid_accuracy": history.column("valid", "accuracy"),
+        "seconds": seconds,
+        "scored_epoch": scored,
+        "test_accuracy": (answer == truth).double().mean().item(),
+        "test_counts": counts.tolist(),
+    }
+
+
+def main(config=CONFIG, folder=None, *, name="final", seed=0, minutes=None):
+    record = Record("cifar_published", config, folder)
+    if record.has(run=name, seed=seed, minutes=minutes):
+        return
+    file = Path(folder or PACKAGE.parent / ".run" / "experiments") / f"cifar_published-{name}-{seed}.pt"
+    data = load("cifar10")
+    print(f"{name}, seed {seed}", flush=True)
+    record.add(run(data, name, seed, minutes, config, file), data)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="final", choices=CONFIG["runs"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, help="stop after so many minutes of training; without it, never")
+    arguments = parser.parse_args()
+    main(name=arguments.run, seed=arguments.seed, minutes=arguments.minutes)

@@ -1,0 +1,128 @@
+"""Grid, random draws, successive halving: which finds the best network in equally many epochs? Three seeds.
+
+All three search learning rate, channels and hidden units of one network. A search ends when its epochs are spent. Half
+of the validation images choose; the other half judge what was chosen, and have no part in choosing.
+
+    python experiments/cifar_searches.py
+
+Takes about 9 minutes on two CPU cores. Each trial is kept in a journal in .run/experiments/ (see
+`course_utils.search`), each search in the results: after a kill it goes on.
+"""
+
+import argparse
+import random
+from itertools import product
+from pathlib import Path
+
+import optuna
+import torch
+from optuna.trial import TrialState
+
+from course_utils import batches, count_parameters, device, evaluate, load, train_epoch
+from course_utils.data import Images
+from course_utils.experiment import Record
+from course_utils.networks import cifar_net
+from course_utils.runtime import PACKAGE
+from course_utils.search import asked, open_study, put_back
+
+CONFIG = {
+    "searches": ["grid", "random", "halving"],
+    "lr": [0.0001, 0.1],  # from, to; drawn evenly on a logarithmic scale
+    "c1": [4, 12],  # c2 is twice as many
+    "hidden": [32, 128],
+    "grid": {"lr": [0.001, 0.01], "c1": [6, 12], "hidden": [32, 64]},
+    "images": 5_000,
+    "batch_size": 64,
+    "epochs": 4,
+    "budget": 32,  # epochs for one search
+    "seeds": [0, 1, 2],
+}
+
+
+def candidates(search, seed, config):
+    """What a search will try, in this order: the grid, or draws. Of one seed, halving and random draw the same."""
+    if search == "grid":
+        return [dict(zip(config["grid"], values, strict=True)) for values in product(*config["grid"].values())]
+    draws, (low, high) = random.Random(seed), config["lr"]
+    return [
+        {
+            "lr": low * (high / low) ** draws.random(),
+            "c1": draws.randint(*config["c1"]),
+            "hidden": draws.randint(*config["hidden"]),
+        }
+        for _ in range(config["budget"])  # enough, even if each were stopped after its first epoch
+    ]
+
+
+def objective(trial, splits, seed, config):
+    """Train one candidate; report its validation accuracy after each epoch, and be judged at the end."""
+    lr = trial.suggest_float("lr", *config["lr"], log=True)
+    c1 = trial.suggest_int("c1", *config["c1"])
+    hidden = trial.suggest_int("hidden", *config["hidden"])
+    torch.manual_seed(seed)
+    model = cifar_net(c1, 2 * c1, hidden).to(device())
+    trial.set_user_attr("parameters", count_parameters(model))
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    train = batches(splits["train"], config["batch_size"], shuffle=True, device=device())
+    choose, judge = (batches(splits[name], 500, device=device()) for name in ("choose", "judge"))
+    for epoch in range(1, config["epochs"] + 1):
+        train_epoch(model, train, optimizer)
+        accuracy = evaluate(model, choose).accuracy
+        trial.report(accuracy, epoch)
+        if epoch < config["epochs"] and trial.should_prune():
+            raise optuna.TrialPruned
+    trial.set_user_attr("judged", evaluate(model, judge).accuracy)
+    return accuracy
+
+
+def kept(study):
+    """The finished trials of a study: not the lost ones, which were tried again."""
+    return study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
+
+
+def spent(study):
+    """Epochs that a study has used up."""
+    return sum(len(trial.intermediate_values) for trial in kept(study))
+
+
+def run(data, search, seed, config, journal):
+    """One search, from where its journal stands; returns all its trials and what it chose."""
+    halves = [Images(data.valid.x[k::2], data.valid.y[k::2], data.valid.mean, data.valid.std) for k in (0, 1)]
+    splits = {"train": data.train.take(config["images"]), "choose": halves[0], "judge": halves[1]}
+    halving = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    study = open_study(journal, f"{search}, seed {seed}", pruner=halving if search == "halving" else None)
+    setting = {"config": config, "data": data.source}
+    if study.user_attrs.get("setting", setting) != setting:
+        raise ValueError(f"{journal} holds trials of another configuration or data copy. Move it away to start anew.")
+    study.set_user_attr("setting", setting)
+    put_back(study)
+    for candidate in candidates(search, seed, config):
+        study.enqueue_trial(candidate, skip_if_exists=True)
+    while spent(study) < config["budget"]:
+        study.optimize(lambda trial: objective(trial, splits, seed, config), n_trials=1)
+    best, trials = study.best_trial, kept(study)
+    return {
+        "search": search,
+        "seed": seed,
+        "trials": [asked(trial) | {"valid_accuracy": list(trial.intermediate_values.values())} for trial in trials],
+        "seconds": [trial.duration.total_seconds() for trial in trials],
+        "best": asked(best) | {"parameters": best.user_attrs["parameters"]},
+        "valid_accuracy": best.value,
+        "judged_accuracy": best.user_attrs["judged"],
+    }
+
+
+def main(config=CONFIG, folder=None):
+    record = Record("cifar_searches", config, folder)
+    data = load("cifar10")
+    journal = Path(folder or PACKAGE.parent / ".run" / "experiments") / "cifar_searches.journal"
+    for seed in config["seeds"]:
+        for search in config["searches"]:
+            if not record.has(search=search, seed=seed):
+                print(f"{search}, seed {seed}", flush=True)
+                record.add(run(data, search, seed, config, journal), data)
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    main()
