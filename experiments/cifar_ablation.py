@@ -14,7 +14,7 @@ import argparse
 import torch
 
 from course_utils import Augment, batches, device, evaluate, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import cifar_net
 
 CONFIG = {
@@ -37,9 +37,7 @@ def run(data, augmented, batch_size, seed, config):
     train = batches(images, batch_size, shuffle=True, augment=augment, **options)
     seen, valid = (batches(split, 500, **options) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
     return {
         "augmented": augmented,
         "batch_size": batch_size,

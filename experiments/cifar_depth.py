@@ -11,7 +11,7 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import batches, device, evaluate, fit, load, networks
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 
 CONFIG = {
     "depths": [8, 20, 38, 56],
@@ -33,9 +33,9 @@ def run(data, depth, residual, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
+    ))
     return {
         "depth": depth,
         "residual": residual,

@@ -15,7 +15,7 @@ from itertools import product
 import torch
 
 from course_utils import Augment, batches, count_macs, count_parameters, device, fit, load
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.networks import cifar_net
 
 CONFIG = {
@@ -41,9 +41,7 @@ def run(data, widths, seed, config):
     train = batches(images, config["batch_size"], shuffle=True, augment=augment, **options)
     valid = batches(data.valid.take(config["valid_images"]), 500, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
     return widths | {
         "seed": seed,
         "parameters": count_parameters(model),

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import Augment, batches, count_parameters, device, evaluate, fit, load, networks
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 
 CONFIG = {
     "points": {  # the widths of `networks.fast_cifar_net`, whether it has shortcuts, epochs, seeds
@@ -50,12 +50,10 @@ def run(data, name, seed, config):
         optimizer, max_lr=config["max_lr"], total_steps=point["epochs"] * len(train), pct_start=config["rising"],
         anneal_strategy="linear", cycle_momentum=False,
     )
-    history = fit(
+    history = finished(fit(
         model, train, valid, optimizer, epochs=point["epochs"], scheduler=scheduler, scheduler_step="batch",
         loss_fn=partial(F.cross_entropy, label_smoothing=config["label_smoothing"]),
-    )
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    ))
     return {
         "point": name,
         "seed": seed,

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
-from course_utils.experiment import Record
+from course_utils.experiment import Record, finished
 from course_utils.shapes import count_macs, count_parameters, receptive_field
 
 CONFIG = {
@@ -131,12 +131,10 @@ def run(data, name, images, seed, config):
     scheduler = None
     if settings["one_cycle"]:
         scheduler = OneCycleLR(optimizer, max_lr=settings["max_lr"], total_steps=config["epochs"] * len(train))
-    history = fit(
+    history = finished(fit(
         model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch",
         loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
-    )
-    if history.interrupted:
-        raise SystemExit("Interrupted: this run is not kept.")
+    ))
     result = {
         "row": name,
         "before": row_before(name, config),

@@ -404,9 +404,9 @@ def test_the_published_recipes_are_the_published_networks():
         assert recipe["epochs"] == printed[name].get("most_epochs", printed[name]["epochs"])
 
 
-TINY = {"widths": [4, 8], "residual": False, "epochs": 1, "seeds": [0]}
+POINT = {"widths": [4, 8], "residual": False, "epochs": 1, "seeds": [0]}
 MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
-    "cifar_headline": ({"points": {"a": TINY, "b": TINY | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
+    "cifar_headline": ({"points": {"a": POINT, "b": POINT | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
     "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ladder": (
         {
