@@ -363,8 +363,8 @@ for run in recorded_runs("lenet_long"):
               f" {rule['test_accuracy']:.2%} of the test digits")
 
 # %% [markdown]
-# Stopped by loss or accuracy on 10,000 digits, a run is as good as a whole one within the interval, many epochs earlier.
-# With few digits the rule stops earliest, and is lowest with each seed: it followed noise.
+# Stopped by loss or accuracy on 10,000 digits, a run is as good as a whole one within the interval, many epochs
+# earlier. With few digits the rule stops earliest, and is lowest with each seed: it followed noise.
 #
 # Now the course's own callbacks. `EarlyStopping` is `stopping`, with `min_delta`: by how much an epoch must be better
 # to count. `Checkpoint` writes a file after each epoch, with the best weights so far in it.
