@@ -536,6 +536,7 @@ def states():
 victim = start(nap=60, name="victim")
 while "RUNNING" not in states() and victim.poll() is None:
     time.sleep(0.1)
+time.sleep(0.5)  # until it naps: a kill while it writes leaves a lock, which is broken after 5 s
 victim.kill()
 victim.wait()
 print(states())
