@@ -135,8 +135,8 @@ claim.measured("A fully connected network recognises {value:.0%} of the validati
 # %% [markdown]
 # ## A published network
 #
-# We repeat a study that T. Flores published in 2023. It began with a fully connected network as well, trained on all
-# images: 53 %, and only a third of the birds and cats. Then came this one.
+# We repeat a study that T. Flores published in 2023. It, too, began with a fully connected network: 53 %, trained on
+# all images, with only a third of the birds and cats found. Then came this one:
 
 # %% mystnb={"image": {"alt": "The published network as bars: four convolutions with maps of 30, 28, 26 and 12 pixels a side, then 13,824 numbers, 256 and 10. The first linear layer has 3,539,200 parameters, the convolutions have few."}}
 net = cifar_net().eval()
@@ -163,18 +163,19 @@ claim("Behind the last convolution, a number has seen {value} pixels a side.",
 # So no convolution sees a whole cat. One linear layer must assemble it, from pieces of 9×9 pixels at fixed places.
 # (The article explains pooling, but this network has none: its last convolution steps by two.)
 #
-# One more flaw: dropout, then batch normalisation. That layer divides by the spread that it saw in training (lesson
-# 12). Does what it gets in use have that spread?
+# One more flaw: behind dropout stands *batch normalisation*. This layer divides each number by the spread that the
+# number had in training (lesson 12). In use, dropout is off. Is the spread still the same?
 
 # %%
 x = next(iter(batches(data.train.take(64), 64)))[0]
+before_norm = net[:11]
 with torch.no_grad():
-    variance = {mode: net[:11].train(mode)(x).var(0).mean() for mode in (True, False)}
+    variance = {mode: before_norm.train(mode)(x).var(0).mean() for mode in (True, False)}
 claim("With dropout on, the variance before batch norm is {value:.1f} times as large.",
       variance[True] / variance[False], at_least=2)
 
 # %% [markdown]
-# It does not. Exercise 11.6 finds out why.
+# It is not. Exercise 11.6 finds out why.
 #
 # ## Eight runs
 #
@@ -192,8 +193,8 @@ for row in rows:
           f"{row['accuracy']:.2%}   {sizes[-1]:10,} parameters, {macs:3.0f} million multiply-adds")
 
 # %% [markdown]
-# It concludes that 512 hidden numbers and 192 channels are worse, and that tuning lifted the accuracy: before the
-# search it had been 61.7 %.
+# The study concludes that 512 hidden numbers and 192 channels are worse, and that tuning lifted the accuracy: before,
+# it had been 61.7 %.
 #
 # > **Predict before you run.** The two largest networks differ by a hundredth of their size. By how many points of
 # > accuracy?
@@ -227,8 +228,8 @@ claim("The search reached {value} channels; the article speaks of up to 96.",
 #
 # ## The best of eight
 #
-# Take questions 2 and 3 first. Suppose that all eight are equally good, 67 % on all the photographs of the world. We
-# test each and keep the best, many thousand times.
+# Take questions 2 and 3 first. Suppose that all eight are equally good: each is right on 67 % of all the photographs
+# of the world, and independently of the others. We test each and keep the best, many thousand times.
 #
 # > **Predict before you run.** How many points too high is the winner's test accuracy, on average?
 
@@ -248,11 +249,11 @@ claim("The best of eight equal networks looks {value:.2f} points too good.",
       flattery(8, 10_000), equals=0.67, within=0.02)
 
 # %% [markdown]
-# The more runs and the fewer images, the more luck wins. Seeds add to it (the last line assumes 1.5 points; what is it
-# really?). Whoever chooses by images must be judged by others.
+# The more runs and the fewer images, the more luck wins. Seeds add to it: a lucky seed makes one network better, not
+# its widths. (The last line assumes 1.5 points; what is it really?) Whoever chooses by images must be judged by others.
 #
 # Question 1: how much do seeds do? A script repeats the eight runs with three seeds each, small: an eighth of all
-# widths, a tenth of the images.
+# widths, a tenth of the images. Validation accuracy, mean ± standard deviation, then the winner by each seed:
 
 # %%
 def spread(values):
@@ -265,11 +266,6 @@ for each in widths:
     some = [run["valid_accuracy"][-1] for run in small
             if (run["c1"], run["c2"], run["hidden"]) == each]
     print("{:2} and {:2} channels, {} hidden:".format(*each), spread(some))
-
-# %% [markdown]
-# And the winner by each seed:
-
-# %%
 for seed in dict.fromkeys(run["seed"] for run in small):
     first = max((run for run in small if run["seed"] == seed),
                 key=lambda run: run["valid_accuracy"][-1])
@@ -277,19 +273,26 @@ for seed in dict.fromkeys(run["seed"] for run in small):
           f"{first['hidden']} hidden win")
 
 # %% [markdown]
-# Read each difference beside the spread. Does the same network win with every seed?
+# A difference counts only beside the spreads. And where another seed crowns another network, none has won.
 #
 # ## What changed?
 #
-# > **Find the bug.** "Hyperparameter tuning lifted our accuracy from 61.7 % to 71.2 %." Which lines of the two recipes
-# > differ, and which did the search try?
+# Question 4. The recipe that reached 61.7 %, and that of the eight runs:
 
 # %%
 before, after = published["base"], published["grid"]
 recipe = ("augmented", "batch_size", "lr", "epochs")
-changed = [key for key in recipe if before[key] != after[key]]
-for key in changed:
+for key in recipe:
     print(f"{key:10}  {before[key]!s:>5} → {after[key]}")
+
+# %% [markdown]
+# (The eight might have stopped early; none did.)
+#
+# > **Find the bug.** "Hyperparameter tuning lifted our accuracy from 61.7 % to 71.2 %." Which lines differ, and which
+# > of these did the search try?
+
+# %%
+changed = [key for key in recipe if before[key] != after[key]]
 claim("The recipes differ in {value}.", " and ".join(changed),
       equals="augmented and batch_size")
 
@@ -297,7 +300,7 @@ claim("The recipes differ in {value}.", " and ".join(changed),
 # The search tried neither: it varied widths, and its winner is where it began. Tuning lifted nothing. Augmentation did
 # it, or batches of 512 instead of 24, or both, or the seed. To know, change *one at a time*: an **ablation**. Two
 # factors make four recipes, each with three seeds: the network at an eighth of its widths, 5,000 images, twenty
-# epochs. Lines are standard deviations.
+# epochs. Validation accuracy, mean ± standard deviation:
 
 # %% mystnb={"image": {"alt": "Where recorded: validation accuracy with and without augmentation, for batches of 24 and of 512, with standard deviations."}}
 ablation = recorded_runs("cifar_ablation")
@@ -306,6 +309,9 @@ for run in ablation:
     series = "augmentation" if run["augmented"] else "no augmentation"
     batch = f"batches of {run['batch_size']}"
     found.setdefault(series, {}).setdefault(batch, []).append(run["valid"]["accuracy"])
+for series, group in found.items():
+    for batch, some in group.items():
+        print(f"{series:15}  {batch:14}  {spread(some)}")
 if found:
     heights, lines = ({series: {batch: measure(some) for batch, some in group.items()}
                        for series, group in found.items()} for measure in (mean, stdev))
@@ -313,21 +319,13 @@ if found:
                title="One change at a time")
 
 # %% [markdown]
-# In numbers:
-
-# %%
-for series, group in found.items():
-    for batch, some in group.items():
-        print(f"{series:15}  {batch:14}  {spread(some)}")
-
-# %% [markdown]
-# Compare bars of one pair, then pairs. If augmentation brings more with one batch size than with the other, the two
-# *interact* (exercise 11.5). The same four recipes wait in full size at the end of this lesson.
+# What does augmentation bring with batches of 24, and what with batches of 512? If that is not the same, the two
+# *interact* (exercise 11.5). The same four recipes stand in full size at the end of this lesson.
 #
 # ## Three ways to spend 32 epochs
 #
-# Now a search that would hold. The study searched three widths and left the learning rate as it was. We let it move
-# too, on a small version of the network with 2,500 images. A candidate gets at most four epochs.
+# The study left the learning rate as it was. Our candidates have a learning rate, `c1` (`c2` is twice that) and
+# `hidden`: small versions of the network, on 2,500 images. Each gets at most four epochs.
 #
 # - **Grid**: two values for each of the three. Eight candidates, two learning rates.
 # - **Random**: eight draws. Eight candidates, eight learning rates, for the same price.
@@ -346,8 +344,8 @@ claim("The largest candidate costs {value:.1f} million multiply-adds.",
 # %% [markdown]
 # The learning rate is drawn so that each factor of ten, from .0001 to .1, is equally likely.
 #
-# Optuna keeps the books. It hands our function a *trial*; we ask it for the candidate's values, tell it the accuracy
-# after each epoch, and ask whether to go on. We never show it the test images.
+# Optuna, a library for searches, keeps the books. It hands our function a *trial*; we ask it for the candidate's
+# values, tell it the accuracy after each epoch, and ask whether to go on. We never show it the test images.
 
 # %%
 folder = Path(tempfile.mkdtemp())  # in your own work: a place that lasts
@@ -371,14 +369,14 @@ def objective(trial):
 
 # %% [markdown]
 # `open_study`, from `course_utils.search`, opens one of Optuna's *studies* in a file, or makes it. The file is a
-# journal: whatever happens is one more line, written under a lock. We chose it over SQLite because it also works on
-# network drives. Candidates wait in the study's queue, so that no restart changes them (a sampler of Optuna's own,
-# started anew, repeats its draws).
+# journal: whatever happens is one more line, written under a lock. We chose it over a database, SQLite, because it
+# also works on network drives. Candidates wait in the study's queue, so that no restart changes them (Optuna's own
+# sampler, seeded and started anew, would repeat its draws).
 
 # %%
-pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+halving = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
 searches = {"grid": (grid, None), "random": (drawn[:BUDGET], None),
-            "halving": (drawn[BUDGET:], pruner)}
+            "halving": (drawn[BUDGET:], halving)}
 
 
 def spent(study):
@@ -401,7 +399,7 @@ for name, (candidates, pruner) in searches.items():
 # > **Predict before you run.** What did each get for its epochs: how many candidates, and which accuracy?
 #
 # (The standard error says how far an accuracy on so many images scatters, exercise 11.2. The last trial of halving may
-# end up to three epochs late.)
+# overspend by up to three epochs.)
 
 # %%
 def tried(study):
@@ -431,15 +429,15 @@ plots.curves(range(1, longest + 1), best_so_far, percent=True,
              title="Three ways to spend the same epochs")
 
 # %% [markdown]
-# One search each. Is the distance between them larger than the standard error? Each winner is the best of several,
-# too. Here, luck may decide. What draws, and more of them, are good for is seen by asking what matters. Each candidate
-# of halving, after its first epoch, by its learning rate:
+# One search each, and each winner is the best of several. Is the distance between them larger than the standard error?
+# If not, luck may have decided. What draws are good for shows in what they tried. Each candidate of halving, after its
+# first epoch, by its learning rate:
 
 # %% mystnb={"image": {"alt": "Accuracy after one epoch over the learning rate, logarithmic, for the candidates of successive halving. It is lower at both ends of the range; in the middle, neighbours differ by many points."}}
 firsts = sorted((trial.params["lr"], trial.intermediate_values[1])
                 for trial in tried(studies["halving"]))
 rates, accuracies = zip(*firsts, strict=True)
-plots.curves(rates, {"one candidate": accuracies}, log="x", percent=True,
+plots.curves(rates, {"each corner is a candidate": accuracies}, log="x", percent=True,
              xlabel="learning rate", ylabel="after one epoch",
              title="Less is learnt at both ends, and neighbours differ")
 
@@ -452,8 +450,9 @@ claim.measured("Between the best and the worst of them lie {value:.0f} points.",
 # study's grid on one; draws test a new one each time (J. Bergstra and Y. Bengio, 2012). But neighbours differ as well:
 # by their widths, and by luck. Who is unlucky in the first epoch is gone. That is the price of halving.
 #
-# Does the pruner do what we said? Nobody waits until all are there: each trial is compared with those that came as far
-# *before* it, so that several workers need not wait for each other. We replay the rule on the numbers in the journal.
+# Does the pruner do what we said? Not quite: it does not wait until all are there. It compares each trial with those
+# that came as far *before* it, so that several workers need not wait for each other. We replay this rule on the
+# numbers in the journal.
 
 # %%
 def goes_on(value, reached):
@@ -537,14 +536,15 @@ def states():
 victim = start(nap=60, name="victim")
 while "RUNNING" not in states() and victim.poll() is None:
     time.sleep(0.1)
+time.sleep(0.5)  # until it naps: a kill while it writes leaves a lock, which is broken after 5 s
 victim.kill()
 victim.wait()
 print(states())
 
 # %% [markdown]
 # The process is gone, and its trial still "runs": nobody told the file. It would be left out for ever. Whoever resumes
-# must put it back into the queue. `put_back` marks such trials as failed and asks for their candidates again. Then two
-# workers at once, on one file:
+# must put it back into the queue. `put_back` marks such trials as failed and asks for their candidates again. (Call it
+# before any worker starts: it can't tell a live trial from a dead one.) Then two workers at once, on one file:
 
 # %%
 lost = put_back(shared)
@@ -560,12 +560,12 @@ claim("Workers that did them: {value}.",
       len({trial.user_attrs["worker"] for trial in done}), equals=2)
 
 # %% [markdown]
-# The recorded searches above work so: killed at any time, they lose one trial.
+# The script of the three searches works so: killed at any time, it loses one trial.
 #
 # ## The network that was chosen
 #
 # We take the best of the three searches, by its validation accuracy, and train it anew, on more images, with the
-# study's own augmentation and early stopping. Without its bugs: this checkpoint holds the weights that were trained
+# study's augmentation and early stopping, but without its bugs: our checkpoint holds the weights that were trained
 # (lesson 7), and dropout sleeps when it should (lesson 8).
 
 # %%
@@ -621,7 +621,7 @@ claim.measured("Of its errors, {value:.0%} stay among animals or among vehicles.
                same_kind[~correct].double().mean(), data=data, stated=stated and searched)
 
 # %% [markdown]
-# Guessing would leave about half there. By row, recall; then by column, precision; both in per cent.
+# Errors at random would leave about half there. By row, recall; then by column, precision; both in per cent.
 
 # %% mystnb={"image": {"alt": "Recall matrix in per cent: each row adds up to 100. Cats are among the classes found least."}}
 recall = counts / counts.sum(1, keepdim=True)
@@ -673,7 +673,7 @@ for name in recipes:
 
 # %% [markdown]
 # The study printed 61.7 % for `base`, 58.4 % for `wide-kernel` (5×5 in the first layer), and 77.6 % for `final`, after
-# 41 epochs. One run each. Compare with care: other images chose.
+# 41 epochs. One run each. Compare with care: there, the test images chose.
 
 # %%
 claim("With 5×5 in its first layer, the network has {value:,} parameters.",
@@ -730,8 +730,8 @@ assert check("11.2", error_and_images_solution)
 # %% [markdown]
 # ### Exercise 11.3 · Who sets the pace?
 #
-# On an RTX 3070 the eight runs took 49 min 44 s for 80 epochs, and the last training 25 min 20 s for 41, all of the
-# winner. How many seconds did an epoch take in each? Compare the eight networks' multiply-adds above with the
+# On an RTX 3070 the eight runs took 49 min 44 s for 80 epochs, and the last training, of the winner alone, 25 min 20 s
+# for 41. How many seconds did an epoch take in each? Compare the eight networks' multiply-adds above with the
 # winner's: what sets the pace, the `"network"`, or the preparing of the `"images"`, one by one? Give all three.
 
 # %%
@@ -805,7 +805,8 @@ def variance_after_solution(mean, variance, p):
 
 
 for mean_solution in (0, 1, 2):
-    print(mean_solution, variance_after_solution(mean_solution, 1, 0.5))
+    times_solution = variance_after_solution(mean_solution, 1, 0.5)
+    print(f"p = .5, variance 1, mean {mean_solution}: {times_solution:g} times the variance")
 assert check("11.6", variance_after_solution)
 
 # %% [markdown]
@@ -863,7 +864,7 @@ def p_value_solution(right_a, right_b):
 
 ours_solution, baseline_solution = (predict(each_solution, valid).argmax(1).cpu() == data.valid.y
                                     for each_solution in (model, baseline))
-print("chosen network against baseline:", p_value_solution(ours_solution, baseline_solution))
+print(f"chosen network against baseline: p = {p_value_solution(ours_solution, baseline_solution):.1g}")
 assert check("11.8", p_value_solution)
 
 # %% [markdown]
@@ -878,6 +879,7 @@ assert check("11.8", p_value_solution)
 #
 # ## Further reading
 #
+# - T. Flores, *Intro to PyTorch 2: convolutional neural networks* (2023): the study.
 # - J. Bergstra and Y. Bengio, *Random search for hyper-parameter optimization* (2012).
 # - K. Jamieson and A. Talwalkar, *Non-stochastic best arm identification and hyperparameter optimization* (2016):
 #   successive halving; L. Li and others, *A system for massively parallel hyperparameter tuning* (2020): without

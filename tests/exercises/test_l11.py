@@ -63,6 +63,11 @@ def mcnemar(a, b):
     return min(1.0, 2 * heads(min(only_a, only_b), only_a + only_b))
 
 
+def with_tensors(a, b):
+    only_a, only_b = (a & ~b).sum(), (b & ~a).sum()
+    return min(1.0, 2 * heads(min(only_a, only_b), only_a + only_b))
+
+
 def unpaired(a, b):
     return min(1.0, 2 * heads(min(a.sum().item(), b.sum().item()), len(a)))
 
@@ -115,7 +120,8 @@ WRONG = [
     ("11.6", lambda mean, variance, p: variance / (1 - p), "Where is the mean"),
     ("11.6", lambda mean, variance, p: (1 - p) * variance, "so their squares"),
     ("11.6", lambda mean, variance, p: (variance + mean**2) / p - mean**2, "the share that goes"),
-    ("11.6", lambda mean, variance, p: (variance + mean**2) / (1 - p) ** 2 - mean**2, "Where is the mean"),
+    ("11.6", lambda mean, variance, p: (variance + mean**2) / (1 - p) ** 2 - mean**2, "Only a share"),
+    ("11.6", lambda mean, variance, p: (1 - p) * (variance + mean**2) - ((1 - p) * mean) ** 2, "so their squares"),
     ("11.6", lambda mean, variance, p: variance, "A share of 1 − p stays"),
     ("11.7", lambda candidates, score: halve(candidates, score, reverse=False), "highest first"),
     ("11.7", halve_by_the_first_scores, "newest score"),
@@ -130,6 +136,7 @@ WRONG = [
     ("11.8", lambda a, b: heads(min(split(a, b)), sum(split(a, b))), "twice that chance"),
     ("11.8", lambda a, b: 2 * comb(sum(split(a, b)), min(split(a, b))) / 2 ** sum(split(a, b)), "add up all"),
     ("11.8", lambda a, b: min(1, 2 * heads(split(a, b)[0], sum(split(a, b)))), "the smaller side"),
+    ("11.8", with_tensors, ".item()"),
     ("11.8", unpaired, "exactly one of the two"),
     ("11.8", lambda a, b: (a.double().mean() - b.double().mean()).abs(), "then double"),
 ]
