@@ -15,7 +15,7 @@
 #
 # ## What you will be able to do
 #
-# 1. Say what a published network sees and where its parameters sit, and what that means for it.
+# 1. Say what a published network sees and where its parameters sit.
 # 2. Put 1×1 convolutions and global averages in the place of large linear layers.
 # 3. Follow the size of the signal from layer to layer, and keep it.
 # 4. Write batch normalisation, tell its two modes apart, and fold it away.
@@ -96,9 +96,8 @@ FINDER_STEPS, ASKED = 60, 2_000  # of the learning rate finder; images to try th
 # ## The network to beat
 #
 # Lesson 11 rebuilt a published study of CIFAR-10. Its final network trained for 25 min 20 s on an RTX 3070, and read
-# 77.6 % of the test images of the official copy. (The setup line says which copy you have.) It has four convolutions
-# without pooling or padding, then two linear layers. Our aim: more, on two CPU cores, in about two minutes, with a
-# network that fits on a page.
+# 77.6 % of the test images of the official copy. It has four convolutions without pooling or padding, then two linear
+# layers. Our aim: more, in about two minutes on two CPU cores.
 
 # %%
 cifar = load("cifar10")
@@ -130,11 +129,11 @@ claim("{value:.1%} of its parameters sit in one linear layer.",
       largest / count_parameters(nets["published"]), equals=0.952, within=0.0005)
 
 # %% [markdown]
-# So no convolution ever sees a whole head or wheel, and one linear layer must join 13,824 numbers into a picture. What
-# have others done? AlexNet (2012) trained with ReLU and dropout on GPUs. VGG (2014) stacked 3×3 convolutions, with
-# pooling between. *Network in Network* (2013) and GoogLeNet (2014) brought 1×1 convolutions and global averages. Batch
-# normalisation and residual networks came in 2015. We build them one by one. At the end stands a table of what each of
-# them brought.
+# So no convolution ever sees a whole horse or car. One linear layer must join the pieces: 13,824 numbers, 96 maps of
+# 12×12. What have others done? AlexNet (2012) trained with ReLU and dropout on GPUs. VGG (2014) stacked 3×3
+# convolutions, with pooling between. *Network in Network* (2013) and GoogLeNet (2014) brought 1×1 convolutions and
+# global averages. Batch normalisation and residual networks came in 2015. We build them one by one. At the end a table
+# asks what each of them brings.
 #
 # ## One number for each map
 #
@@ -172,8 +171,8 @@ head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(192, 10))
 claim("Such a head has {value:,} parameters.", count_parameters(head), equals=1_930)
 
 # %% [markdown]
-# Each place votes, and the votes are averaged. No large linear layer is needed. (A global *maximum* is the same with
-# the strongest answer of each map.)
+# Not here: each place is classified, and these votes are averaged. No large linear layer is needed. (A global
+# *maximum* hands on the largest number of each map instead.)
 #
 # ### A network must fit its images
 #
@@ -199,26 +198,26 @@ claim("On a map of 2×2, {value:.0%} of a 3×3 kernel's products are with paddin
       1 - inside, equals=5 / 9, within=0.001)
 
 # %% [markdown]
-# Its first layers throw away what little there is; the rest convolves padding. (The notes watched the test split all
-# the while, so even 67.6 % flatters.) He and others, for CIFAR, began with a 3×3 convolution of stride 1. Ours halves
-# the image once at the start, which saves time, and twice more.
+# Its first layers throw away what little there is; from the fourth stage (`inception4a`) on, it convolves mostly
+# padding. (The notes watched the test split all the while, so even 67.6 % flatters.) K. He and others, for CIFAR,
+# began with a 3×3 convolution of stride 1. Ours halves the image once at the start, which saves time, and twice more.
 #
 # ## Will the signal arrive?
 #
-# Take a layer with C input channels and K×K kernels, weights drawn around 0. Each of its answers adds up C·K²
-# products, so that its variance is
+# Take a layer with C input channels and K×K kernels, weights drawn independently around 0. Each of its answers y adds
+# up C·K² products, so that its variance is
 #
 # $$\operatorname{Var}(y) = C K^2 \cdot \operatorname{Var}(w) \cdot \overline{x^2} .$$
 #
-# ReLU then cuts off one half: $\overline{x^2}$ of the next layer is half of Var(y). So to keep the variance, Var(w)
-# must be 2/(CK²): **He's** initialisation. **Xavier's** is 1/(CK²) for equally many channels in and out: right without
-# ReLU. PyTorch's default is 1/(3CK²).
+# Here $\overline{x^2}$ is the mean square of its inputs. ReLU cuts off the negative half of y: $\overline{x^2}$ of the
+# next layer is half of Var(y). So to keep the variance, Var(w) must be 2/(CK²): **He's** initialisation. **Xavier's**
+# is 1/(CK²) for equally many channels in and out: right without ReLU. PyTorch's default is 1/(3CK²).
 #
 # > **Predict before you run.** By which factor does each of them change the variance at every layer with ReLU? After
 # > twenty layers?
 
 # %%
-INITS = {"N(0, 0.01²)": partial(nn.init.normal_, std=0.01),
+INITS = {"N(0, 0.01²)": partial(nn.init.normal_, std=0.01),  # AlexNet's
          "PyTorch": lambda weight: None,  # as `Conv2d` made it
          "Xavier": nn.init.xavier_normal_,
          "He": partial(nn.init.kaiming_normal_, nonlinearity="relu")}
@@ -245,7 +244,7 @@ def variances(init, kind, layers=20):
 panels = {kind: {name: variances(init, kind) for name, init in INITS.items()}
           for kind in ("plain", "batch norm", "x + f(x)")}
 plots.curves(range(1, 21), panels, columns=3, log="y", xlabel="layer", ylabel="variance",
-             title="Plain layers need the right weights; the others forgive")
+             title="Plain layers lose the signal, unless the weights are right")
 
 # %%
 plain = panels["plain"]
@@ -257,14 +256,14 @@ claim("With He's, the last layer has {value:.1f} times the variance of the first
       plain["He"][-1] / plain["He"][0], at_least=0.05, at_most=20)
 
 # %% [markdown]
-# One sixth at each layer: why does anybody get away with PyTorch's default? Because networks are mostly shallow, or
-# have what comes next.
+# One sixth at each layer: PyTorch's default is for shallow networks, or for those with what comes next. (Shortcuts
+# lose nothing either, but their sums grow: residual networks normalise too.)
 #
 # ## Batch normalisation
 #
 # Instead of hoping for variance 1, make it: subtract each channel's mean over batch, height and width, divide by its
-# standard deviation, then multiply by a learnt γ and add a learnt β. In use there may be no batch, so training keeps a
-# running mean and variance for then.
+# standard deviation, then multiply by a learnt γ (`weight`) and add a learnt β (`bias`). In use there may be no batch,
+# so training keeps a running mean and variance for then. They begin at 0 and 1.
 
 # %%
 def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.1, eps=1e-5):
@@ -273,12 +272,12 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum=0.
         mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
         n = x.numel() / x.shape[1]  # numbers in a channel
         running_mean += momentum * (mean - running_mean)
-        running_var += momentum * (var * n / (n - 1) - running_var)
+        running_var += momentum * (var * n / (n - 1) - running_var)  # unbiased, as in PyTorch
     x = (x - mean[:, None, None]) / (var[:, None, None] + eps).sqrt()
     return weight[:, None, None] * x + bias[:, None, None]
 
 # %% [markdown]
-# Three batches in training mode, then one in evaluation mode, beside PyTorch's:
+# Three batches in training mode, one in evaluation mode, beside PyTorch's:
 
 # %%
 torch.manual_seed(SEED)
@@ -305,8 +304,8 @@ claim("At σ² = 1e-8 the slip blows such a channel up {value:.0f} times as much
       (var + eps) ** 0.5 / (var**0.5 + eps), equals=28.8, within=0.1)
 
 # %% [markdown]
-# In evaluation, means and variances are fixed numbers: the layer is a straight line for each channel. So is a
-# convolution. One convolution can do the work of both:
+# In evaluation, means and variances are fixed numbers: the layer multiplies each channel by a number, and adds
+# one. The convolution before it can do that too:
 
 # %%
 conv, bn = nn.Conv2d(3, 4, 3, bias=False).double(), theirs.eval()
@@ -332,8 +331,8 @@ claim("After ReLU and dropout of one half, the variance is {value:.2f}.",
 claim("In evaluation it is {value:.2f}.", x.var(), equals=0.34, within=0.01)
 
 # %% [markdown]
-# So in evaluation the layer divides by a standard deviation that is too large. Here is the published network itself,
-# with random weights, on real images:
+# So in evaluation the layer divides by a standard deviation that is too large. Here is the published network itself
+# on images, with random weights:
 
 # %%
 published, seen = networks.cifar_net(), cifar.train.take(ASKED // 5)
@@ -346,14 +345,15 @@ claim("It hands on features of variance {value:.2f}, where the next layer learnt
       normalised.var(0).mean(), at_most=0.8)
 
 # %% [markdown]
-# (X. Li and others called it *variance shift*.) Mended: leave the dropout out, or put it behind the last batch
-# normalisation. The table at the end says what that brings here. And a batch norm behind *each convolution* has a mean
-# and variance for each of its channels, estimated from all places of all images, where this one keeps 13,824 of each.
+# (Even below 0.34/0.84: features that differ little suffer more. X. Li and others called it *variance shift*.) Mended:
+# leave the dropout out, or put it behind the last batch normalisation. The table at the end has a row for it. And a
+# batch norm behind *each convolution* has a mean and variance for each of its channels, estimated from all places of
+# all images, where this one keeps 13,824 of each.
 #
 # ## Shortcuts
 #
-# Twenty layers, batch normalisation after each. Will twenty learn better than eight? In 2015 they often learned worse,
-# *on the training images too*: not overfitting, but training that fails. The remedy of He and others: let two layers
+# Do more layers learn better? In 2015, with batch normalisation after each, 56 learned CIFAR-10 worse than 20, *on the
+# training images too*: not overfitting, but training that fails. The remedy of K. He and others: let two layers
 # learn only what to add to their input.
 
 # %%
@@ -381,7 +381,7 @@ def deep_net(depth, residual, width=16):
     layers = [nn.Conv2d(3, width, 4, stride=2, padding=1, bias=False),
               nn.BatchNorm2d(width), nn.ReLU()]
     for pool in (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)):
-        for _ in range((depth - 2) // 6):
+        for _ in range((depth - 2) // 6):  # pairs of convolutions in each third
             *pair, last_relu = block(width, width) + block(width, width)
             layers += [wrap(*pair), last_relu]  # the last ReLU comes after the sum
         layers.append(pool)
@@ -408,7 +408,7 @@ for name, runs in depth_runs.items():
                         scheduler_step="batch"))
 
 # %% [markdown]
-# Means of the three; on the training images the accuracy is taken on the way, as always in a history:
+# Means of the three; on the training images the accuracy is taken on the way:
 
 # %% mystnb={"image": {"alt": "Training and validation accuracy over five epochs, means of three seeds: the residual network rises well above the plain one in both panels."}}
 def mean_curve(runs, split):
@@ -430,35 +430,29 @@ claim.measured("The shortcuts bring {value:.1%} of the images, mean of three see
                mean(reached["residual"]) - mean(reached["plain"]), data=cifar, stated=stated_deep)
 
 # %% [markdown]
-# Where f answers 0, a residual block hands x on as it is: every layer is reached, forwards and backwards. A script
-# does this for 8 to 56 layers on 5,000 images. Seen images are scored in evaluation mode:
+# Where f answers 0, a residual block hands x on, and the gradient back: every layer is reached. A script does this for
+# 8 to 56 layers on 5,000 images. Three seeds; seen images too are scored in evaluation mode:
 
-# %% mystnb={"image": {"alt": "Where recorded: accuracy on seen and on new images over depths from 8 to 56 layers. Plain networks get worse with depth on both, residual ones do not."}}
+# %% mystnb={"image": {"alt": "Where recorded: accuracy on seen and on new images over depths from 8 to 56 layers, for plain and for residual networks."}}
 runs = recorded_runs("cifar_depth")
 depths = sorted({run["depth"] for run in runs})
 
 
-def by_depth(residual, split):
-    some = [run for run in runs if run["residual"] == residual]
-    return [[run[split]["accuracy"] for run in some if run["depth"] == depth]
+def by_depth(name, split):
+    chosen = [run for run in runs if run["residual"] == (name == "residual")]
+    return [[run[split]["accuracy"] for run in chosen if run["depth"] == depth]
             for depth in depths]
 
 
+for name in depth_runs:
+    for depth, found in zip(depths, by_depth(name, "valid"), strict=True):
+        print(f"{name:9} {depth:2} layers: {mean(found):.1%} ± {stdev(found):.1%} of new images")
 if runs:
-    panels = {title: {name: [mean(some) for some in by_depth(name == "residual", split)]
-                      for name in ("plain", "residual")}
+    panels = {title: {name: [mean(found) for found in by_depth(name, split)]
+                      for name in depth_runs}
               for title, split in (("seen images", "train"), ("new images", "valid"))}
     plots.curves(depths, panels, columns=2, xlabel="layers", ylabel="accuracy", percent=True,
                  title="What depth does, without and with shortcuts")
-
-# %% [markdown]
-# With the spread over three seeds, on new images:
-
-# %%
-for residual in (False, True):
-    for depth, some_runs in zip(depths, by_depth(residual, "valid"), strict=True):
-        print(f"{'residual' if residual else 'plain':9} {depth} layers:"
-              f" {mean(some_runs):.1%} ± {stdev(some_runs):.1%}")
 
 # %% [markdown]
 # ## A network to hold in mind
@@ -485,10 +479,10 @@ claim("It has {value:,} parameters.",
       count_parameters(networks.fast_cifar_net()), equals=225_386)
 
 # %% [markdown]
-# Its training has three more inventions.
+# Its training uses four inventions.
 #
-# **Label smoothing.** With weight s, the target is not the right class but a mixture: 1 − s of it, and s spread over
-# all classes. A network that is sure of itself now pays for it.
+# **Label smoothing.** The target is not the right class alone but a mixture: 1 − s of it, and s spread evenly over all
+# classes. A network that is sure of itself now pays for it.
 
 # %%
 torch.manual_seed(SEED)
@@ -514,8 +508,10 @@ for optimizer_class in (torch.optim.AdamW, torch.optim.Adam):
               equals=1 - 0.01 * 0.05, within=1e-12)
 
 # %% [markdown]
-# **One-cycle** (lesson 7): the learning rate rises to its peak, then falls to nothing. Which peak? Let the rate grow
-# from step to step, and watch the loss.
+# Adam takes the same 0.01 from both, AdamW the same share.
+#
+# **One-cycle** (lesson 7): the learning rate rises to its peak, then falls to nothing. Which peak? A *finder* lets the
+# rate grow from step to step, and we watch the loss.
 
 # %% mystnb={"image": {"alt": "Loss of a batch over the learning rate, logarithmic: it falls between a ten-thousandth and a hundredth, and rises towards 1."}}
 def our_batches(images):
@@ -540,9 +536,10 @@ plots.curves(rates, {"loss": losses}, log="x", xlabel="learning rate", ylabel="l
              title="A good peak lies before the loss climbs")
 
 # %% [markdown]
-# That narrows the choice; ours was then made by validation. Last, **averaged weights**: beside the
-# weights that learn, keep an average of them that moves slowly, and judge that. `register_step_post_hook` calls it
-# after each step.
+# That narrows the choice; ours was then made by validation.
+#
+# **Averaged weights.** Beside the weights that learn, keep an average of them, and judge that. After each step,
+# `register_step_post_hook` moves it by a hundredth of the way to them.
 #
 # ## Two minutes
 #
@@ -569,11 +566,12 @@ claim.measured("It reads {value:.1%} of the validation images.", accuracy,
                data=cifar, stated=stated)
 
 # %% [markdown]
-# The training loss is the smoothed one, so it never comes near 0. The test split waits for the end.
+# The training loss is the smoothed one, so it never comes near 0.
 #
 # ## Bitten by the two modes
 #
-# Batch normalisation has caught many. Four bites, on the network just trained. First, one image in training mode:
+# Batch normalisation has caught many. Four bites. First, one image in training mode, where its maps are single
+# numbers:
 
 # %%
 try:
@@ -584,7 +582,7 @@ except ValueError as error:
           "more than 1 value per channel" in str(error), equals=True)
 
 # %% [markdown]
-# One number has no spread. Second, `eval()` forgotten, as in so many published loops.
+# One number has no spread. Second, on the network just trained: `eval()` forgotten, as in so many published loops.
 #
 # > **Predict before you run.** The weights stay as they are. How much is lost in batches of 2, and of 128? And if the
 # > images come sorted by class?
@@ -631,8 +629,8 @@ after = evaluate(touched, batches(asked, 1_000, **options)).accuracy
 print(f"evaluated properly, before: {exact:.1%}, after: {after:.1%}")
 
 # %% [markdown]
-# Fourth: weights without their statistics. Our averaged weights have never seen an image, so their running means and
-# variances are still 0 and 1.
+# Better or worse: a look should change nothing. Fourth: weights without statistics of their own. No image has passed
+# through our averaged weights in training; `AveragedModel` gave them the running statistics of the plain ones.
 
 # %%
 before = evaluate(average, valid).accuracy
@@ -651,9 +649,10 @@ claim.measured("Without statistics of their own they lose {value:.0%} of the ima
 #
 # Which invention brought how much? A script starts at the published network and makes one change at a time; each row
 # keeps those above it. 5,000 images, ten epochs, three seeds, Adam at .001 until one-cycle comes with a peak of .01,
-# flips and shifts throughout. In the row *poolings* our four convolutions replace the published ones; its two linear
-# layers go in the next. Two changes were tried and not kept: He's initialisation on the published network, and three
-# more blocks with shortcuts at the end.
+# flips and shifts throughout. In the row *poolings* our four convolutions replace the published ones, before two
+# linear layers still; *global average* leaves one. Two changes were tried and not kept: He's initialisation on the
+# published network, and three more blocks with shortcuts at the end. Columns: parameters, multiply-adds, receptive
+# field, validation accuracy. Below, the first row and the last, on all images:
 
 # %%
 ladder = recorded_runs("cifar_ladder")
@@ -665,6 +664,10 @@ for name, some_runs in rows.items():
     found, net = [run["accuracy"] for run in some_runs.values()], some_runs[0]
     print(f"{name:20} {net['parameters']:9,} {net['multiply_adds'] / 1e6:5.1f} M"
           f"{net['receptive_field']:4}   {mean(found):.1%} ± {stdev(found):.1%}")
+for run in ladder:
+    if "test_accuracy" in run:
+        print(f"{run['row']:18} {run['images']:,} images, {len(run['seconds'])} epochs,"
+              f" {sum(run['seconds']) / 60:.0f} min: {run['test_accuracy']:.1%} of the tests")
 if rows:
     first, last = ([run["accuracy"] for run in rows[name].values()]
                    for name in ("published network", "label smoothing"))
@@ -672,8 +675,8 @@ if rows:
           mean(last) - mean(first), at_least=0)
 
 # %% [markdown]
-# Columns: parameters, multiply-adds, receptive field, validation accuracy. The gains, seed by seed over the row that a
-# change was made to; averaged weights and the mean answer to an image and its mirror image (lesson 10) over the last:
+# Where recorded, a figure shows the gains, seed by seed over the row that a change was made to; averaged weights and
+# the mean answer to an image and its mirror image (lesson 10) over the last:
 
 # %% mystnb={"image": {"alt": "Where recorded: the gain in validation accuracy of each change over the row before it, with standard deviations over three seeds."}}
 gains = {name: [100 * (run["accuracy"] - rows[run["before"]][seed]["accuracy"])
@@ -690,14 +693,7 @@ if gains:
 
 # %% [markdown]
 # Ask of each bar whether it is longer than its line. These are gains at this size and *in this order*: another order
-# shares them out otherwise, and a change that pays in fifty epochs may cost in ten. The first row and the last, on all
-# images:
-
-# %%
-for run in ladder:
-    if "test_accuracy" in run:
-        print(f"{run['row']:18} {run['images']:,} images, {len(run['seconds'])} epochs,"
-              f" {sum(run['seconds']) / 60:.0f} min: {run['test_accuracy']:.1%} of the tests")
+# shares them out otherwise, and a change that pays in fifty epochs may cost in ten.
 
 # %% [markdown]
 # ## One look at the test

@@ -97,6 +97,26 @@ class BareShortcut(Block):
     norm_shortcut = False
 
 
+class NoReLUInside(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        del self.f[2]
+
+
+class StrideOnTheSecond(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        self.f[0].stride, self.f[3].stride = self.f[3].stride, self.f[0].stride
+
+
+class ShortcutFirst(Block):
+    """As right as the other order."""
+
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        self._modules = dict(reversed(self._modules.items()))
+
+
 class Stub(nn.Module):
     def __init__(self, before, width, stride):
         super().__init__()
@@ -161,6 +181,8 @@ WRONG = [
     ("12.1", (128, 1.458), "gap which is left"),
     ("12.1", (128, 1.998), "share of the new"),
     ("12.1", (128, 5), "begins at 0"),
+    ("12.1", (128, float("nan")), "begins at 0"),
+    ("12.1", (0.542, 128), "parameters first"),
     ("12.2", 69_632, "A pair"),
     ("12.2", (1_179_648, 69_632), "bottleneck first"),
     ("12.2", (53_248, 1_179_648), "way back"),
@@ -198,6 +220,8 @@ WRONG = [
     ("12.5", Always1x1, "only if shapes differ"),
     ("12.5", WithBiases, "without bias"),
     ("12.5", BareShortcut, "a 1×1 and its batch norm"),
+    ("12.5", NoReLUInside, "in this order"),
+    ("12.5", StrideOnTheSecond, "in this order"),
     ("12.6", passed_through_in_evaluation_mode, "only in training mode"),
     ("12.6", trained, "only pass through"),
     ("12.6", silent, "Give the model back"),
@@ -214,6 +238,24 @@ class TestLesson12(Checkers):
 
 def test_the_stub_of_the_page_is_unattempted():
     assert check("12.5", Stub).status == "unattempted"
+
+
+def test_half_a_pair_is_unattempted():
+    assert check("12.1", (128, ...)).status == "unattempted"
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("12.1", [128, 0.54]),
+        ("12.1", (128, torch.tensor(0.542))),
+        ("12.3", torch.tensor(0.06325)),
+        ("12.4", lambda conv, bn: fold(conv, bn).float()),
+        ("12.5", ShortcutFirst),
+    ],
+)
+def test_a_right_answer_of_another_form_is_right(exercise, answer, capsys):
+    assert check(exercise, answer), capsys.readouterr().out
 
 
 def test_another_way_to_fold_is_right():
