@@ -77,14 +77,16 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns
         for label, values in groups_of("lines", panel).items():
             if len(numbers_of(f"lines[{label!r}]", values)) > len(x):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
-            style = {"marker": "o", "linestyle": ":"} if label == "published" else {}
+            style = {"marker": "." if len(values) < 10 else ""}  # few: where does each one lie?
+            if label == "published":
+                style = {"marker": "o", "linestyle": ":"}
             axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
         axes.set(xlabel=xlabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         axes.set_title(name, fontsize=11, loc="center")
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         if "x" not in log and all(float(value).is_integer() for value in x):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(10 // columns, steps=[1, 2, 5, 10], integer=True))
     grid[0, 0].set_ylabel(ylabel)
     if len(grid[0, 0].lines) > 3:
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=5, columnspacing=1)
