@@ -144,19 +144,16 @@ def bars(groups, *, title, ylabel, log=False, spread=None, horizontal=False):
             raise ValueError(f"{given} must share the categories {categories}; got others in {strange[0]!r}.")
     figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.3 * len(categories) if horizontal else 3.1))
     width = 0.8 / len(groups)
-    draw, error, across = (axes.barh, "xerr", "y") if horizontal else (axes.bar, "yerr", "x")
+    draw, across, along = (axes.barh, "y", "x") if horizontal else (axes.bar, "x", "y")
     for k, (name, values) in enumerate(groups.items()):
         places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
         lines = None if spread is None else [spread[name][category] for category in categories]
         draw(places, [values[category] for category in categories], width, label=name, color=COLOURS.get(name),
-             error_kw={"ecolor": "#333333", "capsize": 2}, **{error: lines})
+             error_kw={"ecolor": "#333333", "capsize": 2}, **{f"{along}err": lines})
     if horizontal:
-        axes.set_yticks(range(len(categories)), categories)
         axes.invert_yaxis()
-        axes.set(xlabel=ylabel, title=title, xscale="log" if log else "linear")
-    else:
-        axes.set_xticks(range(len(categories)), categories)
-        axes.set(ylabel=ylabel, title=title, yscale="log" if log else "linear")
+    axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories, "title": title,
+                f"{along}label": ylabel, f"{along}scale": "log" if log else "linear"})
     axes.grid(axis=across, visible=False)
     if len(groups) > 1 or not horizontal:
         axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
