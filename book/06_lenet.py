@@ -361,7 +361,7 @@ claim.measured("Moving the sigmoid down by ½ alone brings {value:.1%} of the di
 #
 # A published tutorial trained the sigmoid LeNet on 50,000 images (pixels from 0 to 1, Adam, `lr=0.005`, batches of
 # 1,024, so 49 steps an epoch) and printed its validation accuracy after each of ten epochs. We ran that again with
-# three seeds; recorded by `python experiments/lenet_plateau.py`.
+# three seeds; recorded by `python -m experiments.lenet_plateau`.
 
 # %% mystnb={"image": {"alt": "Validation accuracy over ten epochs: three recorded runs and the published points begin between one tenth and one fifth, climb from the second epoch on, and reach about 95 per cent."}}
 published = [0.1507, 0.4576, 0.7078, 0.8043, 0.8904, 0.9182, 0.9314, 0.9390, 0.9452, 0.9500]

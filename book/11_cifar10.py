@@ -669,7 +669,7 @@ recipes = ["base", "augmented", "large-batch", *(f"grid-{k}" for k in range(8)),
            "wide-kernel", "final"]
 for name in recipes:
     if name not in [run["run"] for run in full]:
-        print(f"not run: python experiments/cifar_published.py --run {name}")
+        print(f"not run: python -m experiments.cifar_published --run {name}")
 
 # %% [markdown]
 # The study printed 61.7 % for `base`, 58.4 % for `wide-kernel` (5×5 in the first layer), and 77.6 % for `final`, after

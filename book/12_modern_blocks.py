@@ -341,7 +341,7 @@ published[11].momentum = None  # note the plain statistics of all that comes
 with torch.no_grad():
     published.train()(images)
     normalised = published.eval()[:12](images)
-claim("It hands on features of variance {value:.2f}, where the next layer learnt from 1.",
+claim("It hands on features of variance {value:.2f}, where training handed on 1.",
       normalised.var(0).mean(), at_most=0.8)
 
 # %% [markdown]
@@ -443,6 +443,9 @@ def by_depth(name, split):
     return [[run[split]["accuracy"] for run in chosen if run["depth"] == depth]
             for depth in depths]
 
+
+claim("The script's `deep_net` has the same layers: {value}.",
+      str(networks.deep_net(20, True)) == str(deep_net(20, True)), equals=True)
 
 for name in depth_runs:
     for depth, found in zip(depths, by_depth(name, "valid"), strict=True):

@@ -288,7 +288,7 @@ def architecture(model, input_shape, *, title):
         length = 0.06 + 0.94 * (np.prod(size) / largest) ** 0.5
         axes.barh(-k, length, height=0.6, color=COLOURS["train"] if count else "#BBBBBB")
         axes.text(-0.03, -k, name, ha="right", va="center")
-        axes.text(1.04, -k, " × ".join(map(str, size)), ha="left", va="center")
+        axes.text(1.04, -k, " × ".join(f"{side:,}" for side in size), ha="left", va="center")
         axes.text(1.62, -k, f"{count:,}" if count else "–", ha="right", va="center")
     axes.text(1.04, 0.75, "shape", ha="left", color="#666666")
     axes.text(1.62, 0.75, "parameters", ha="right", color="#666666")

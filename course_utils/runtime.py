@@ -122,7 +122,7 @@ def resource(path: str) -> Path:
 
 
 def recorded(name: str) -> dict:
-    """A result that was recorded by `python experiments/NAME.py`: configuration, seeds, histories, machine, date.
+    """A result that was recorded by `python -m experiments.NAME`: configuration, seeds, histories, machine, date.
 
     Files called `published_…` hold what others have printed instead, and name their source.
 
@@ -135,7 +135,7 @@ def recorded(name: str) -> dict:
 
 
 def recorded_runs(name: str) -> list[dict]:
-    """The runs of `python experiments/NAME.py`, oldest first, and one printed line: when and on what, or not run yet.
+    """The runs of `python -m experiments.NAME`, oldest first, and one printed line: when and on what, or not run yet.
 
     Returns:
         The runs, each a dict; an empty list where the experiment has not been run.
@@ -146,11 +146,11 @@ def recorded_runs(name: str) -> list[dict]:
     path = f"results/{kind('name', name, str, 'the name of an experiment')}.json"
     _resources.add(path)  # also where there is none yet: the lesson depends on it
     if not (PACKAGE / path).is_file():
-        print(f"Not run yet. This command records it: python experiments/{name}.py")
+        print(f"Not run yet. In a clone of the course, this records it: python -m experiments.{name}")
         return []
     result = recorded(name)
     last = result["runs"][-1]
-    print(f"Recorded on {last['date']} by python experiments/{name}.py: {result['data']}; {last['machine']}")
+    print(f"Recorded on {last['date']} by python -m experiments.{name}: {result['data']}; {last['machine']}")
     return result["runs"]
 
 

@@ -1,6 +1,6 @@
 """Which augmentation helps on which data set? A LeNet, 5,000 images, one change at a time, three seeds.
 
-    python experiments/augmentations.py
+    python -m experiments.augmentations
 
 Takes about 12 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -1,6 +1,6 @@
 """Four published networks, from 44 thousand to 25.8 million parameters, learn the same 2,000 images of FashionMNIST.
 
-    python experiments/capacity.py
+    python -m experiments.capacity
 
 Takes about 7 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

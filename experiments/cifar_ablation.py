@@ -4,7 +4,7 @@ A published study went from batches of 24 without augmentation to batches of 512
 what it gained. Here are all four combinations, with three seeds: its network at an eighth of its widths, a tenth of the
 images, twice the epochs.
 
-    python experiments/cifar_ablation.py
+    python -m experiments.cifar_ablation
 
 Takes about 4 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

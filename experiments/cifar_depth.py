@@ -1,6 +1,6 @@
 """Plain against residual networks of 8, 20, 38 and 56 layers: what do they learn, and what of it holds on new images?
 
-    python experiments/cifar_depth.py
+    python -m experiments.cifar_depth
 
 Takes about 12 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -4,7 +4,7 @@ The search tried eight networks, once each. Here all widths are an eighth of the
 tenth, so that there are as many steps; augmentation, optimizer and the ten epochs are the published ones. Validation
 images score the networks, not those of the test.
 
-    python experiments/cifar_grid.py
+    python -m experiments.cifar_grid
 
 Takes about 8 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

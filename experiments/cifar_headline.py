@@ -2,7 +2,7 @@
 
 Everything was chosen on the validation split; each run reads the test split once, without test-time augmentation.
 
-    python experiments/cifar_headline.py
+    python -m experiments.cifar_headline
 
 Takes about 70 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -3,7 +3,7 @@
 All rows train with flips and shifts. Rows keep the changes of those above them; an aside is tried once, and not kept.
 Every run is also scored with averaged weights, and with the mean answer to each image and its mirror image.
 
-    python experiments/cifar_ladder.py
+    python -m experiments.cifar_ladder
 
 Takes about an hour on two CPU cores for the rows on 5,000 images, and 45 minutes more for the first and the last on all
 images. Saves after every run, and goes on where it was stopped.

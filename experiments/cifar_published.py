@@ -1,7 +1,7 @@
 """The published network for CIFAR-10, 3,716,154 parameters, under the recipes that were published for it.
 
-    python experiments/cifar_published.py --run final --minutes 38     # on two CPU cores: as far as it gets
-    python experiments/cifar_published.py --run final                  # to its end; this and the others want a GPU
+    python -m experiments.cifar_published --run final --minutes 38     # on two CPU cores: as far as it gets
+    python -m experiments.cifar_published --run final                  # to its end; this and the others want a GPU
 
 `--run` is one of: base (batches of 24, no augmentation), augmented (with it), large-batch (of 512, without it), grid-0
 to grid-7 (of 512, with it: the eight networks of the published search), wide-kernel (base, its first kernel 5×5), final

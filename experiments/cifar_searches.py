@@ -3,7 +3,7 @@
 All three search learning rate, channels and hidden units of one network. A search ends when its epochs are spent. Half
 of the validation images choose; the other half judge what was chosen, and have no part in choosing.
 
-    python experiments/cifar_searches.py
+    python -m experiments.cifar_searches
 
 Takes about 9 minutes on two CPU cores. Each trial is kept in a journal in .run/experiments/ (see
 `course_utils.search`), each search in the results: after a kill it goes on.

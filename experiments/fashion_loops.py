@@ -4,7 +4,7 @@ The published loop: batches of 32 from a DataLoader, Adam at .001, five epochs, 
 step, only to count right answers. Ours: batches of 128, channels last, a learning rate that rises to .003 and falls
 again, three epochs. Then single changes, timed in turns: which of them saves the time?
 
-    python experiments/fashion_loops.py
+    python -m experiments.fashion_loops
 
 Takes about 11 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -1,6 +1,6 @@
 """How far may a digit move, turn or grow before a network misreads it? Eight ways to train, three seeds.
 
-    python experiments/invariance.py
+    python -m experiments.invariance
 
 Takes about 9 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -1,6 +1,6 @@
 """What do more images bring? A narrow and a wide network learn 500 to 32,000 images of FashionMNIST, in equal steps.
 
-    python experiments/learning_curve.py
+    python -m experiments.learning_curve
 
 Takes about 5 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -4,7 +4,7 @@ The recipe: sigmoid, average pooling, pixels from 0 to 1, Adam, batches of 1,024
 to train on and 10,000 to validate. No rule stops the training. Each notes where it would have, and keeps the weights of
 its best epoch until then; these look at the test split once, as do those of the last epoch.
 
-    python experiments/lenet_long.py
+    python -m experiments.lenet_long
 
 Takes about 17 minutes on two CPU cores. Saves after every seed, and goes on where it was stopped.
 """

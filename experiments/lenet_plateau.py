@@ -3,7 +3,7 @@
 The recipe: sigmoid, average pooling, pixels from 0 to 1, Adam, batches of 1,024, 50,000 images to train on and 10,000
 to validate. First ten epochs at a constant learning rate of .005, then 59 epochs of a cosine that would end after 70.
 
-    python experiments/lenet_plateau.py
+    python -m experiments.lenet_plateau
 
 Takes about a quarter of an hour on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

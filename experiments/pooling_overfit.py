@@ -1,6 +1,6 @@
 """Does pooling prevent over-fitting? LeNet with it, with a stride in its place, and with neither; few images.
 
-    python experiments/pooling_overfit.py
+    python -m experiments.pooling_overfit
 
 Takes about 3 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

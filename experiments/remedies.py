@@ -1,7 +1,7 @@
 """What cures overfitting? One network on 1,000 images of FashionMNIST: as it is, with dropout, with weight decay, and
 on ten times the images, in equal steps. For dropout also: what if it stays on when the network is scored?
 
-    python experiments/remedies.py
+    python -m experiments.remedies
 
 Takes about 2 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

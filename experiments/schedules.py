@@ -1,6 +1,6 @@
 """Which learning-rate schedule, when all images of MNIST are used? LeNet with ReLU, Adam, one epoch, three seeds.
 
-    python experiments/schedules.py
+    python -m experiments.schedules
 
 Takes about 3 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -3,7 +3,7 @@
 The recipe: pixels from −1 to 1, Adam as it comes, batches of 64, five epochs. Ours keeps 5,000 of the 60,000 training
 images for validation. `fused` makes Adam faster and leaves its rule as it is.
 
-    python experiments/wide_mnist.py
+    python -m experiments.wide_mnist
 
 Takes about 20 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """

@@ -4,6 +4,7 @@ And the claims that other pages quote.
 """
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 QUOTED = re.compile(r"^\{\{ claim (\d\d): (.+) \}\}$", re.MULTILINE)
@@ -75,10 +76,13 @@ def with_quoted_claims(text: str, notebooks: dict) -> str:
     The line `{{ claim 08: Dropout left on costs }}` becomes the one claim of lesson 8 that holds these words.
     """
 
+    @cache  # a page quotes a lesson many times
+    def shown(number):
+        return [claim for name in notebooks if name.startswith(number) for claim in claims_of(notebooks[name])]
+
     def quote(token):
         number, words = token.groups()
-        shown = [claim for name in notebooks if name.startswith(number) for claim in claims_of(notebooks[name])]
-        found = [claim for claim in shown if words in claim["text"]]
+        found = [claim for claim in shown(number) if words in claim["text"]]
         if len(found) != 1:
             raise ValueError(f"{token[0]} must quote words of one claim of lesson {number}; {len(found)} have them.")
         [claim] = found

@@ -1,8 +1,11 @@
 """Recorded results: saved after every run, resumed, never mixed; and each script still is what was recorded."""
 
 import json
+import os
 import re
 import runpy
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -82,11 +85,18 @@ def test_a_script_that_fits_asks_whether_the_training_is_finished(script):
 def test_the_script_still_is_what_was_recorded(script):
     config = runpy.run_path(str(script))["CONFIG"]
     if not (PACKAGE / "results" / f"{script.stem}.json").exists():
-        pytest.skip(f"not run yet: python experiments/{script.name}")
+        pytest.skip(f"not run yet: python -m experiments.{script.stem}")
     result = recorded(script.stem)
     assert result["config"] == json.loads(json.dumps(config))
     assert "sample" not in result["data"]
     assert all(run["seconds"] and run["machine"] for run in result["runs"])
+
+
+def test_the_printed_command_finds_the_package_in_a_clone_that_installed_nothing():
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-m", f"experiments.{SCRIPTS[0].stem}", "--help"]
+    said = subprocess.run(command, cwd=PACKAGE.parent, env=environment, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0 and " ".join(command[1:3]) in said.stdout, said.stderr
 
 
 def test_every_recorded_experiment_has_its_script():

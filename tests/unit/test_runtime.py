@@ -77,7 +77,7 @@ def test_recorded_runs_come_with_a_line_that_says_when_and_on_what(capsys):
     runs = course_utils.recorded_runs("lenet_plateau")
     assert runs == course_utils.recorded("lenet_plateau")["runs"]
     said = capsys.readouterr().out
-    assert runs[-1]["date"] in said and "mnist, official" in said and "experiments/lenet_plateau.py" in said
+    assert runs[-1]["date"] in said and "mnist, official" in said and "experiments.lenet_plateau" in said
 
 
 def test_an_experiment_that_was_never_run_says_so_and_a_lesson_still_depends_on_it(monkeypatch, capsys):
