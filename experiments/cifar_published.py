@@ -111,7 +111,8 @@ def main(config=CONFIG, folder=None, *, name="final", seed=0, minutes=None):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="final", choices=CONFIG["runs"])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, nargs="+", default=[0], help="one run with each")
     parser.add_argument("--minutes", type=float, help="stop after so many minutes of training; without it, never")
     arguments = parser.parse_args()
-    main(name=arguments.run, seed=arguments.seed, minutes=arguments.minutes)
+    for seed in arguments.seed:
+        main(name=arguments.run, seed=seed, minutes=arguments.minutes)

@@ -104,7 +104,13 @@ def run(data, search, seed, config, journal):
     return {
         "search": search,
         "seed": seed,
-        "trials": [asked(trial) | {"valid_accuracy": list(trial.intermediate_values.values())} for trial in trials],
+        "trials": [
+            asked(trial) | {
+                "valid_accuracy": list(trial.intermediate_values.values()),
+                "judged_accuracy": trial.user_attrs.get("judged"),  # None where it was stopped
+            }
+            for trial in trials
+        ],
         "seconds": [trial.duration.total_seconds() for trial in trials],
         "best": asked(best) | {"parameters": best.user_attrs["parameters"]},
         "valid_accuracy": best.value,

@@ -414,14 +414,17 @@ def test_the_published_recipes_are_the_published_networks():
         assert recipe["epochs"] == printed[name].get("most_epochs", printed[name]["epochs"])
 
 
-POINT = {"widths": [4, 8], "residual": False, "epochs": 1, "seeds": [0]}
+POINT = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1, "seeds": [0]}
 MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
     "cifar_headline": ({"points": {"a": POINT, "b": POINT | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
+    "cifar_choices": (
+        {"tried": [{key: POINT[key] for key in POINT if key != "seeds"} | {"max_lr": lr} for lr in (0.1, 0.01)]}, 2,
+    ),
     "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ladder": (
         {
             "images": 32, "epochs": 1, "batch_size": 16, "seeds": [0],
-            "ends": {"rows": ["poolings"], "images": 48, "seeds": [0]},
+            "ends": {"rows": ["our convolutions"], "images": 48, "seeds": [0]},
         },
         9 + 2 + 1,
     ),
@@ -464,10 +467,21 @@ def test_the_headline_is_recorded_as_the_lesson_trains_it():
     point = config["points"]["two minutes"]
     assert (list(written["WIDTHS"]), written["EPOCHS"]) == (point["widths"], point["epochs"])
     assert point["residual"] is False and len(point["seeds"]) >= 5
-    names = {"BATCH": "batch_size", "MAX_LR": "max_lr", "RISING": "rising", "DECAY": "weight_decay",
+    assert written["MAX_LR"] == point["max_lr"]
+    names = {"BATCH": "batch_size", "RISING": "rising", "DECAY": "weight_decay",
              "SMOOTHING": "label_smoothing", "SHIFT": "shift"}
     assert {name: written[name] for name in names} == {name: config[key] for name, key in names.items()}
     assert list(written["BETAS"]) == config["betas"]
+
+
+def test_the_headline_takes_the_peak_that_read_most_validation_images():
+    points = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_headline.py"))["CONFIG"]["points"]
+    scores = {}
+    for run in recorded("cifar_choices")["runs"]:
+        scores.setdefault((*run["widths"], run["residual"]), {})[run["max_lr"]] = run["valid_accuracy"][-1]
+    for point in points.values():
+        tried = scores[*point["widths"], point["residual"]]
+        assert len(tried) > 1 and tried[point["max_lr"]] == max(tried.values())
 
 
 def test_each_row_of_the_ladder_is_one_change_of_the_row_before_it():
@@ -492,7 +506,7 @@ def test_the_networks_of_the_ladder_have_what_their_names_say():
     assert kinds["batch norm"].count(nn.BatchNorm2d) == kinds["batch norm"].count(nn.Conv2d) == 4
     assert nn.BatchNorm1d not in kinds["batch norm"]
     assert nn.AdaptiveAvgPool2d in kinds["averaged"] and nn.AdaptiveMaxPool2d in kinds["ours"]
-    assert not {nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d} & set(kinds["pooled"])
+    assert not {nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d} & set(kinds["convolutions"])
     for name in build:
         assert build[name]()(torch.rand(2, 3, 32, 32)).shape == (2, 10)
 

@@ -1,0 +1,53 @@
+"""Which peak of the learning rate, and which network? What was tried on validation images for `cifar_headline`.
+
+First peaks: for our network, and for one with shortcuts in a short training. Then three networks for five minutes, each
+with as many epochs as fit. All else is the recipe of that script. One run each: differences below a point may be luck.
+
+    python -m experiments.cifar_choices
+
+Takes about 30 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+"""
+
+import argparse
+
+from course_utils import count_parameters, load
+from course_utils.experiment import Record
+from experiments import cifar_headline
+
+SMALL = {"widths": [32, 48, 96, 192], "residual": False}
+SHORTCUTS = {"widths": [48, 96, 192], "residual": True}
+CONFIG = {
+    "recipe": {key: value for key, value in cifar_headline.CONFIG.items() if key != "points"},
+    "tried": [
+        *[SMALL | {"epochs": 5, "max_lr": peak} for peak in (0.0025, 0.005, 0.01, 0.02, 0.04)],
+        *[SHORTCUTS | {"epochs": 4, "max_lr": peak} for peak in (0.0025, 0.005, 0.01)],
+        {"widths": [32, 64, 128, 256], "residual": False, "epochs": 16, "max_lr": 0.01},
+        SHORTCUTS | {"epochs": 7, "max_lr": 0.01},
+        {"widths": [64, 128, 256], "residual": True, "epochs": 4, "max_lr": 0.01},
+    ],
+    "seed": 0,
+}
+
+
+def run(data, point, config):
+    """Train one network; return its validation curve."""
+    model, history, _ = cifar_headline.train(data, point, config["seed"], config["recipe"])
+    return point | {
+        "parameters": count_parameters(model),
+        "valid_accuracy": history.column("valid", "accuracy"),
+        "seconds": [row.seconds for row in history],
+    }
+
+
+def main(config=CONFIG, folder=None):
+    record = Record("cifar_choices", config, folder)
+    data = load("cifar10")
+    for point in config["tried"]:
+        if not record.has(**point):
+            print(point, flush=True)
+            record.add(run(data, point, config), data)
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    main()
