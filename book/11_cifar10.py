@@ -421,8 +421,7 @@ for name, (candidates, pruner) in searches.items():
 # %% [markdown]
 # > **Predict before you run.** What did each get for its epochs: how many candidates, and which accuracy?
 #
-# (The standard error says how far an accuracy on so many images scatters, exercise 11.2. The last trial of halving may
-# overspend by up to three epochs.)
+# (Standard error: exercise 11.2. The last trial of halving may overspend by up to three epochs.)
 
 # %%
 def tried(study):
@@ -452,8 +451,7 @@ plots.curves(range(1, longest + 1), best_so_far, percent=True,
              title="Three ways to spend the same epochs")
 
 # %% [markdown]
-# One search each, and each winner is the best of several. Is the distance between them larger than the standard error?
-# If not, luck may have decided. What draws are good for shows in what they tried. Each candidate of halving, after its
+# Is the distance between the winners larger than the standard error? If not, luck may have decided. What draws are good for shows in what they tried. Each candidate of halving, after its
 # first epoch, by its learning rate:
 
 # %% mystnb={"image": {"alt": "Accuracy after one epoch over the learning rate, logarithmic, for the candidates of successive halving. It is lower at both ends of the range; in the middle, neighbours differ by many points."}}
@@ -725,8 +723,7 @@ plots.curves(range(1, longest + 1), lines, percent=True, xlabel="epoch",
 #
 # ### Exercise 11.1 · The winner
 #
-# Which network did the published search choose? Give `(c1, c2, hidden)`: its two numbers of channels, and its hidden
-# ones.
+# Which network did the published search choose? Give `(c1, c2, hidden)`.
 
 # %%
 chosen = ...

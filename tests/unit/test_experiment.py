@@ -16,6 +16,7 @@ from course_utils import EarlyStopping, batches, evaluate, fit, load
 from course_utils.data import ImageData, Images
 from course_utils.experiment import Record, finished
 from course_utils.runtime import PACKAGE, recorded
+from experiments.cifar_headline import CONFIG as HEADLINE
 
 DATA = SimpleNamespace(name="mnist", source="official")
 SCRIPTS = sorted((PACKAGE.parent / "experiments").glob("*.py"))
@@ -418,7 +419,11 @@ POINT = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1, "seed
 MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
     "cifar_headline": ({"points": {"a": POINT, "b": POINT | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
     "cifar_choices": (
-        {"tried": [{key: POINT[key] for key in POINT if key != "seeds"} | {"max_lr": lr} for lr in (0.1, 0.01)]}, 2,
+        {
+            "recipe": {key: value for key, value in HEADLINE.items() if key != "points"} | {"batch_size": 32},
+            "tried": [{key: POINT[key] for key in POINT if key != "seeds"} | {"max_lr": lr} for lr in (0.1, 0.01)],
+        },
+        2,
     ),
     "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ladder": (
