@@ -25,10 +25,10 @@ CONFIG = {
             "widths": [32, 48, 96, 192], "residual": False, "max_lr": 0.01, "epochs": 5, "seeds": list(range(10)),
         },
         "five minutes": {
-            "widths": [48, 96, 192], "residual": True, "max_lr": 0.005, "epochs": 7, "seeds": [0, 1, 2],
+            "widths": [48, 96, 192], "residual": True, "max_lr": 0.01, "epochs": 7, "seeds": [0, 1, 2],
         },
         "ten minutes": {
-            "widths": [48, 96, 192], "residual": True, "max_lr": 0.005, "epochs": 14, "seeds": [0, 1, 2],
+            "widths": [48, 96, 192], "residual": True, "max_lr": 0.01, "epochs": 14, "seeds": [0, 1, 2],
         },
     },
     "batch_size": 256,
