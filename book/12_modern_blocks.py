@@ -227,7 +227,7 @@ INITS = {"N(0, 0.01²)": partial(nn.init.normal_, std=0.01),  # AlexNet's
 def variances(init, kind, layers=20):
     torch.manual_seed(SEED)
     x, found = torch.randn(16, 64, 8, 8).double(), []
-    for _ in range(layers):
+    for _ in range(layers):  # circular padding, so that no zeros come in at the edges
         conv = nn.Conv2d(64, 64, 3, padding=1, padding_mode="circular", bias=False)
         init(conv.weight)
         y = conv.double()(x)
@@ -238,7 +238,7 @@ def variances(init, kind, layers=20):
     return found
 
 # %% [markdown]
-# (Circular padding, so that no zeros come in at the edges.) Besides the plain layers, two remedies that we build next:
+# Besides the plain layers, two remedies that we build next:
 
 # %% mystnb={"image": {"alt": "Variance over twenty layers, logarithmic, in three panels. Plain layers: only He's initialisation stays level, the others fall, the smallest to nothing. With batch normalisation all four are level. With shortcuts none falls, and He's grows more than a millionfold."}}
 panels = {kind: {name: variances(init, kind) for name, init in INITS.items()}
@@ -725,8 +725,8 @@ claim.measured("Our network reads {value:.1%} of the test images.", test_accurac
                data=cifar, stated=stated)
 
 # %% [markdown]
-# That is one run. A script repeats it with ten seeds, and goes on to five and ten minutes with wider networks, and
-# shortcuts in the last. Seconds are those of training, median (least to most):
+# A script repeats this with ten seeds, and goes on to five and ten minutes with wider networks, and shortcuts in the
+# last. Seconds are those of training, median (least to most):
 
 # %% mystnb={"image": {"alt": "Where recorded: test accuracy over minutes of training, ours at about two, five and ten, and the published 77.6 per cent at twenty-five."}}
 points = {}
