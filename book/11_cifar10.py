@@ -150,7 +150,7 @@ def published_net(c1=48, c2=96, hidden=256):
         nn.Linear(hidden, 10),
     )
 
-
+# %%
 claim("`cifar_net`, in `course_utils.networks`, has the same layers: {value}.",
       str(cifar_net(6, 12, 32)) == str(published_net(6, 12, 32)), equals=True)
 
@@ -181,7 +181,6 @@ claim("Behind the last convolution, a number has seen {value} pixels a side.",
 
 # %% [markdown]
 # So no convolution sees a whole cat. One linear layer must assemble it, from pieces of 9×9 pixels at fixed places.
-# (There is no pooling.)
 #
 # One more flaw: behind dropout stands *batch normalisation*. This layer divides each number by the spread that the
 # number had in training (lesson 12). In use, dropout is off. Is the spread still the same?
@@ -290,16 +289,17 @@ for widths, some in scores.items():
     print(f"{widths}: {spread(some)}")
 for k, seed in enumerate(dict.fromkeys(run["seed"] for run in small)):
     print(f"seed {seed} crowns: {max(scores, key=lambda widths: scores[widths][k])}")
-if small:
-    claim("Seeds alone scatter an accuracy by {value:.1f} points (root mean square).",
-          100 * mean(stdev(some) ** 2 for some in scores.values()) ** 0.5, equals=1.6, within=0.05)
-    claim("The published winner, the narrowest, comes last here: {value}.",
-          mean(next(iter(scores.values()))) == min(map(mean, scores.values())), equals=True)
+
+# %%
+claim("Seeds alone scatter an accuracy by {value:.1f} points (root mean square).",
+      100 * mean(stdev(some) ** 2 for some in scores.values()) ** 0.5, equals=1.6, within=0.05)
+claim("The published winner, the narrowest, comes last here: {value}.",
+      mean(next(iter(scores.values()))) == min(map(mean, scores.values())), equals=True)
 
 # %% [markdown]
-# Whoever has one run each can't tell neighbours apart: another seed crowns another network. Here the wide ones beat the
-# narrow ones by more than their spreads, the opposite of what the study concludes. (At this size. At its own, one run
-# each could show neither.)
+# Whoever has one run each can't tell neighbours apart: another seed crowns another network. Here the wide ones beat
+# the narrow ones by more than their spreads, the opposite of what the study concludes. (At this size; at its own,
+# nobody can say.)
 #
 # ## What changed?
 #
@@ -312,7 +312,7 @@ for key in recipe:
     print(f"{key:10}  {before[key]!s:>5} → {after[key]!s:>5} → {last[key]}")
 
 # %% [markdown]
-# (From 71.2 to 77.6 % the network is the same. It learnt four times as long, and more slowly.)
+# (The last one learnt four times as long.)
 #
 # > **Find the bug.** The article says that tuning lifted its accuracy from 61.7 % to 71.2 %. Which lines differ there,
 # > and which of these did the search try?
@@ -339,11 +339,10 @@ for size, steps in sorted({(run["batch_size"], run["steps"]) for run in ablation
 for series, group in found.items():
     for batch, some in group.items():
         print(f"{series:15}  {batch:14}  {spread(some)}")
-if found:
-    heights, lines = ({series: {batch: measure(some) for batch, some in group.items()}
-                       for series, group in found.items()} for measure in (mean, stdev))
-    plots.bars(heights, spread=lines, ylabel="validation accuracy",
-               title="Larger batches help, augmentation does not")
+heights, lines = ({series: {batch: measure(some) for batch, some in group.items()}
+                   for series, group in found.items()} for measure in (mean, stdev))
+plots.bars(heights, spread=lines, ylabel="validation accuracy",
+           title="Larger batches help, augmentation does not")
 
 # %% [markdown]
 # The seeds scatter as much as the recipes. But each seed has seen all four, so compare within it:
@@ -359,11 +358,12 @@ for seed in dict.fromkeys(run["seed"] for run in ablation):
     gains["batches of 512"].append((large_off - small_off + large_on - small_on) / 2)
 for name, some in gains.items():
     print(f"{name:14}", *(f"{gain:+.1f}" for gain in some), "points, seed by seed")
-if ablation:
-    claim("With each seed, batches of 512 bring {value:.1f} points or more.",
-          min(gains["batches of 512"]), at_least=0.5)
-    claim("With each seed, augmentation brings {value:.1f} points or less.",
-          max(gains["augmentation"]), at_most=-0.5)
+
+# %%
+claim("With each seed, batches of 512 bring {value:.1f} points or more.",
+      min(gains["batches of 512"]), at_least=0.5)
+claim("With each seed, augmentation brings {value:.1f} points or less.",
+      max(gains["augmentation"]), at_most=-0.5)
 
 # %% [markdown]
 # So what the study gained may have come from its batches. Augmentation is against learning images by heart, which this
@@ -475,8 +475,8 @@ plots.curves(range(1, longest + 1), best_so_far, percent=True,
              title="Three ways to spend the same epochs")
 
 # %% [markdown]
-# Is the distance between the winners larger than the standard error? If not, luck may have decided. What draws are good for shows in what they tried. Each candidate of halving, after its
-# first epoch, by its learning rate:
+# Is the distance between the winners larger than the standard error? If not, luck may have decided. What draws are
+# good for shows in what they tried. Each candidate of halving, after its first epoch, by its learning rate:
 
 # %% mystnb={"image": {"alt": "Accuracy after one epoch over the learning rate, logarithmic, for the candidates of successive halving. It is lower at both ends of the range; in the middle, neighbours differ by many points."}}
 firsts = sorted((trial.params["lr"], trial.intermediate_values[1])
@@ -493,7 +493,8 @@ claim.measured("Between the best and the worst of them lie {value:.0f} points.",
 # %% [markdown]
 # The ends of the range learn little, whatever the widths. A grid spends its eight runs on two learning rates, the
 # study's grid on one; draws test a new one each time (J. Bergstra and Y. Bengio, 2012). But neighbours differ as well:
-# by their widths, and by luck. Who is unlucky in the first epoch is gone. That is the price of halving.
+# by their widths, and by luck. Who is unlucky in the first epoch is gone: the price
+# of halving.
 #
 # Does the pruner do what we said? Not quite: it does not wait until all are there. It compares each trial with those
 # that came as far *before* it, so that several workers need not wait for each other. We replay this rule on the
@@ -525,7 +526,7 @@ claim("Our rule ends each trial where Optuna ended it: {value}.",
 # %% [markdown]
 # A script runs all three searches with three seeds on 5,000 images (random and halving draw the same). Half of the
 # validation images choose. The other half, which chose nothing, *judge* the winner. The difference is the flattery of
-# choosing, measured, once we subtract by how much one half is easier for all networks.
+# choosing, measured, once we subtract by how much one half is easier.
 
 # %%
 full_searches = recorded_runs("cifar_searches")
@@ -537,18 +538,17 @@ for name in dict.fromkeys(run["search"] for run in full_searches):
     lost = [100 * (a - b - mean(easier)) for a, b in zip(chosen, judged, strict=True)]
     print(f"{name:8} chosen at {spread(chosen)}, judged {spread(judged)}, "
           f"{mean(lost):+.2f} ± {stdev(lost):.2f} points of flattery")
-if easier:
-    ends = [trial["valid_accuracy"][-1] for run in full_searches for trial in run["trials"]]
-    print(f"candidates end between {min(ends):.0%} and {max(ends):.0%}")
+ends = [trial["valid_accuracy"][-1] for run in full_searches for trial in run["trials"]]
+print(f"candidates end between {min(ends):.0%} and {max(ends):.0%}")
 
 # %% [markdown]
-# None of the three wins: the distances lie within the spreads. Nor does the flattery show. Our eight networks were equal,
-# and luck was all they had; these differ by far more than luck. Where the best are close, as in the study, luck chooses.
+# None of the three wins: the distances lie within the spreads. Nor does the flattery show. Our eight networks were
+# equal, and luck was all they had; these differ by far more than luck. Where the best are close, as in the study, luck
+# chooses.
 #
 # ## Killed, and shared
 #
-# A search runs for hours, and computers fail. Here is a worker in a process of its own, on a study of eight
-# candidates. Its training is a nap, so that you need not wait.
+# Computers fail. Here is a worker in a process of its own, on a study of eight candidates. Its training is a nap.
 
 # %%
 WORKER = """
@@ -580,7 +580,7 @@ def states():
     return dict(Counter(trial.state.name for trial in shared.trials))
 
 # %% [markdown]
-# The first naps for a minute. We do not wait: once it has a trial, we kill it.
+# The first naps for a minute; once it has a trial, we kill it.
 #
 # > **Predict before you run.** What will the file say about its trial?
 
@@ -594,9 +594,9 @@ victim.wait()
 print(states())
 
 # %% [markdown]
-# The process is gone, and its trial still "runs": nobody told the file. It would be left out for ever. Whoever resumes
-# must put it back into the queue. `put_back` marks such trials as failed and asks for their candidates again. (Call it
-# before any worker starts: it can't tell a live trial from a dead one.) Then two workers at once, on one file:
+# The process is gone, and its trial still "runs": nobody told the file. `put_back` marks such trials as failed and
+# asks for their candidates again. (Call it before any worker starts: it can't tell a live trial from a dead one.) Then
+# two workers at once, on one file:
 
 # %%
 lost = put_back(shared)
@@ -698,8 +698,7 @@ for k, name in enumerate(data.classes):
           f"{precision[k, k]:17.1%}  {theirs_precision[k]:6.1%}")
 
 # %% [markdown]
-# Different networks, other accuracies: do they find the same classes hard? And twelve test images at random, as the
-# study showed (but normalised, lesson 9):
+# Do they find the same classes hard? And twelve test images at random, as the study showed (but normalised, lesson 9):
 
 # %% mystnb={"image": {"alt": "Twelve random test images with answer and truth above each; right answers with a tick, wrong ones with a cross."}}
 some = torch.randperm(len(truth), generator=torch.Generator().manual_seed(SEED))[:12]
@@ -709,8 +708,8 @@ plots.images(data.test.x[some], titles, correct=correct[some], columns=4)
 # %% [markdown]
 # ## In full size
 #
-# The study's network itself, under its own recipes but with a validation split: a script keeps its state after every
-# epoch. What has run, on what, and how far (the rest waits for a GPU):
+# The study's network itself, under its own recipes but with a validation split. What has run, on what, and how far
+# (the rest waits for a GPU):
 
 # %%
 full = recorded_runs("cifar_published")
@@ -926,7 +925,7 @@ assert check("11.8", p_value_solution)
 #
 # 1. Learn from the training images, choose by the validation images, and open the test once.
 # 2. Ask of a table: how often, what else, who chose, what changed?
-# 3. The best of several runs looks too good: by more, the more runs there are and the fewer images judge them.
+# 3. The best of several runs looks too good: by more, the more runs there are.
 # 4. Grid, draws and halving at equal cost: draws try more values of what matters, halving more candidates.
 # 5. Queue the candidates, keep the study in a file, put lost trials back, and let workers share it.
 # 6. Ablate: one change at a time, several seeds, and look for interactions.

@@ -199,8 +199,9 @@ claim("On a map of 2×2, {value:.0%} of a 3×3 kernel's products are with paddin
 
 # %% [markdown]
 # Its first layers throw away what little there is; from the fourth stage (`inception4a`) on, its 3×3 kernels meet
-# mostly padding. (Theirs had no batch normalisation either. And the notes watched the test split all the while, so even
-# 67.6 % flatters.) K. He and others, for CIFAR, began with a 3×3 convolution of stride 1. Ours halves the image once at the start, which saves time, and twice more.
+# mostly padding. (Theirs had no batch normalisation either. And the notes watched the test split all the while, so
+# even 67.6 % flatters.) K. He and others, for CIFAR, began with a 3×3 convolution of stride 1. Ours halves the image
+# once at the start, which saves time, and twice more.
 #
 # ## Will the signal arrive?
 #
@@ -483,7 +484,7 @@ claim("It has {value:,} parameters.",
       count_parameters(networks.fast_cifar_net()), equals=225_386)
 
 # %% [markdown]
-# Its training uses three inventions; a fourth we try beside them.
+# Its training uses three inventions, and we try a fourth.
 #
 # **Label smoothing.** The target is not the right class alone but a mixture: 1 − s of it, and s spread evenly over all
 # classes. A network that is sure of itself now pays for it.
@@ -514,8 +515,8 @@ for optimizer_class in (torch.optim.AdamW, torch.optim.Adam):
 # %% [markdown]
 # Adam takes the same 0.01 from both, AdamW the same share.
 #
-# **One-cycle** (lesson 7): the learning rate rises to its peak, since large steps at random weights do harm, then falls
-# to nothing. Which peak? A *finder* lets the rate grow from step to step, and we watch the loss.
+# **One-cycle** (lesson 7): the learning rate rises to its peak, since large steps at random weights do harm, then
+# falls to nothing. Which peak? A *finder* lets the rate grow from step to step, and we watch the loss.
 
 # %% mystnb={"image": {"alt": "Loss of a batch over the learning rate, logarithmic: it falls between a ten-thousandth and a hundredth, and rises towards 1."}}
 def our_batches(images):
@@ -540,8 +541,8 @@ plots.curves(rates, {"loss": losses}, log="x", xlabel="learning rate", ylabel="l
              title="A good peak lies before the loss climbs")
 
 # %% [markdown]
-# That narrows the choice. A script tried some peaks on validation images, with one seed; one line for each network, then
-# peak and accuracy:
+# That narrows the choice. A script tried some peaks on validation images, with one seed; one line for each network,
+# then peak and accuracy:
 
 # %%
 tried = {}
@@ -666,11 +667,11 @@ print(f"plain weights: {accuracy:.1%}; averaged: {borrowed:.1%}, without statist
 # ## One change per row
 #
 # Which invention brought how much? A script starts at the published network and makes one change at a time; each row
-# keeps those above it. 5,000 images in batches of 128, ten epochs, three seeds, AdamW at .001 until one-cycle comes with
-# a peak of .01, flips and shifts throughout. In the row *our convolutions* ours, with poolings and padding, replace the
-# published four, before two linear layers still; *global average* leaves one. Two changes were tried and not kept: He's initialisation on the
-# published network, and three more blocks with shortcuts at the end. Columns: parameters, multiply-adds, receptive
-# field, validation accuracy. Below, the first row and the last, on all images:
+# keeps those above it. 5,000 images in batches of 128, ten epochs, three seeds, AdamW at .001 until one-cycle comes
+# with a peak of .01, flips and shifts throughout. In the row *our convolutions* ours, with poolings and padding,
+# replace the published four, before two linear layers still; *global average* leaves one. Two changes were tried and
+# not kept: He's initialisation on the published network, and three more blocks with shortcuts at the end. Columns:
+# parameters, multiply-adds, receptive field, validation accuracy. Below, the first row and the last, on all images:
 
 # %%
 ladder = recorded_runs("cifar_ladder")
@@ -755,8 +756,8 @@ if points:
           means[0], at_least=0.776)
 
 # %% [markdown]
-# The study's 77.6 % is on the official copy, and its minutes are a GPU's; ours are two cores'. Here is its network, under
-# its own recipe, on our copy and our cores, as far as it got:
+# The study's 77.6 % is on the official copy, and its minutes are a GPU's; ours are two cores'. Here is its network,
+# under its own recipe, on our copy and our cores, as far as it got:
 
 # %%
 for run in recorded_runs("cifar_published"):
@@ -765,8 +766,6 @@ for run in recorded_runs("cifar_published"):
               f" ({run['machine']}): {run['test_accuracy']:.1%}")
 
 # %% [markdown]
-# Lesson 11 shows its curve.
-#
 # ## Exercises
 #
 # Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.
