@@ -6,7 +6,7 @@ epochs stay as they were: with fewer, large batches would make too few steps to 
 
     python -m experiments.cifar_ablation
 
-Takes about 15 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+Takes about 33 minutes on one CPU core. Saves after every run, and goes on where it was stopped.
 """
 
 import argparse

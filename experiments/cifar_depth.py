@@ -2,7 +2,7 @@
 
     python -m experiments.cifar_depth
 
-Takes about 12 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+Takes about 20 minutes on one CPU core. Saves after every run, and goes on where it was stopped.
 """
 
 import argparse

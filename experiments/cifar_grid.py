@@ -6,7 +6,7 @@ images score the networks, not those of the test.
 
     python -m experiments.cifar_grid
 
-Takes about 8 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+Takes about 12 minutes on one CPU core. Saves after every run, and goes on where it was stopped.
 """
 
 import argparse

@@ -6,7 +6,7 @@ those of the CPU.
 
     python -m experiments.cifar_headline
 
-Takes about 70 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+Takes about an hour on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
 import argparse

@@ -5,7 +5,7 @@ of the validation images choose; the other half judge what was chosen, and have 
 
     python -m experiments.cifar_searches
 
-Takes about 9 minutes on two CPU cores. Each trial is kept in a journal in .run/experiments/ (see
+Takes about 18 minutes on one CPU core. Each trial is kept in a journal in .run/experiments/ (see
 `course_utils.search`), each search in the results: after a kill it goes on.
 """
 
