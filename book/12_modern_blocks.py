@@ -424,10 +424,14 @@ plots.curves(range(1, DEEP_EPOCHS + 1), panels, columns=2, xlabel="epoch", ylabe
              percent=True, title="Twenty layers: x + f(x) learns, f(x) lags")
 
 # %%
+def spread(values):
+    return stdev(values) if len(values) > 1 else math.nan  # of one run, nobody knows
+
+
 stated_deep = (DEEP_IMAGES, DEEP_EPOCHS) == (2_500, 5)
 reached = {name: [run[-1].valid.accuracy for run in runs] for name, runs in depth_runs.items()}
 for name, some_runs in reached.items():
-    print(f"{name:9} {mean(some_runs):.1%} ± {stdev(some_runs):.1%} of the validation images")
+    print(f"{name:9} {mean(some_runs):.1%} ± {spread(some_runs):.1%} of the validation images")
 claim.measured("The shortcuts bring {value:.1%} of the images, mean of three seeds.",
                mean(reached["residual"]) - mean(reached["plain"]), data=cifar, stated=stated_deep)
 
@@ -448,7 +452,7 @@ def by_depth(name, split):
 
 for name in depth_runs:
     for depth, found in zip(depths, by_depth(name, "valid"), strict=True):
-        print(f"{name:9} {depth:2} layers: {mean(found):.1%} ± {stdev(found):.1%} of new images")
+        print(f"{name:9} {depth:2} layers: {mean(found):.1%} ± {spread(found):.1%} of new images")
 panels = {title: {name: [mean(found) for found in by_depth(name, split)] for name in depth_runs}
           for title, split in (("seen images", "train"), ("new images", "valid"))}
 plots.curves(depths, panels, columns=2, xlabel="layers", ylabel="accuracy", percent=True,
@@ -688,13 +692,14 @@ for run in ladder:
 for name, some_runs in rows.items():
     found, net = [run["accuracy"] for run in some_runs.values()], some_runs[0]
     print(f"{name:20} {net['parameters']:9,} {net['multiply_adds'] / 1e6:5.1f} M"
-          f"{net['receptive_field']:4}   {mean(found):.1%} ± {stdev(found):.1%}")
+          f"{net['receptive_field']:4}   {mean(found):.1%} ± {spread(found):.1%}")
 for run in ladder:
     if "test_accuracy" in run:
         print(f"{run['row']:18} {run['images']:,} images, {len(run['seconds'])} epochs,"
               f" {sum(run['seconds']) / 60:.0f} min: {run['test_accuracy']:.1%} of the test images")
 if rows:
     print(f"{len(ladder)} runs, {sum(sum(run['seconds']) for run in ladder) / 60:.0f} minutes of training")
+if "label smoothing" in rows:
     first, last = ([run["accuracy"] for run in rows[name].values()]
                    for name in ("published network", "label smoothing"))
     claim("The last row that was kept reads {value:.1%} more of the images than the first.",
@@ -713,7 +718,7 @@ for name in ("averaged weights", "mirrored images"):
     gains |= {name: [100 * (run[name] - run["accuracy"]) for run in last]} if last else {}
 if gains:
     plots.bars({"gain": {name: mean(values) for name, values in gains.items()}},
-               spread={"gain": {name: stdev(values) for name, values in gains.items()}},
+               spread={"gain": {name: spread(values) for name, values in gains.items()}},
                ylabel="points of validation accuracy", horizontal=True,
                title="Each change against the row before it")
 
@@ -751,7 +756,7 @@ for name, some_runs in points.items():
     means.append(mean(found))
     print(f"{name:12} {some_runs[0]['parameters']:7,} parameters, {len(found):2} seeds,"
           f" {median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f}):"
-          f" {mean(found):.2%} ± {stdev(found):.2%}")
+          f" {mean(found):.2%} ± {spread(found):.2%}")
 if points:
     minutes = [seconds / 60 for seconds in times] + [25 + 20 / 60]  # the study's, on its GPU
     published = [math.nan] * len(means) + [0.776]
