@@ -200,8 +200,7 @@ claim("On a map of 2×2, {value:.0%} of a 3×3 kernel's products are with paddin
 # %% [markdown]
 # Its first layers throw away what little there is; from the fourth stage (`inception4a`) on, its 3×3 kernels meet
 # mostly padding. (Theirs had no batch normalisation either. And the notes watched the test split all the while, so
-# even 67.6 % flatters.) K. He and others, for CIFAR, began with a 3×3 convolution of stride 1. Ours halves the image
-# once at the start, which saves time, and twice more.
+# even 67.6 % flatters.) K. He and others, for CIFAR, began with a 3×3 convolution of stride 1.
 #
 # ## Will the signal arrive?
 #
@@ -551,8 +550,7 @@ plots.curves(rates, {"loss": losses}, log="x", xlabel="learning rate", ylabel="l
              title="A good peak lies before the loss climbs")
 
 # %% [markdown]
-# That narrows the choice. A script tried some peaks on validation images, with one seed; one line for each network,
-# then peak and accuracy:
+# A script tried some on validation images, one seed each; a line for each network, then peak and accuracy:
 
 # %%
 tried = {}
@@ -563,7 +561,8 @@ for (size, epochs), scores in tried.items():
     print(f"{size}, {epochs:2} epochs:", *(f"  {peak} {score:.1%}" for peak, score in scores.items()))
 
 # %% [markdown]
-# Within a factor of four, the peak hardly matters (one seed: half a point is nothing). Our network took .01.
+# Within a factor of four, the peak hardly matters (one seed: half a point is nothing). Our network took .01. (The last
+# three lines: networks for about five minutes.)
 #
 # **Averaged weights.** Beside the weights that learn, keep an average of them, and judge that. After each step,
 # `register_step_post_hook` moves it by a hundredth of the way to them.
@@ -597,7 +596,7 @@ claim.measured("It reads {value:.1%} of the validation images.", accuracy,
 #
 # ## Bitten by the two modes
 #
-# Batch normalisation has caught many. Four bites. First, one image in training mode, where its maps are single
+# Four bites of batch normalisation. First, one image in training mode, where its maps are single
 # numbers:
 
 # %%
@@ -607,6 +606,8 @@ try:
 except ValueError as error:
     message = str(error)
 print(message)
+
+# %%
 claim("It names the cause: {value}.", "more than 1 value per channel" in message, equals=True)
 
 # %% [markdown]
@@ -724,7 +725,7 @@ if gains:
 
 # %% [markdown]
 # Ask of each bar whether it is longer than its line. These are gains at this size and *in this order*: another order
-# shares them out otherwise, and a change that pays in fifty epochs may cost in ten.
+# shares them out otherwise.
 
 # %% [markdown]
 # ## One look at the test
