@@ -530,12 +530,12 @@ claim("Our rule ends each trial where Optuna ended it: {value}.",
 
 # %%
 full_searches = recorded_runs("cifar_searches")
-easier = [trial["valid_accuracy"][-1] - trial["judged_accuracy"] for run in full_searches
-          for trial in run["trials"] if trial["judged_accuracy"] is not None]
+easier = mean(trial["valid_accuracy"][-1] - trial["judged_accuracy"] for run in full_searches
+              for trial in run["trials"] if trial["judged_accuracy"] is not None)
 for name in dict.fromkeys(run["search"] for run in full_searches):
     chosen, judged = ([run[key] for run in full_searches if run["search"] == name]
                       for key in ("valid_accuracy", "judged_accuracy"))
-    lost = [100 * (a - b - mean(easier)) for a, b in zip(chosen, judged, strict=True)]
+    lost = [100 * (a - b - easier) for a, b in zip(chosen, judged, strict=True)]
     print(f"{name:8} chosen at {spread(chosen)}, judged {spread(judged)}, "
           f"{mean(lost):+.2f} ± {stdev(lost):.2f} points of flattery")
 ends = [trial["valid_accuracy"][-1] for run in full_searches for trial in run["trials"]]

@@ -16,6 +16,7 @@ from course_utils import EarlyStopping, batches, evaluate, fit, load
 from course_utils.data import ImageData, Images
 from course_utils.experiment import Record, finished
 from course_utils.runtime import PACKAGE, recorded
+from experiments.cifar_choices import CONFIG as CHOICES
 from experiments.cifar_headline import CONFIG as HEADLINE
 
 DATA = SimpleNamespace(name="mnist", source="official")
@@ -419,11 +420,7 @@ POINT = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1, "seed
 MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
     "cifar_headline": ({"points": {"a": POINT, "b": POINT | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
     "cifar_choices": (
-        {
-            "recipe": {key: value for key, value in HEADLINE.items() if key != "points"} | {"batch_size": 32},
-            "tried": [{key: POINT[key] for key in POINT if key != "seeds"} | {"max_lr": lr} for lr in (0.1, 0.01)],
-        },
-        2,
+        {"recipe": CHOICES["recipe"] | {"batch_size": 32}, "tried": [POINT | {"max_lr": lr} for lr in (0.1, 0.01)]}, 2,
     ),
     "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ladder": (
@@ -468,15 +465,14 @@ def test_the_headline_is_recorded_as_the_lesson_trains_it():
     lesson = (PACKAGE.parent / "book" / "12_modern_blocks.py").read_text(encoding="utf-8")
     written = {}
     exec(re.search(r"^SEED = .*?^$", lesson, re.DOTALL | re.MULTILINE)[0], written)
-    config = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_headline.py"))["CONFIG"]
-    point = config["points"]["two minutes"]
+    point = HEADLINE["points"]["two minutes"]
     assert (list(written["WIDTHS"]), written["EPOCHS"]) == (point["widths"], point["epochs"])
     assert point["residual"] is False and len(point["seeds"]) >= 5
     assert written["MAX_LR"] == point["max_lr"]
     names = {"BATCH": "batch_size", "RISING": "rising", "DECAY": "weight_decay",
              "SMOOTHING": "label_smoothing", "SHIFT": "shift"}
-    assert {name: written[name] for name in names} == {name: config[key] for name, key in names.items()}
-    assert list(written["BETAS"]) == config["betas"]
+    assert {name: written[name] for name in names} == {name: HEADLINE[key] for name, key in names.items()}
+    assert list(written["BETAS"]) == HEADLINE["betas"]
 
 
 def test_the_headline_takes_what_validation_images_did_not_speak_against():
