@@ -1,7 +1,8 @@
 """Which peak of the learning rate, and which network? What was tried on validation images for `cifar_headline`.
 
-First peaks: for our network, and for one with shortcuts in a short training. Then three networks for five minutes, each
-with as many epochs as fit. All else is the recipe of that script. One run each: differences below a point may be luck.
+First peaks: for our network, and for one with shortcuts in a short training. Then networks for five minutes, each with
+as many epochs as fit; the last of them with other peaks, and for ten minutes, with shifts by up to 2 or 4 pixels. All
+else is the recipe of that script. One run each: differences below a point may be luck.
 
     python -m experiments.cifar_choices
 
@@ -14,16 +15,17 @@ from course_utils import count_parameters, load
 from course_utils.experiment import Record
 from experiments import cifar_headline
 
-SMALL = {"widths": [32, 48, 96, 192], "residual": False}
 SHORTCUTS = {"widths": [48, 96, 192], "residual": True}
 CONFIG = {
     "recipe": {key: value for key, value in cifar_headline.CONFIG.items() if key != "points"},
     "tried": [
-        *[SMALL | {"epochs": 5, "max_lr": peak} for peak in (0.0025, 0.005, 0.01, 0.02, 0.04)],
+        *[cifar_headline.FAST | {"epochs": 5, "max_lr": peak} for peak in (0.0025, 0.005, 0.01, 0.02, 0.04)],
         *[SHORTCUTS | {"epochs": 4, "max_lr": peak} for peak in (0.0025, 0.005, 0.01)],
         {"widths": [32, 64, 128, 256], "residual": False, "epochs": 16, "max_lr": 0.01},
         SHORTCUTS | {"epochs": 7, "max_lr": 0.01},
         {"widths": [64, 128, 256], "residual": True, "epochs": 4, "max_lr": 0.01},
+        *[cifar_headline.DEEPER | {"epochs": 5, "max_lr": peak, "shift": 2} for peak in (0.01, 0.005, 0.02)],
+        *[cifar_headline.DEEPER | {"epochs": 10, "max_lr": 0.01, "shift": shift} for shift in (4, 2)],
     ],
     "seed": 0,
 }
