@@ -553,10 +553,11 @@ plots.curves(rates, {"loss": losses}, log="x", xlabel="learning rate", ylabel="l
 # %%
 tried = {}
 for run in recorded_runs("cifar_choices"):
-    scores = tried.setdefault((f"{run['parameters']:,} parameters", run["epochs"]), {})
+    training = f"{run['epochs']:2} epochs, shifts to {run.get('shift', 2)}"
+    scores = tried.setdefault(f"{run['parameters']:,} parameters, {training}", {})
     scores[run["max_lr"]] = run["valid_accuracy"][-1]
-for (size, epochs), scores in tried.items():
-    print(f"{size}, {epochs:2} epochs:", *(f"  {peak} {score:.1%}" for peak, score in scores.items()))
+for name, scores in tried.items():
+    print(f"{name}:", *(f"  {peak} {score:.1%}" for peak, score in scores.items()))
 
 # %% [markdown]
 # Within a factor of four, the peak hardly matters (one seed: half a point is nothing). Our network took .01. (The last

@@ -135,7 +135,7 @@ def recorded(name: str) -> dict:
 
 
 def recorded_runs(name: str) -> list[dict]:
-    """The runs of `python -m experiments.NAME`, oldest first, and one printed line: when and on what, or not run yet.
+    """The runs of `python -m experiments.NAME`, oldest first, and one printed line: when, on what machines, or not yet.
 
     Returns:
         The runs, each a dict; an empty list where the experiment has not been run.
@@ -149,9 +149,11 @@ def recorded_runs(name: str) -> list[dict]:
         print(f"Not run yet. In a clone of the course, this records it: python -m experiments.{name}")
         return []
     result = recorded(name)
-    last = result["runs"][-1]
-    print(f"Recorded on {last['date']} by python -m experiments.{name}: {result['data']}; {last['machine']}")
-    return result["runs"]
+    runs = result["runs"]
+    dates, machines = ({run[key]: None for run in runs} for key in ("date", "machine"))  # each once, in their order
+    print(f"Recorded on {' and '.join(dates)} by python -m experiments.{name}:"
+          f" {result['data']}; {'; '.join(machines)}")
+    return runs
 
 
 def fingerprint_module(file: Path) -> str:

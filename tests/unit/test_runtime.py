@@ -80,6 +80,16 @@ def test_recorded_runs_come_with_a_line_that_says_when_and_on_what(capsys):
     assert runs[-1]["date"] in said and "mnist, official" in said and "experiments.lenet_plateau" in said
 
 
+def test_the_line_names_every_machine_of_the_runs(tmp_path, monkeypatch, capsys):
+    runs = [{"date": f"2026-01-0{day}", "machine": machine} for day, machine in ((1, "CPU"), (1, "CPU"), (2, "a GPU"))]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "tried.json").write_text(json.dumps({"data": "mnist, official", "runs": runs}))
+    monkeypatch.setattr(runtime, "PACKAGE", tmp_path)
+    assert course_utils.recorded_runs("tried") == runs
+    said = capsys.readouterr().out
+    assert "2026-01-01 and 2026-01-02" in said and "CPU; a GPU" in said and said.count("CPU") == 1
+
+
 def test_an_experiment_that_was_never_run_says_so_and_a_lesson_still_depends_on_it(monkeypatch, capsys):
     monkeypatch.setattr(runtime, "_resources", set())
     assert course_utils.recorded_runs("never") == []
