@@ -15,17 +15,19 @@ from course_utils import count_parameters, load
 from course_utils.experiment import Record
 from experiments import cifar_headline
 
+WIDER = {"widths": [32, 64, 128, 256], "residual": False}
 SHORTCUTS = {"widths": [48, 96, 192], "residual": True}
 CONFIG = {
     "recipe": {key: value for key, value in cifar_headline.CONFIG.items() if key != "points"},
     "tried": [
         *[cifar_headline.FAST | {"epochs": 5, "max_lr": peak} for peak in (0.0025, 0.005, 0.01, 0.02, 0.04)],
         *[SHORTCUTS | {"epochs": 4, "max_lr": peak} for peak in (0.0025, 0.005, 0.01)],
-        {"widths": [32, 64, 128, 256], "residual": False, "epochs": 16, "max_lr": 0.01},
+        WIDER | {"epochs": 16, "max_lr": 0.01},
         SHORTCUTS | {"epochs": 7, "max_lr": 0.01},
         {"widths": [64, 128, 256], "residual": True, "epochs": 4, "max_lr": 0.01},
-        *[cifar_headline.DEEPER | {"epochs": 5, "max_lr": peak, "shift": 2} for peak in (0.01, 0.005, 0.02)],
-        *[cifar_headline.DEEPER | {"epochs": 10, "max_lr": 0.01, "shift": shift} for shift in (4, 2)],
+        *[WIDER | {"epochs": 14, "max_lr": peak, "shift": 4} for peak in (0.01, 0.02)],
+        *[cifar_headline.DEEPER | {"epochs": 5, "max_lr": peak, "shift": 2} for peak in (0.005, 0.01)],
+        cifar_headline.DEEPER | {"epochs": 10, "max_lr": 0.01, "shift": 4},
     ],
     "seed": 0,
 }

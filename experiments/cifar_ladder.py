@@ -5,7 +5,7 @@ Every run is also scored with averaged weights, and with the mean answer to each
 
     python -m experiments.cifar_ladder
 
-Takes about an hour on two CPU cores for the rows on 5,000 images, and 45 minutes more for the first and the last on all
+Takes about an hour on one CPU core for the rows on 5,000 images, and 45 minutes more for the first and the last on all
 images. Saves after every run, and goes on where it was stopped.
 """
 

@@ -47,7 +47,8 @@ def error_and_images(answer):
         if _near(error, value, 0.02):
             return wrong(f"your error is {error:g} points", hint=hint)
     if not _near(error, 0.4583, 0.02):
-        return wrong(f"your error is {error:g} points", hint="The root of .7 · .3 / 10,000, and times 100 for points.")
+        hint = "Put p and n into the formula; then go from a share to points."
+        return wrong(f"your error is {error:g} points", hint=hint)
     if _near(images, 45_826, 0.05):
         return wrong(f"you ask for {images:,.0f} images", hint="That grows n in proportion. But n stands under a root.")
     if _near(images, 21, 0.05) or _near(images, 2_100, 0.05):
@@ -63,13 +64,15 @@ def pace(answer):
     """seconds, seconds, and "network" or "images"."""
     search, last, what = answer
     if _near(search, 2_984 / 10):
-        return wrong("you divide by 10 epochs", hint="Eight networks, ten epochs each: 80.")
+        return wrong("you divide by 10 epochs", hint="Each of eight networks had ten epochs.")
     if _near(search, 49.73 / 80) or _near(last, 25.33 / 41) or _near(search, 2_944 / 80, 0.001):
         return wrong(f"you have {search:.3g} and {last:.3g} seconds", hint="Minutes times 60, plus the seconds.")
     if not _near(search, 37.3):
-        return wrong(f"your epoch of the search takes {search:.3g} s", hint="49 · 60 + 44 seconds for 80 epochs.")
+        hint = "All seconds of the search, for the epochs of all eight networks."
+        return wrong(f"your epoch of the search takes {search:.3g} s", hint=hint)
     if not _near(last, 1_520 / 41):
-        return wrong(f"your epoch of the last training takes {last:.3g} s", hint="25 · 60 + 20 seconds for 41 epochs.")
+        hint = "All seconds of the last training, for its epochs."
+        return wrong(f"your epoch of the last training takes {last:.3g} s", hint=hint)
     if what not in ("network", "images"):
         return wrong(f"your third answer is {what!r}", hint='"network" or "images".')
     if what == "network":
@@ -92,12 +95,12 @@ TEST = {  # the letter: whether it is fair, and what to think of if you got it w
 @checker("11.4")
 def fair(answer):
     """a set of letters, such as {"A", "B"}."""
-    letters = set(answer)
+    letters = {str(letter).upper() for letter in answer}
     if not letters or letters - TEST.keys():
         return wrong(f"your answer is {answer!r}", hint='A set of letters from A to F, such as {"A", "B"}.')
     for letter, (is_fair, hint) in TEST.items():
         if (letter in letters) != is_fair:
-            return wrong(f"{letter} {'is fair' if is_fair else 'is not'}", hint=hint)
+            return wrong(f"{letter} is {'fair' if is_fair else 'not fair'}", hint=hint)
     return right("One question decides: did the test images have a say in the network, or in what is reported?")
 
 
@@ -113,14 +116,14 @@ def effects(answer):
              -5.5: "From without to with: 68 − 60, not 60 − 68.",
              11: "The mean of the two effects, not their sum."}
     if abs(augmentation - 5.5) > 0.01:
-        hint = hints.get(augmentation, "With batches of 24 it brings 68 − 60, with 512 65 − 62. Take the mean.")
+        hint = hints.get(augmentation, "What does it bring with batches of 24, what with 512? Take the mean.")
         return wrong(f"your augmentation brings {augmentation:g}", hint=hint)
     hints = {2: "That is without augmentation alone. Take the mean of both.",
              -3: "That is with augmentation alone. Take the mean of both.",
              0.5: "From 24 to 512: 62 − 60, and 65 − 68.",
              -1: "The mean of the two effects, not their sum."}
     if abs(batch + 0.5) > 0.01:
-        hint = hints.get(batch, "Without augmentation they bring 62 − 60, with it 65 − 68. Take the mean.")
+        hint = hints.get(batch, "What do they bring without augmentation, what with it? Take the mean.")
         return wrong(f"your batches of 512 bring {batch:g}", hint=hint)
     if abs(interaction - 5) < 0.01:
         return wrong("your interaction is 5", hint="More with 512 than with 24: 3 against 8. Which sign has that?")
@@ -151,10 +154,10 @@ def variance_after(answer):
             return wrong(case, hint="Equal numbers vary after dropout as well: some are 0 then. Where is the mean?")
         if _near(mine, squares / (1 - p) ** 2 - mean**2, 1e-4):
             return wrong(case, hint="Only a share of 1 − p of the squares is left.")
-        hint = "The mean of the squares is variance + mean². A share of 1 − p stays, each square times 1/(1 − p)²."
+        hint = "First the mean of the squares: before dropout, then after it. What does dropout do to the mean?"
         return wrong(case, hint=hint)
     return right("With p = ½ that is 2·variance + mean²: behind ReLU, where no mean is 0, more than twice. "
-                 "X. Li and others described it in 2018. Batch norm before dropout avoids it.")
+                 "X. Li and others described it in 2019. Batch norm before dropout avoids it.")
 
 
 @checker("11.7")

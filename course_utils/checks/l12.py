@@ -70,7 +70,7 @@ def bottleneck(answer):
         return wrong(f"{first:,} weights of the bottleneck is not it", hint=hint)
     hints = {589_824: "There are two of them.", 1_179_648 + 512: "Leave the biases out."}
     if second != 1_179_648:
-        hint = hints.get(second, "Twice 256 · 256 · 3 · 3.")
+        hint = hints.get(second, "For each of the two: channels in · channels out · K².")
         return wrong(f"{second:,} weights of the two plain convolutions is not it", hint=hint)
     return right("A seventeenth. ResNet-50, 101 and 152 are built of such blocks; their 3×3 is where they look around.")
 
@@ -90,7 +90,7 @@ def gentle_std(answer):
         if abs(answer - value) < 0.005 * value:
             return wrong(f"{answer:.4g} is not it", hint=hint)
     if not abs(answer - (1.6 / 400) ** 0.5) < 5e-4:  # so that NaN is wrong
-        hint = "Var(y) = C·K² · Var(w) · mean of x². After leaky ReLU, mean of x² = ½ · (1 + 0.5²) · Var(y)."
+        hint = "Var(y) = C·K² · Var(w) · mean of x². Which share of Var(y) is the mean of x² after leaky ReLU?"
         return wrong(f"{answer:.4g} is not it", hint=hint)
     return right("kaiming_normal_ knows it: nonlinearity='leaky_relu', a=0.5.")
 
@@ -111,7 +111,7 @@ def fold(answer):
     torch.manual_seed(0)
     x = torch.randn(4, 3, 9, 9).double()
     for bias in (False, True):
-        conv = nn.Conv2d(3, 5, 3, stride=2, padding=1, bias=bias).double()
+        conv = nn.Conv2d(3, 5, 3, stride=2, padding=1, bias=bias).double().eval()
         bn = _trained_looking(nn.BatchNorm2d(5).double())
         given = [copy.deepcopy(layer.state_dict()) for layer in (conv, bn)]
         with torch.no_grad():
