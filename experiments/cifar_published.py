@@ -1,6 +1,6 @@
 """The published network for CIFAR-10, 3,716,154 parameters, under the recipes that were published for it.
 
-    python -m experiments.cifar_published --run final --minutes 38     # on two CPU cores: as far as it gets
+    python -m experiments.cifar_published --run final --minutes 45     # on two CPU cores: as far as it gets
     python -m experiments.cifar_published --run final                  # to its end; this and the others want a GPU
 
 `--run` is one of: base (batches of 24, no augmentation), augmented (with it), large-batch (of 512, without it), grid-0
