@@ -272,7 +272,7 @@ claim("The best of eight equal networks looks {value:.2f} points too good.",
 # its widths. (The last line assumes 1.5 points; we come to that.) Whoever chooses by images must be judged by others.
 #
 # Question 1: how much do seeds do? A script repeats the eight runs with three seeds each, small: an eighth of all
-# widths, a tenth of the images. Validation accuracy, mean ± standard deviation, then the winner by each seed:
+# widths, a tenth of the images, ten epochs. Validation accuracy, mean ± standard deviation; each seed's winner:
 
 # %%
 def spread(values):
@@ -932,7 +932,7 @@ assert check("11.8", p_value_solution)
 # 1. Learn from the training images, choose by the validation images, and open the test once.
 # 2. Ask of a table: how often, what else, who chose, what changed?
 # 3. The best of several runs looks too good; the more runs, the more.
-# 4. Grid, draws and halving at equal cost: draws try more values of what matters, halving more candidates.
+# 4. At equal cost, draws try more values of what matters than a grid, and halving more candidates.
 # 5. Queue the candidates, keep the study in a file, put lost trials back, and let workers share it.
 # 6. Ablate: one change at a time, several seeds, and look for interactions.
 #

@@ -523,3 +523,21 @@ def test_mirrored_answers_do_not_depend_on_the_side():
     model, x = script["Mirrored"](nn.Sequential(nn.Flatten(), nn.Linear(12, 2))), torch.rand(3, 3, 2, 2)
     assert torch.allclose(model(x), model(x.flip(3)))
     assert not torch.allclose(model.model(x), model.model(x.flip(3)))
+
+
+def test_the_published_numbers_in_the_prose_are_those_on_file():
+    published = recorded("published_cifar10_runs")
+    final, best = published["final"], max(run["accuracy"] for run in published["grid"]["runs"])
+    minutes, seconds = divmod(final["seconds"], 60)
+    per_cent = [f"{100 * published[name]['accuracy']:.1f} %" for name in ("base", "final")]
+    told = {
+        "11_cifar10": [
+            *per_cent, f"{100 * published['dense']['accuracy']:.0f} %", f"{100 * best:.1f} %",
+            f"{100 * published['wide_kernel']['accuracy'][-1]:.1f} %", f"for `final`, after {final['epochs']} epochs",
+            f"{minutes} min {seconds} s for {final['epochs']}",
+        ],
+        "12_modern_blocks": [f"{minutes} min {seconds} s on an {published['device']}", per_cent[1]],
+    }
+    for lesson, numbers in told.items():
+        prose = (PACKAGE.parent / "book" / f"{lesson}.py").read_text(encoding="utf-8").replace("\n# ", " ")
+        assert [number for number in numbers if number not in prose] == []
