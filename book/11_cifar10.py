@@ -332,13 +332,17 @@ for run in ablation:
     found.setdefault(series, {}).setdefault(batch, []).append(run)
 for size, steps in sorted({(run["batch_size"], run["steps"]) for run in ablation}):
     print(f"batches of {size}: {steps:,} steps")
+
+
+def reached(some, split="valid"):
+    return [run[split]["accuracy"] for run in some]
+
+
 for series, group in found.items():
     for batch, some in group.items():
-        scored = {split: [run[split]["accuracy"] for run in some] for split in ("valid", "train")}
-        group[batch] = scored["valid"]
-        print(f"{series:15}  {batch:14}  validation {spread(scored['valid'])}, "
-              f"training {spread(scored['train'])}")
-heights, lines = ({series: {batch: measure(some) for batch, some in group.items()}
+        print(f"{series:15}  {batch:14}  validation {spread(reached(some))}, "
+              f"training {spread(reached(some, 'train'))}")
+heights, lines = ({series: {batch: measure(reached(some)) for batch, some in group.items()}
                    for series, group in found.items()} for measure in (mean, stdev))
 plots.bars(heights, spread=lines, ylabel="validation accuracy",
            title="Larger batches help, augmentation does not")
@@ -426,9 +430,9 @@ def objective(trial):
 # in the study's queue, so that no restart changes them.
 
 # %%
-better_half = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+pruner_of_halves = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
 searches = {"grid": (grid, None), "random": (drawn[:BUDGET], None),
-            "halving": (drawn[BUDGET:], better_half)}
+            "halving": (drawn[BUDGET:], pruner_of_halves)}
 
 
 def spent(study):
@@ -505,21 +509,21 @@ claim.measured("Between the best and the worst of them lie {value:.0f} points.",
 # workers need not wait for each other. We replay this rule on the numbers in the journal.
 
 # %%
-def goes_on(value, reached):
-    better_half = sorted(reached, reverse=True)[:max(1, len(reached) // 2)]
+def goes_on(value, reported):
+    better_half = sorted(reported, reverse=True)[:max(1, len(reported) // 2)]
     return value >= better_half[-1]
 
 
-def last_epoch(values, reached):
-    for epoch, others in reached.items():
-        others.append(values[epoch])
-        if not goes_on(values[epoch], others):
+def last_epoch(values, so_far):
+    for epoch, reported in so_far.items():
+        reported.append(values[epoch])
+        if not goes_on(values[epoch], reported):
             return epoch
     return EPOCHS
 
 
-reached = {epoch: [] for epoch in (1, 2) if epoch < EPOCHS}  # accuracies so far
-replayed = [last_epoch(trial.intermediate_values, reached)
+so_far = {epoch: [] for epoch in (1, 2) if epoch < EPOCHS}
+replayed = [last_epoch(trial.intermediate_values, so_far)
             for trial in tried(studies["halving"])]
 ended = [max(trial.intermediate_values) for trial in tried(studies["halving"])]
 print(ended)
