@@ -105,9 +105,8 @@ cifar = load("cifar10")
 nets = {"published": networks.cifar_net(), "VGG-like": networks.small_vgg(),
         "ours": networks.fast_cifar_net(WIDTHS)}
 for name, net in nets.items():
-    print(f"{name:10} {count_parameters(net):9,} parameters"
-          f" {count_macs(net, (1, 3, 32, 32)) / 1e6:5.1f} million multiply-adds"
-          f"   receptive field {receptive_field(net)}")
+    print(f"{name:10} {count_parameters(net):9,} parameters, receptive field {receptive_field(net):2},"
+          f" {count_macs(net, (1, 3, 32, 32)) / 1e6:4.1f} million multiply-adds")
 
 # %% [markdown]
 # > **Predict before you run.** Here are four squares, as wide as the published receptive field (lesson 3). What do they
@@ -483,9 +482,8 @@ def fast_net(widths):
     )
 
 
-ours = networks.fast_cifar_net(WIDTHS)
 claim("`fast_cifar_net` has the same layers: {value}.",
-      str(ours) == str(fast_net(WIDTHS)), equals=True)
+      str(networks.fast_cifar_net(WIDTHS)) == str(fast_net(WIDTHS)), equals=True)
 claim("It has {value:,} parameters.",
       count_parameters(networks.fast_cifar_net()), equals=225_386)
 
@@ -725,13 +723,10 @@ plots.bars(heights, spread=lines, ylabel="points of validation accuracy", horizo
 
 # %%
 def more(kind, names):
-    return mean(score - plain for name in names for score, plain
-                in zip(scores(name, kind), scores(name, "accuracy"), strict=True))
+    return mean(run[kind] - run["accuracy"] for name in names for run in rows[name].values())
 
 
-constant = ("published network", "no dropout", "BatchNorm2d", "our convolutions",
-            "global average", "global maximum")
-last = ["label smoothing"]
+constant, last = list(rows)[:6], ["label smoothing"]  # six rows before one-cycle
 claim("At a constant rate, averaged weights read {value:.1%} more of the images.",
       more("averaged weights", constant), at_least=0.02)
 claim("Behind one-cycle the difference is {value:.1%}.",
@@ -766,7 +761,7 @@ claim.measured("Our network reads {value:.1%} of the test images.", test_accurac
 # A script repeats this with ten seeds, and goes on to about five minutes (wider, with shortcuts) and ten (K. Jordan's
 # pattern, 2024). Seconds are those of training, median (least to most):
 
-# %%
+# %% mystnb={"image": {"alt": "Test accuracy over minutes of training: ours after just over one, five and ten minutes, and the published 77.6 per cent after twenty-five, below all of them."}}
 points = {}
 for run in recorded_runs("cifar_headline"):
     points.setdefault((run["point"], run["device"]), []).append(run)
@@ -777,8 +772,6 @@ for (name, where), some_runs in points.items():
           f" {shown([run['test_accuracy'] for run in some_runs])}")
 if {where for _, where in points} == {"cpu"}:
     print("not run on a GPU: python -m experiments.cifar_headline")
-
-# %% mystnb={"image": {"alt": "Test accuracy over minutes of training: ours after just over one, five and ten minutes, and the published 77.6 per cent after twenty-five, below all of them."}}
 on_cpu = [some_runs for (_, where), some_runs in points.items() if where == "cpu"]
 minutes = [median(sum(run["seconds"]) for run in some_runs) / 60 for some_runs in on_cpu]
 means = [mean(run["test_accuracy"] for run in some_runs) for some_runs in on_cpu]
