@@ -242,7 +242,7 @@ claim("The search reached {value} channels; the article speaks of up to 96.",
 # 1. *How often was each run?* Once. `manual_seed` makes a run repeatable (on one CPU; a GPU may differ from run to
 #    run). It does not make it typical.
 # 2. *What else could have moved the numbers?* The seed, and which 10,000 images happen to be the test.
-# 3. *Who chose?* The test images: they were to stop the runs, they chose the winner, and then gave it its mark.
+# 3. *Who chose?* The test images: they could stop the runs, they chose the winner, and then gave it its mark.
 # 4. *What changed between the two numbers that are compared?*
 #
 # ## The best of eight
@@ -292,12 +292,13 @@ for k, seed in enumerate(dict.fromkeys(run["seed"] for run in small)):
 claim("Seeds alone scatter an accuracy by {value:.1f} points (root mean square).",
       100 * mean(stdev(some) ** 2 for some in scores.values()) ** 0.5, equals=1.6, within=0.05)
 claim("The published winner, the narrowest, comes last here: {value}.",
-      min(scores, key=lambda widths: mean(scores[widths])), equals=" 6 and 12 channels, 32 hidden")
+      min(scores, key=lambda widths: mean(scores[widths])).strip(),
+      equals="6 and 12 channels, 32 hidden")
 
 # %% [markdown]
-# Whoever has one run each can't tell neighbours apart: not all seeds crown the same network. Here more channels win by
-# more than the spreads, the opposite of what the study concludes; more hidden numbers may be luck. (At this size; at
-# its own, nobody can say.)
+# Whoever has one run each can't tell neighbours apart: not all seeds crown the same network. Here more channels win on
+# average, the opposite of what the study concludes; what more hidden numbers bring may be luck. (At this size; at its
+# own, nobody can say.)
 #
 # ## What changed?
 #
@@ -372,7 +373,7 @@ claim("Both at once, as in the study, bring {value:.1f} points at most.",
       max(gains["both"]), at_most=2.5)
 
 # %% [markdown]
-# At this size, the study's nine points do not come back. Larger batches help each seed, with a twentieth of the steps;
+# At this size, the study's 9.5 points do not come back. Larger batches help each seed, with a twentieth of the steps;
 # augmentation helps none. (Three coins agree one time in four.) Augmentation is against learning images by heart,
 # which this narrow network can't: it reads those it has seen only a few points better. The full one can, so it may be
 # otherwise. Its four recipes wait for a GPU, at the end. (Two changes can *interact*: exercise 11.5.)
@@ -397,11 +398,11 @@ claim("The largest candidate costs {value:.1f} million multiply-adds.",
       count_macs(cifar_net(12, 24, 128), (1, 3, 32, 32)) / 1e6, at_most=10)
 
 # %% [markdown]
-# The learning rate is drawn so that each factor of ten, from .0001 to .1, is equally likely. (More draws than the
+# The learning rate is drawn so that each factor of ten, from .0001 to .1, is equally likely. (We draw more than the
 # epochs can pay for.)
 #
 # Optuna, a library for searches, keeps the books. It hands our function a *trial*; we ask it for the candidate's
-# values, tell it the accuracy after each epoch, and ask whether to go on: Optuna *prunes* those that must not. We
+# values, tell it the accuracy after each epoch, and ask whether to go on; if not, Optuna *prunes* it. We
 # never show it the test images.
 
 # %%
@@ -532,8 +533,8 @@ claim("Our rule ends each trial where Optuna ended it: {value}.",
 
 # %% [markdown]
 # A script runs all three searches with three seeds on 5,000 images (random and halving draw the same). Half of the
-# validation images choose. The other half, which chose nothing, *judge* the winner. From the difference we take off
-# what all finished candidates lose on the other half: what is left is the flattery of choosing.
+# validation images chooses. The other half, which chose nothing, *judges* the winner. From the difference we subtract
+# what finished candidates lose on average: the rest is the flattery of choosing.
 
 # %%
 full_searches = recorded_runs("cifar_searches")
@@ -650,7 +651,7 @@ claim.measured("On validation images, it is {value:.0f} points above the baselin
 # %% [markdown]
 # ## The test, once
 #
-# All choices are made. One pass; all below comes from its answers.
+# All choices are made. One pass; this section comes from its answers.
 
 # %%
 logits = predict(model, batches(data.test, 500, device=DEVICE)).cpu()
@@ -935,7 +936,7 @@ assert check("11.8", p_value_solution)
 #
 # 1. Learn from the training images, choose by the validation images, and open the test once.
 # 2. Ask of a table: how often, what else, who chose, what changed?
-# 3. The best of several runs looks too good; the more runs, the more.
+# 3. The best of several runs looks too good; the more runs, the more so.
 # 4. At equal cost, draws try more values of what matters than a grid, and halving more candidates.
 # 5. Queue the candidates, keep the study in a file, put lost trials back, and let workers share it.
 # 6. Ablate: one change at a time, several seeds, and look for interactions.

@@ -109,7 +109,7 @@ for name, net in nets.items():
           f" {count_macs(net, (1, 3, 32, 32)) / 1e6:4.1f} million multiply-adds")
 
 # %% [markdown]
-# > **Predict before you run.** Here are four squares, as wide as the published receptive field (lesson 3). What do they
+# > **Predict before you run.** Here are four squares, as wide as the published network's receptive field (lesson 3). What do they
 # > show?
 
 # %% mystnb={"image": {"alt": "Four squares of 9 by 9 pixels, enlarged: patches of colour in which nothing can be recognised."}}
@@ -125,10 +125,11 @@ plots.images(cifar.train.x[chosen], [cifar.classes[label] for label in cifar.tra
 claim("The published network's receptive field is {value} pixels wide.", side, equals=9)
 
 # %% [markdown]
-# So no convolution ever sees a whole horse or car. What have others done? AlexNet (2012) trained with ReLU and dropout
-# on GPUs. VGG (2014) stacked 3×3 convolutions, with pooling between. *Network in Network* (2013) and GoogLeNet (2014)
-# brought 1×1 convolutions and global averages. Batch normalisation and residual networks came in 2015. We build them
-# one by one; at the end a table asks what each brings.
+# So no convolution ever sees a whole horse or car; one linear layer, 95 % of all parameters, joins 13,824 numbers
+# (lesson 11). What have others done? AlexNet (2012) trained with ReLU and dropout on GPUs. VGG (2014) stacked 3×3
+# convolutions, with pooling between. *Network in Network* (2013) and GoogLeNet (2014) brought 1×1 convolutions and
+# global averages. Batch normalisation and residual networks came in 2015. We build them one by one; at the end a table
+# asks what each brings.
 #
 # ## One number for each map
 #
@@ -194,8 +195,7 @@ claim("On a map of 2×2, {value:.0%} of a 3×3 kernel's products are with paddin
 
 # %% [markdown]
 # Its first layers throw away what little there is; from the fourth stage (`inception4a`) on, its 3×3 kernels meet
-# mostly padding. (And the notes watched the test split all the while, so even 67.6 % flatters.) K. He and others, for
-# CIFAR, began with a 3×3 convolution of stride 1.
+# mostly padding. K. He and others, for CIFAR, began with a 3×3 convolution of stride 1.
 #
 # ## Will the signal arrive?
 #
@@ -301,7 +301,7 @@ claim("At σ² = 1e-8 the slip blows such a channel up {value:.0f} times as much
       (var + eps) ** 0.5 / (var**0.5 + eps), equals=28.8, within=0.1)
 
 # %% [markdown]
-# In evaluation, the layer multiplies each channel by a fixed number, and adds one. The convolution before it can do
+# In evaluation, the layer multiplies each channel by a fixed number and adds another. The convolution before it can do
 # that too:
 
 # %%
@@ -488,8 +488,8 @@ claim("It has {value:,} parameters.",
       count_parameters(networks.fast_cifar_net()), equals=225_386)
 
 # %% [markdown]
-# **Label smoothing.** The target is not the right class alone but a mixture: 1 − s of it, and s spread evenly over all
-# classes. A network that is sure of itself now pays for it.
+# Now its training. **Label smoothing.** The target is not the right class alone but a mixture: 1 − s of it, and s
+# spread evenly over all classes. A network that is sure of itself now pays for it.
 
 # %%
 torch.manual_seed(SEED)
@@ -519,7 +519,7 @@ claim("AdamW multiplies a weight by 1 − lr · decay: {value:.4f}.", shrunk["Ad
 # Adam takes .01 off the small and the large; AdamW takes a share.
 #
 # **One-cycle** (lesson 7): the learning rate rises to its peak, since large steps at random weights do harm, then
-# falls to nothing. Which peak? A *finder* lets the rate grow from step to step. Where does the loss fall fastest, and
+# falls to nothing. Which peak? A *finder* raises it at each step. Where does the loss fall fastest, and
 # where does it turn?
 
 # %% mystnb={"image": {"alt": "Loss of a batch over the learning rate, logarithmic: it falls between a ten-thousandth and a hundredth, and rises towards 1."}}
@@ -545,24 +545,24 @@ plots.curves(rates, {"loss": losses}, log="x", xlabel="learning rate", ylabel="l
              title="A good peak lies before the loss climbs")
 
 # %% [markdown]
-# Take a peak before the turn. A script tried some on validation images, one seed each; a line for each training, then
-# peak and accuracy:
+# Take a peak before the turn. A script tried some on validation images, one seed each; one line for each training:
+# peak, accuracy.
 
 # %%
 tried = {}
 for run in recorded_runs("cifar_choices"):
-    training = f"{run['epochs']:2} epochs, shifts to {run.get('shift', 2)}"
-    peaks = tried.setdefault(f"{run['parameters']:,} parameters, {training}", {})
+    how = f"{run['epochs']:2} epochs, shifts up to {run.get('shift', 2)}"
+    peaks = tried.setdefault(f"{run['parameters']:,} parameters, {how}", {})
     peaks[run["max_lr"]] = run["valid_accuracy"][-1]
 for name, peaks in tried.items():
     print(f"{name}:", *(f"  {peak} {score:.1%}" for peak, score in peaks.items()))
 
 # %% [markdown]
 # From .01 to .04 the peak of our network, the first, hardly matters; with a quarter of .01 it reads two points less.
-# The others are for longer trainings.
+# The others train for more minutes.
 #
-# **Averaged weights.** Beside the weights that learn, keep an average of them, and judge that. After each step, the
-# hook calls our function, which moves the average by a hundredth of the way to them.
+# **Averaged weights.** Beside the weights that learn, keep an average of them. After each step, a function that we
+# hang on the optimizer (a *hook*) moves it by a hundredth of the way to them.
 #
 # ## Two minutes
 #
@@ -667,7 +667,8 @@ print(f"plain weights: {accuracy:.1%}; averaged: {borrowed:.1%}, without statist
       f" with their own {evaluate(average, valid).accuracy:.1%}")
 
 # %% [markdown]
-# `update_bn` sends images through in training mode and keeps the means of what it sees.
+# `update_bn` sends images through in training mode and keeps the means of what it sees. With a rate that ends at 0,
+# averages add little.
 #
 # ## One change per row
 #
@@ -704,11 +705,10 @@ for run in ladder:
               f" {sum(run['seconds']) / 60:.0f} min: {run['test_accuracy']:.1%} of the test images")
 
 # %% [markdown]
-# At a constant rate the last weights are a matter of luck, as their spreads tell. Averages (each step a fiftieth of
-# the way) are steadier, and better. So here are the gains in both, seed by seed over the row that each change was made
-# to:
+# At a constant rate the last weights are a matter of luck, see the spreads. Averages (each step a fiftieth of
+# the way) are mostly steadier, and always better. The gains in both, seed by seed, over the row that was changed:
 
-# %% mystnb={"image": {"alt": "The gain in validation accuracy of each change over the row before it, once with the last weights and once with averaged weights, with standard deviations over three seeds. Averaged, our convolutions bring nearly four points, one-cycle three, no dropout and batch normalisation two; weight decay and label smoothing next to nothing; the global average loses three, He's initialisation twelve. The last weights have longer lines."}}
+# %% mystnb={"image": {"alt": "The gain in validation accuracy of each change over the row before it, once with the last weights and once with averaged weights, with standard deviations over three seeds. Averaged, our convolutions bring nearly four points, one-cycle three, no dropout and batch normalisation two; weight decay and label smoothing next to nothing; the global maximum brings one, the global average loses three, He's initialisation twelve, residual blocks one. With the last weights, five of the ten lines are longer, those of the global average and maximum by far."}}
 def gains(kind):
     return {name: [100 * (run[kind] - rows[run["before"]][seed][kind])
                    for seed, run in some_runs.items()]
@@ -719,34 +719,34 @@ gained = {"last weights": gains("accuracy"), "averaged weights": gains("averaged
 heights, lines = ({kind: {name: measure(some) for name, some in found.items()}
                    for kind, found in gained.items()} for measure in (mean, spread))
 plots.bars(heights, spread=lines, ylabel="points of validation accuracy", horizontal=True,
-           title="Averaged weights show it more clearly")
+           title="What each change brings")
 
 # %%
 def more(kind, names):
     return mean(run[kind] - run["accuracy"] for name in names for run in rows[name].values())
 
 
-constant, last = list(rows)[:6], ["label smoothing"]  # six rows before one-cycle
+constant, after_cycle = list(rows)[:6], list(rows)[6:9]  # one-cycle comes seventh
 claim("At a constant rate, averaged weights read {value:.1%} more of the images.",
       more("averaged weights", constant), at_least=0.02)
 claim("Behind one-cycle the difference is {value:.1%}.",
-      abs(more("averaged weights", last)), at_most=0.005)
+      abs(more("averaged weights", after_cycle)), at_most=0.005)
 claim("The mean answer to an image and its mirror image brings {value:.1%} there.",
-      more("mirrored images", last), at_least=0.005)
+      more("mirrored images", after_cycle), at_least=0.005)
 
 # %%
-claim("Without its dropout, the published network reads {value:.1f} points more (averaged).",
+claim("Averaged, the published network reads {value:.1f} points more without its dropouts.",
       mean(gained["averaged weights"]["no dropout"]), at_least=0.5)
-claim("The last row that was kept reads {value:.1%} more of the images than the first.",
+claim("The last row kept reads {value:.1%} more of the images than the first.",
       mean(scores("label smoothing", "accuracy")) - mean(scores("published network", "accuracy")),
       at_least=0.1)
 
 # %% [markdown]
-# Ask of each bar whether it is longer than its line. Our convolutions bring most, then one-cycle; half of its six
-# points is the calm that averaging brings as well. The global average costs three points, and saves three weights in
-# four. Weight decay and label smoothing bring nothing that three seeds could show; more blocks lose a point. He's
-# initialisation did harm; why is open. (Two rows change several things: *our convolutions*, and one-cycle with its
-# peak. Another order shares the gains out otherwise.)
+# Ask of each bar whether it is longer than its line. Averaged, our convolutions and one-cycle bring most, four points
+# and three. By last weights one-cycle brings six: half of that, averaging brings as well. The global average costs
+# three points, and saves three weights in four. Weight decay and label smoothing bring nothing that three seeds could
+# show; more blocks lose a point. He's initialisation did harm; why is open. (Two rows change several things: *our
+# convolutions*, and one-cycle, with its peak and Adam's betas. In another order gains differ.)
 #
 # ## One look at the test
 #
@@ -758,10 +758,10 @@ claim.measured("Our network reads {value:.1%} of the test images.", test_accurac
                data=cifar, stated=stated)
 
 # %% [markdown]
-# A script repeats this with ten seeds, and goes on to about five minutes (wider, with shortcuts) and ten (K. Jordan's
-# pattern, 2024). Seconds are those of training, median (least to most):
+# A script takes ten seeds, then about five minutes (wider, with shortcuts) and ten (deeper, after K. Jordan, 2024).
+# Seconds of training, median (least to most):
 
-# %% mystnb={"image": {"alt": "Test accuracy over minutes of training: ours after just over one, five and ten minutes, and the published 77.6 per cent after twenty-five, below all of them."}}
+# %% mystnb={"image": {"alt": "Test accuracy over minutes of training: ours after about one and a quarter, five and a half, and ten minutes, and the published 77.6 per cent after twenty-five, below all of them."}}
 points = {}
 for run in recorded_runs("cifar_headline"):
     points.setdefault((run["point"], run["device"]), []).append(run)
@@ -776,8 +776,8 @@ on_cpu = [some_runs for (_, where), some_runs in points.items() if where == "cpu
 minutes = [median(sum(run["seconds"]) for run in some_runs) / 60 for some_runs in on_cpu]
 means = [mean(run["test_accuracy"] for run in some_runs) for some_runs in on_cpu]
 study = recorded("published_cifar10_runs")["final"]
-published = [math.nan] * len(means) + [study["accuracy"]]
-plots.curves([*minutes, study["seconds"] / 60], {"ours": means, "published": published},
+theirs = [math.nan] * len(means) + [study["accuracy"]]
+plots.curves([*minutes, study["seconds"] / 60], {"ours": means, "published": theirs},
              percent=True, xlabel="minutes of training", ylabel="test accuracy",
              title="What the study reached comes early")
 
@@ -789,7 +789,7 @@ claim("The ten-minute runs read {value:.2%}.", means[2], at_least=0.85)
 
 # %% [markdown]
 # The study's 77.6 % is on the official copy, and its minutes are a GPU's. Here is its network, under its own recipe,
-# on our copy and our cores, as far as it got:
+# on our copy and our cores:
 
 # %%
 for run in recorded_runs("cifar_published"):
@@ -990,6 +990,6 @@ assert check("12.7", my_model_solution)
 #   shift* (2019).
 # - L. Smith, *Cyclical learning rates for training neural networks* (2017): the finder; with N. Topin,
 #   *Super-convergence* (2018): one-cycle. I. Loshchilov and F. Hutter, *Decoupled weight decay regularization* (2019).
-# - K. Jordan, *94% on CIFAR-10 in 3.29 seconds on a single GPU* (2024): the pattern of our largest network.
+# - K. Jordan, *94% on CIFAR-10 in 3.29 seconds on a single GPU* (2024): the pattern of our deepest network.
 # - P. Izmailov and others, *Averaging weights leads to wider optima and better generalization* (2018); C. Szegedy and
 #   others, *Rethinking the Inception architecture* (2016): label smoothing.

@@ -135,7 +135,7 @@ def recorded(name: str) -> dict:
 
 
 def recorded_runs(name: str) -> list[dict]:
-    """The runs of `python -m experiments.NAME`, oldest first, and one printed line: when, on what machines, or not yet.
+    """The runs of `python -m experiments.NAME`, oldest first; prints when and on what machines, or that none was run.
 
     Returns:
         The runs, each a dict; an empty list where the experiment has not been run.
