@@ -109,8 +109,8 @@ for name, net in nets.items():
           f" {count_macs(net, (1, 3, 32, 32)) / 1e6:4.1f} million multiply-adds")
 
 # %% [markdown]
-# > **Predict before you run.** Here are four squares, as wide as the published network's receptive field (lesson 3). What do they
-# > show?
+# > **Predict before you run.** Here are four squares, as wide as the published network's receptive field (lesson 3).
+# > What do they show?
 
 # %% mystnb={"image": {"alt": "Four squares of 9 by 9 pixels, enlarged: patches of colour in which nothing can be recognised."}}
 side = receptive_field(nets["published"])
