@@ -709,7 +709,7 @@ for k, name in enumerate(data.classes):
 
 # %% [markdown]
 # The study's network finds cats least, then dogs, deer and birds. Ours? And twelve test images at random, as the study
-# showed (but normalised, lesson 9):
+# showed (unnormalised, with six right: lesson 9):
 
 # %% mystnb={"image": {"alt": "Twelve random test images with answer and truth above each; right answers with a tick, wrong ones with a cross."}}
 some = torch.randperm(len(truth), generator=torch.Generator().manual_seed(SEED))[:12]
