@@ -737,9 +737,9 @@ claim("The mean answer to an image and its mirror image brings {value:.1%} there
 # %%
 claim("Averaged, the published network reads {value:.1f} points more without its dropouts.",
       mean(gained["averaged weights"]["no dropout"]), at_least=0.5)
-claim("The last row kept reads {value:.1%} more of the images than the first.",
-      mean(scores("label smoothing", "accuracy")) - mean(scores("published network", "accuracy")),
-      at_least=0.1)
+ends = [run["test_accuracy"] for run in ladder if run["images"] == 45_000]
+claim("On all images, the last row kept reads {value:.1%} more of the test images than the first.",
+      ends[1] - ends[0], at_least=0.05)
 
 # %% [markdown]
 # Ask of each bar whether it is longer than its line. Averaged, our convolutions and one-cycle bring most, four points
