@@ -134,6 +134,15 @@ def wide_mnist_net() -> nn.Sequential:
     )
 
 
+def _conv(in_channels, out_channels, pool=False):
+    """Convolution, pooling perhaps, batch normalisation, ReLU. Pooling first leaves a quarter to normalise."""
+    return [
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        *([nn.MaxPool2d(2)] if pool else []),
+        nn.BatchNorm2d(out_channels), nn.ReLU(),
+    ]
+
+
 def small_vgg() -> nn.Sequential:
     """A small network in the manner of VGG: N×3×32×32 images, 288,746 parameters.
 
@@ -141,14 +150,10 @@ def small_vgg() -> nn.Sequential:
 
     Source: after K. Simonyan and A. Zisserman, arXiv 1409.1556, and M. Lin, Q. Chen, S. Yan, arXiv 1312.4400.
     """
-
-    def conv(in_channels, out_channels):
-        return nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
-
     return nn.Sequential(
-        *conv(3, 32), *conv(32, 32), nn.MaxPool2d(2),
-        *conv(32, 64), *conv(64, 64), nn.MaxPool2d(2),
-        *conv(64, 128), *conv(128, 128), nn.AdaptiveAvgPool2d(1),
+        *_conv(3, 32), *_conv(32, 32), nn.MaxPool2d(2),
+        *_conv(32, 64), *_conv(64, 64), nn.MaxPool2d(2),
+        *_conv(64, 128), *_conv(128, 128), nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(128, 10),
     )
@@ -169,15 +174,6 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return x + self.layers(x)
-
-
-def _conv(in_channels, out_channels, pool=False):
-    """Convolution, pooling perhaps, batch normalisation, ReLU. Pooling first leaves a quarter to normalise."""
-    return [
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-        *([nn.MaxPool2d(2)] if pool else []),
-        nn.BatchNorm2d(out_channels), nn.ReLU(),
-    ]
 
 
 def fast_cifar_net(widths: tuple[int, ...] = (32, 48, 96, 192), residual: bool = False) -> nn.Sequential:

@@ -150,7 +150,7 @@ def recorded_runs(name: str) -> list[dict]:
         return []
     result = recorded(name)
     runs = result["runs"]
-    dates, machines = ({run[key]: None for run in runs} for key in ("date", "machine"))  # each once, in their order
+    dates, machines = (dict.fromkeys(run[key] for run in runs) for key in ("date", "machine"))  # each once, in order
     print(f"Recorded on {' and '.join(dates)} by python -m experiments.{name}:"
           f" {result['data']}; {'; '.join(machines)}")
     return runs
