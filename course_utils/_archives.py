@@ -28,7 +28,7 @@ def read_archives(edition: Edition, files: dict[str, Path]) -> dict[str, np.ndar
     for archive in edition.archives:
         try:
             arrays |= FORMS[edition.form](archive.file, files[archive.file])
-        except Exception as problem:    # a damaged or hostile archive can make gzip, tarfile or pickle say anything
+        except Exception as problem:  # a damaged or hostile archive can make gzip, tarfile or pickle say anything
             raise ValueError(f"{archive.file} can't be read ({type(problem).__name__}: {problem})") from problem
     return arrays
 
@@ -54,6 +54,7 @@ def _read_binary(name, file):
 
     Source: the page of CIFAR-10, section *Binary version*.
     """
+
     def batch(stream):
         rows = np.frombuffer(stream.read(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
         return rows[:, 1:], rows[:, 0]
@@ -66,6 +67,7 @@ def _read_python(name, file):
 
     Source: the page of CIFAR-10, section *Dataset layout*.
     """
+
     def batch(stream):
         content = CautiousUnpickler(stream, encoding="bytes").load()
         return np.asarray(content[b"data"]), np.array(content[b"labels"])
@@ -77,10 +79,16 @@ def _batches(file, member, read):
     """The five training batches and the test batch of CIFAR-10, images as N×32×32×3."""
     found = {}
     with tarfile.open(file, "r:gz") as tar:
-        for entry in tar:       # in the order of the archive: to go back would mean to decompress it again
+        for entry in tar:  # in the order of the archive: to go back would mean to decompress it again
             if entry.isfile():
-                for batch in ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5",
-                              "test_batch"):
+                for batch in (
+                    "data_batch_1",
+                    "data_batch_2",
+                    "data_batch_3",
+                    "data_batch_4",
+                    "data_batch_5",
+                    "test_batch",
+                ):
                     if entry.name == member.format(batch):
                         found[batch] = read(io.BytesIO(tar.extractfile(entry).read()))
     arrays = {}
@@ -101,6 +109,7 @@ class CautiousUnpickler(pickle.Unpickler):
     A pickle is a program: it may name any function and have it called. Here it can name the three that rebuild an
     array. Source: Python's documentation of pickle, *Restricting globals*.
     """
+
     ADMITTED = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}
     HOMES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
 

@@ -24,9 +24,12 @@ environment:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. `arguments` are those of the command line by default."""
-    parser = argparse.ArgumentParser(prog="python -m course_utils.data", epilog=HELP,
-                                     description="The data sets of Kernel by Kernel.",
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m course_utils.data",
+        epilog=HELP,
+        description="The data sets of Kernel by Kernel.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(metavar="list | fetch | verify | where", dest="command", required=True)
     names = {"type": _known, "metavar": "NAME", "help": f"{', '.join(SOURCES)}, or all"}
     commands.add_parser("list", help="what is known of each data set: files, addresses, licence; and what is here")
@@ -44,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
-    except ValueError as problem:       # of an environment variable
+    except ValueError as problem:  # of an environment variable
         return _report(str(problem), "set it to a value as above, or unset it")
 
 
@@ -89,7 +92,7 @@ def _fetch(name):
         if file.is_file():
             try:
                 print(f"{name}: {_prepared.identify(name, file).copy}, is here already")
-                shutil.rmtree(file.parent / ".downloads" / name, ignore_errors=True)    # what a killed process left
+                shutil.rmtree(file.parent / ".downloads" / name, ignore_errors=True)  # what a killed process left
                 return 0
             except _prepared.DataError as problem:
                 if not _prepared.is_ours(name, file):
@@ -101,8 +104,10 @@ def _fetch(name):
         copy = fetch(name, file, Patience(rates=(250_000, 25_000))).copy
     except DownloadError as problem:
         tried = f" ({'; '.join(problem.tried)})" if problem.tried else ""
-        return _report(f"{name}: {problem}{tried}",
-                       f"set COURSE_DATA_MIRROR, or put the files that `list` names into {sources.folder() / name}")
+        return _report(
+            f"{name}: {problem}{tried}",
+            f"set COURSE_DATA_MIRROR, or put the files that `list` names into {sources.folder() / name}",
+        )
     if not file.is_file():
         return _report(f"{name}: could be read and not be kept", "make room, or name another folder in COURSE_DATA_DIR")
     print(f"{name}: {copy}, ready")
@@ -117,8 +122,10 @@ def _verify(name):
         copy, fingerprint = _prepared.identify(name, file)
     except _prepared.DataError as problem:
         ours = _prepared.is_ours(name, file)
-        return _report(f"{name}: {_first_line(problem)}", f"python -m course_utils.data fetch {name}" if ours
-                       else "put a sound file in its place, or move it away")
+        return _report(
+            f"{name}: {_first_line(problem)}",
+            f"python -m course_utils.data fetch {name}" if ours else "put a sound file in its place, or move it away",
+        )
     print(f"{name}: {copy}, SHA-256 of its arrays {fingerprint}")
     return 0
 

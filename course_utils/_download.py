@@ -16,7 +16,7 @@ from ._archives import read_archives
 from ._catalogue import SOURCES, Edition
 from ._prepared import DataError, Prepared, check, hash_arrays, read_file, work_folder, write_file
 
-TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "."}   # where it keeps archives
+TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "."}  # where it keeps archives
 
 
 class DownloadError(Exception):
@@ -56,9 +56,9 @@ def fetch(name: str, file: Path, patience=None, say=print) -> Prepared:
         with _alone(name, file.parent, say):
             if file.is_file():
                 try:
-                    return read_file(name, file)        # another process has just made it
+                    return read_file(name, file)  # another process has just made it
                 except DataError:
-                    pass                                # it is the file to be mended
+                    pass  # it is the file to be mended
             edition, files, origin = here or _download(name, file.parent, bases, patience, tried, say)
             prepared = _keep(name, file, edition, files, origin, say)
             if file.is_file():
@@ -126,8 +126,10 @@ def _reachable(name, mirror, patience, tried):
     """The addresses that let us connect: for each edition, in order. Raises DownloadError where there is none."""
     from ._transfer import Patience, knock
 
-    bases = [[mirror] * isinstance(mirror, str) + [address.base for address in edition.addresses]
-             for edition in SOURCES[name].editions]
+    bases = [
+        [mirror] * isinstance(mirror, str) + [address.base for address in edition.addresses]
+        for edition in SOURCES[name].editions
+    ]
     answers = knock(list(dict.fromkeys(sum(bases, []))), (patience or Patience()).connect)
     tried += [f"{base}: {answer}" for base, answer in answers.items() if answer]
     if all(answers.values()):
@@ -164,7 +166,7 @@ def _download(name, folder, bases, patience, tried, say):
                 files[archive.file], origin[archive.file] = file, "a file that was there"
             elif base := _download_archive(archive, usable, work_folder(name, folder), patience, tried):
                 files[archive.file], origin[archive.file] = work_folder(name, folder) / archive.file, base
-                usable = [base, *(other for other in usable if other != base)]      # it has proved itself
+                usable = [base, *(other for other in usable if other != base)]  # it has proved itself
             else:
                 break
         else:
@@ -197,8 +199,11 @@ def _keep(name, file, edition, files, origin, say):
         arrays = check(name, read_archives(edition, files))
     except ValueError as problem:
         raise DownloadError(f"its archives have the published sums and can't be read: {problem}", []) from problem
-    story = {"archives": {archive.file: archive.md5 for archive in edition.archives}, "from": origin,
-             "date": datetime.date.today().isoformat()}
+    story = {
+        "archives": {archive.file: archive.md5 for archive in edition.archives},
+        "from": origin,
+        "date": datetime.date.today().isoformat(),
+    }
     why = "it can't be written to"
     if file is not None:
         try:

@@ -18,6 +18,7 @@ def dark(tone, part=6):
 
 # Garments; `tone` is the brightness of the cloth.
 
+
 def t_shirt(e, tone):
     arm, hem, wide = e.dice(30, 42), e.dice(82, 94), e.dice(26, 32)
     e.polygon(both([(50, 16), (42, 9), (30, 12), (9, arm), (18, arm + 9), (wide, 33), (wide, hem)]), tone)
@@ -43,8 +44,10 @@ def pullover(e, tone):
     _sleeved(e, tone, hem, wide, cuff, reach)
     e.polygon(both([(50, hem - 6), (wide, hem - 6), (wide + 2, hem + 2), (50, hem + 2)]), dark(tone, 7))
     stripe = e.dice(38, 60)
-    e.polygon(both([(50, stripe), (wide + 3, stripe), (wide + 3, stripe + 9), (50, stripe + 9)]),
-              np.where(e.dice(0, 2), tone, dark(tone, 8)))
+    e.polygon(
+        both([(50, stripe), (wide + 3, stripe), (wide + 3, stripe + 9), (50, stripe + 9)]),
+        np.where(e.dice(0, 2), tone, dark(tone, 8)),
+    )
     e.polygon(both([(50, 17), (41, 7), (45, 6), (50, 12)]), dark(tone, 7))
 
 

@@ -14,7 +14,7 @@ def picture_of(x: torch.Tensor) -> Image.Image:
 def pixels_of(returned, channels: int) -> torch.Tensor:
     """What a transform returned, as a C×H×W tensor: uint8, or float32 from 0 to 1. Raises: TypeError, ValueError."""
     if isinstance(returned, Image.Image):
-        pixels = np.array(returned)     # a copy, which torch may write to
+        pixels = np.array(returned)  # a copy, which torch may write to
         returned = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
     if not isinstance(returned, torch.Tensor):
         raise TypeError(f"transform must return a picture or a tensor; got {type(returned).__name__}.")
@@ -22,8 +22,10 @@ def pixels_of(returned, channels: int) -> torch.Tensor:
         raise ValueError(f"transform must return {channels}×H×W pixels; got shape {tuple(returned.shape)}.")
     if returned.dtype == torch.uint8:
         return returned.as_subclass(torch.Tensor)
-    if not (returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1):      # NaN is neither
-        raise ValueError(f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got "
-                         f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}. Is there a Normalize in "
-                         f"it? Leave it out: as_dataset normalises.")
+    if not (returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1):  # NaN is neither
+        raise ValueError(
+            f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got "
+            f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}. Is there a Normalize in "
+            f"it? Leave it out: as_dataset normalises."
+        )
     return returned.as_subclass(torch.Tensor).float()

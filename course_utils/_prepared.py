@@ -44,12 +44,14 @@ class DataError(ValueError):
 
 class Identity(NamedTuple):
     """The name of a copy, and its fingerprint: the SHA-256 in hex of its arrays, as they are ordered."""
+
     copy: str
     fingerprint: str
 
 
 class Prepared(NamedTuple):
     """Arrays in Keras's layout (`x_train`, `y_train`, …; all uint8), the name of the copy, and its fingerprint."""
+
     arrays: dict[str, np.ndarray]
     copy: str
     fingerprint: str
@@ -90,7 +92,7 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
             np.savez(stream, **arrays)
             _to_disk(stream)
     except OSError:
-        (work / file.name).unlink()     # it would only fill the disk further
+        (work / file.name).unlink()  # it would only fill the disk further
         raise
     story = {"data": name, "copy": "official", "arrays": fingerprint, **story}
     with open(work / _story_of(file).name, "w", encoding="utf-8") as stream:
@@ -173,7 +175,7 @@ def _read_arrays(name, file):
                     raise zipfile.BadZipFile("not a complete zip archive, perhaps cut short while copying")
                 with np.load(stream, allow_pickle=False) as stored:
                     arrays = {key: stored[key] for key in KEYS if key in stored.files}
-        except Exception as problem:    # a damaged file can make NumPy, zipfile or zlib say almost anything
+        except Exception as problem:  # a damaged file can make NumPy, zipfile or zlib say almost anything
             raise ValueError(f"it can't be read ({type(problem).__name__}: {problem})") from problem
         return check(name, arrays)
     except ValueError as problem:
@@ -182,10 +184,11 @@ def _read_arrays(name, file):
             f"{file}: {problem}.\n"
             f"Expected: a .npz with x_train and x_test ({images}, uint8) and y_train and y_test "
             f"(N integers from 0 to {len(SOURCES[name].classes) - 1}).\n"
-            f"Mend it: put a sound copy in its place, or move it away and use COURSE_DATA=sample.") from problem
+            f"Mend it: put a sound copy in its place, or move it away and use COURSE_DATA=sample."
+        ) from problem
 
 
-_identities: dict[tuple, Identity] = {}      # by data set, path, size and time of change
+_identities: dict[tuple, Identity] = {}  # by data set, path, size and time of change
 
 
 def _identity(name, file, size, changed, arrays):

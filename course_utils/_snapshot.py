@@ -26,8 +26,10 @@ def pack(content: dict) -> memoryview:
         stream.seek(0)
         torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as problem:
-        raise TypeError("The states of model, optimizer and scheduler must hold only tensors and plain values to be "
-                        f"kept in a file: {_first_line(problem)}") from problem
+        raise TypeError(
+            "The states of model, optimizer and scheduler must hold only tensors and plain values to be "
+            f"kept in a file: {_first_line(problem)}"
+        ) from problem
     return stream.getbuffer()
 
 

@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 from ._catalogue import Archive
 
 CHUNK = 1 << 16
-ATTEMPTS = 4        # at one address, as long as each brings it further
+ATTEMPTS = 4  # at one address, as long as each brings it further
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Patience:
     `grace` seconds, an archive that comes with fewer than `rate` bytes a second is given up, so that no address can
     take longer than the larger of grace and size / rate. There is one round of addresses for each of the rates.
     """
+
     connect: float = 5
     read: float = 15
     grace: float = 20
@@ -71,7 +72,7 @@ def knock(bases: list[str], seconds: float) -> dict[str, str]:
     for visitor in visitors:
         visitor.start()
     end = time.monotonic() + seconds
-    for visitor in visitors:    # looking up a name knows no limit, so this is not left to create_connection
+    for visitor in visitors:  # looking up a name knows no limit, so this is not left to create_connection
         visitor.join(max(0, end - time.monotonic()))
     return {base: answers.get(base, f"no connection within {seconds:g} s") for base in bases}
 
@@ -85,10 +86,15 @@ def fetch_archive(archive: Archive, base: str, folder: Path, patience: Patience,
         Refused: this address does not give it.
         OSError: the folder can't take it.
     """
-    pooch.get_logger().setLevel("WARNING")      # it would print absolute paths
+    pooch.get_logger().setLevel("WARNING")  # it would print absolute paths
     downloader = partial(_download, archive=archive, part=folder / f"{archive.file}.part", patience=patience, rate=rate)
-    file = pooch.retrieve(base + archive.file, f"md5:{archive.md5}", archive.file, folder,
-                          downloader=lambda url, file, _: downloader(url, file))
+    file = pooch.retrieve(
+        base + archive.file,
+        f"md5:{archive.md5}",
+        archive.file,
+        folder,
+        downloader=lambda url, file, _: downloader(url, file),
+    )
     (folder / f"{archive.file}.part").unlink(missing_ok=True)
     return Path(file)
 
@@ -127,7 +133,7 @@ def _download(url, file, archive, part, patience, rate):
         raise Refused("other content, however often it is fetched")
     os.unlink(file)
     try:
-        os.link(part, file)     # `part` stays until pooch is done: a kill in between costs nothing
+        os.link(part, file)  # `part` stays until pooch is done: a kill in between costs nothing
     except OSError:
         shutil.copyfile(part, file)
 
@@ -144,7 +150,7 @@ def _receive(session, url, part, archive, patience, rate):
     response = _ask(session, url, patience, have)
     if have and not _continues(response, have, archive.size):
         have = 0
-        if response.status_code in (206, 416):      # it can't resume this, but perhaps send the whole
+        if response.status_code in (206, 416):  # it can't resume this, but perhaps send the whole
             response = _ask(session, url, patience)
     _check_answer(response, 206 if have else 200, archive.size - have)
     came = 0
@@ -201,8 +207,15 @@ def _next(response, rest, patience):
 
 def _bar(archive, have):
     """A progress bar, on a terminal alone: anywhere else its frames would pile up."""
-    return tqdm(total=archive.size, initial=have, desc=archive.file, unit="B", unit_scale=True, leave=False,
-                disable=not sys.stderr.isatty())
+    return tqdm(
+        total=archive.size,
+        initial=have,
+        desc=archive.file,
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 def _door(base):

@@ -75,11 +75,15 @@ class Watch:
     def _advice(self, at_once):
         lr = float(self.optimizer.param_groups[0]["lr"])
         if not at_once:
-            return (f"Look at the learning rate ({lr:g}), at the normalisation of the images, and at the labels. The "
-                    "weights are spoiled: begin anew, or from a checkpoint.")
+            return (
+                f"Look at the learning rate ({lr:g}), at the normalisation of the images, and at the labels. The "
+                "weights are spoiled: begin anew, or from a checkpoint."
+            )
         x, y = self.batch
-        return (f"Its step was not taken. Look at the learning rate ({lr:g}), at the normalisation (x lies from "
-                f"{x.min():.3g} to {x.max():.3g}), and at the labels (they lie from {y.min()} to {y.max()}).")
+        return (
+            f"Its step was not taken. Look at the learning rate ({lr:g}), at the normalisation (x lies from "
+            f"{x.min():.3g} to {x.max():.3g}), and at the labels (they lie from {y.min()} to {y.max()})."
+        )
 
     def __enter__(self):
         return self
@@ -89,8 +93,9 @@ class Watch:
             return
         if isinstance(error, IndexError) and str(error).startswith("Target "):  # cross-entropy's words, on a CPU
             y = self.batch[1]
-            raise ValueError(f"Each label must have its class; the labels of this batch lie from {y.min()} to "
-                             f"{y.max()}: {error}") from error
+            raise ValueError(
+                f"Each label must have its class; the labels of this batch lie from {y.min()} to {y.max()}: {error}"
+            ) from error
         _explain_layer(self.model, self.batch[0], error, traceback)
 
 
@@ -101,27 +106,35 @@ def _look_at_batch(model, batch):
     x, y = batch
     devices = {parameter.device for parameter in model.parameters()}
     if len(devices) == 1 and (x.device not in devices or y.device not in devices):
-        raise ValueError(f"The model must be on the device of its batches; it is on {devices.pop()}, x on {x.device}, "
-                         f"y on {y.device}. Move the model, model.to(...), before you make the optimizer; make the "
-                         "batches there, batches(..., device=...).")
+        raise ValueError(
+            f"The model must be on the device of its batches; it is on {devices.pop()}, x on {x.device}, "
+            f"y on {y.device}. Move the model, model.to(...), before you make the optimizer; make the "
+            "batches there, batches(..., device=...)."
+        )
 
 
 def _look_at_answer(logits, y):
     if not isinstance(logits, Tensor):
         raise TypeError(f"The model must return its logits, a tensor N×classes; got {shown(logits)}.")
     if y.ndim != 1 or y.is_floating_point():
-        raise ValueError(f"Labels must be whole numbers, one for each image: y of shape N, int64; got shape "
-                         f"{tuple(y.shape)}, {y.dtype}. Do not one-hot them; y.long() makes whole numbers.")
+        raise ValueError(
+            f"Labels must be whole numbers, one for each image: y of shape N, int64; got shape "
+            f"{tuple(y.shape)}, {y.dtype}. Do not one-hot them; y.long() makes whole numbers."
+        )
     if logits.ndim != 2 or len(logits) != len(y):
-        raise ValueError(f"The model must answer {len(y)} images with logits of shape ({len(y)}, classes); got shape "
-                         f"{tuple(logits.shape)}. To flatten each image by itself, write x.flatten(1).")
+        raise ValueError(
+            f"The model must answer {len(y)} images with logits of shape ({len(y)}, classes); got shape "
+            f"{tuple(logits.shape)}. To flatten each image by itself, write x.flatten(1)."
+        )
 
 
 def _look_at_labels(logits, y):
     classes, low, high = logits.shape[1], int(y.min()), int(y.max())
     if low < 0 or high >= classes:
-        raise ValueError(f"Labels must lie from 0 to {classes - 1}, as the model gives {classes} logits; they lie from "
-                         f"{low} to {high}. Let the last layer have one output for each class.")
+        raise ValueError(
+            f"Labels must lie from 0 to {classes - 1}, as the model gives {classes} logits; they lie from "
+            f"{low} to {high}. Let the last layer have one output for each class."
+        )
 
 
 def _explain_layer(model, x, error, traceback):
@@ -144,8 +157,9 @@ def _explain_layer(model, x, error, traceback):
     elif len(x) == 1 and "BatchNorm" in type(layer).__name__:
         remedy = "One image has no spread to normalise by: leave a last batch of one image out with drop_last=True."
     words = str(error).splitlines()[0].rstrip(".")
-    raise ValueError(f"Layer {names[layer]!r}, {layer}, cannot take what reaches it from {seen}: {words}. "
-                     f"{remedy}") from error
+    raise ValueError(
+        f"Layer {names[layer]!r}, {layer}, cannot take what reaches it from {seen}: {words}. {remedy}"
+    ) from error
 
 
 def check(model, batches, name="batches"):
@@ -170,8 +184,10 @@ def check_optimizer(optimizer, model):
     kind("optimizer", optimizer, torch.optim.Optimizer, "an optimizer, such as torch.optim.Adam")
     held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     if not any(id(parameter) in held for parameter in model.parameters()):
-        raise ValueError("optimizer must hold parameters of this model; it holds those of another. Make it anew "
-                         "whenever you make the model anew.")
+        raise ValueError(
+            "optimizer must hold parameters of this model; it holds those of another. Make it anew "
+            "whenever you make the model anew."
+        )
 
 
 def check_again_and_again(name, batches):
@@ -179,8 +195,10 @@ def check_again_and_again(name, batches):
     if hasattr(batches, "__len__") and len(batches) == 0:
         raise ValueError(NO_BATCH.format(name))
     if isinstance(batches, Iterator):
-        raise TypeError(f"{name} must start anew in each epoch; got a {type(batches).__name__}, which is empty after "
-                        "one. Pass what it came from, or a list of it.")
+        raise TypeError(
+            f"{name} must start anew in each epoch; got a {type(batches).__name__}, which is empty after "
+            "one. Pass what it came from, or a list of it."
+        )
 
 
 def check_scheduler(scheduler, scheduler_step, optimizer):
@@ -190,11 +208,14 @@ def check_scheduler(scheduler, scheduler_step, optimizer):
         return
     kind("scheduler", scheduler, LRScheduler, "a scheduler of torch.optim.lr_scheduler, or None")
     if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ValueError("scheduler must change the learning rate of this optimizer; it was made with another. Make it "
-                         "anew whenever you make the optimizer anew.")
+        raise ValueError(
+            "scheduler must change the learning rate of this optimizer; it was made with another. Make it "
+            "anew whenever you make the optimizer anew."
+        )
     if scheduler_step == "batch" and isinstance(scheduler, ReduceLROnPlateau):
-        raise ValueError('scheduler_step must be "epoch" for ReduceLROnPlateau, which is shown the validation loss; '
-                         'got "batch".')
+        raise ValueError(
+            'scheduler_step must be "epoch" for ReduceLROnPlateau, which is shown the validation loss; got "batch".'
+        )
 
 
 def check_callbacks(callbacks) -> list:
@@ -203,6 +224,8 @@ def check_callbacks(callbacks) -> list:
     callbacks = list(callbacks)
     for callback in callbacks:
         if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
-            raise TypeError("callbacks must be objects with a method on_epoch_end(state), such as EarlyStopping(3); "
-                            f"got {shown(callback)}.")
+            raise TypeError(
+                "callbacks must be objects with a method on_epoch_end(state), such as EarlyStopping(3); "
+                f"got {shown(callback)}."
+            )
     return callbacks

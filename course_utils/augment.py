@@ -172,8 +172,16 @@ class Augment:
     T. DeVries and G. W. Taylor, Improved regularization of convolutional neural networks with Cutout, 2017.
     """
 
-    _NOTHING = {"flip": 0, "shift": 0, "rotation": (0, 0), "scale": (1, 1), "padding_mode": "constant",
-               "brightness": (1, 1), "hue": (0, 0), "cutout": 0}
+    _NOTHING = {
+        "flip": 0,
+        "shift": 0,
+        "rotation": (0, 0),
+        "scale": (1, 1),
+        "padding_mode": "constant",
+        "brightness": (1, 1),
+        "hue": (0, 0),
+        "cutout": 0,
+    }
 
     def __init__(self, *, flip=0, shift=0, rotation=0, scale=0, padding_mode="constant", brightness=0, hue=0, cutout=0):
         self.flip = number("flip", flip, least=0, most=1)

@@ -83,8 +83,10 @@ class Checkpoint:
                 self._restore(state, content)
                 return
             if content["history"]:  # before the first epoch has ended there is nothing to lose
-                raise ValueError(f"{self.file} is the checkpoint of another training. {differences}. Make them equal, "
-                                 "or begin anew: with another file, or with resume=False, which replaces this one.")
+                raise ValueError(
+                    f"{self.file} is the checkpoint of another training. {differences}. Make them equal, "
+                    "or begin anew: with another file, or with resume=False, which replaces this one."
+                )
         self._write(state)
 
     def on_epoch_end(self, state) -> None:
@@ -110,8 +112,10 @@ class Checkpoint:
         if differences := _snapshot.differences(content["training"], here):
             raise ValueError(f"{self.file} holds the best weights of another network or monitor. {differences}.")
         if content["best"] is None:
-            raise ValueError(f"{self.file} holds no best epoch: it has seen {len(content['history'])} epochs, and none "
-                             f"with a finite {self.monitor}.")
+            raise ValueError(
+                f"{self.file} holds no best epoch: it has seen {len(content['history'])} epochs, and none "
+                f"with a finite {self.monitor}."
+            )
         model.load_state_dict(content["best"]["model"])
         return History.from_lists([content["best"]["row"]])[0]
 

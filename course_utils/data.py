@@ -81,8 +81,10 @@ class ImageData:
     def __init__(self, train: Images, valid: Images, test: Images, classes, source: str, name: str = ""):
         for split, images in (("train", train), ("valid", valid), ("test", test)):
             if images.y.max() >= len(classes):
-                raise ValueError(f"Labels must lie from 0 to {len(classes) - 1}, for {len(classes)} classes; "
-                                 f"{split} holds {images.y.max()}.")
+                raise ValueError(
+                    f"Labels must lie from 0 to {len(classes) - 1}, for {len(classes)} classes; "
+                    f"{split} holds {images.y.max()}."
+                )
         self.train, self.valid, self.test = train, valid, test
         self.classes, self.source, self.name = tuple(classes), source, name
 
@@ -151,9 +153,18 @@ class batches:
         ValueError: a batch_size below 1, or one that no batch would fill with drop_last.
     """
 
-    def __init__(self, images: Images, batch_size: int, *, shuffle: bool = False, augment: Callable | None = None,
-                 generator: torch.Generator | None = None, drop_last: bool = False, channels_last: bool = False,
-                 device=None):
+    def __init__(
+        self,
+        images: Images,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        augment: Callable | None = None,
+        generator: torch.Generator | None = None,
+        drop_last: bool = False,
+        channels_last: bool = False,
+        device=None,
+    ):
         kind("images", images, Images, "Images, such as load('mnist').train")
         if augment is not None:
             function("augment", augment, "a function of a batch")
@@ -161,8 +172,10 @@ class batches:
             kind("generator", generator, torch.Generator, "a torch.Generator")
         self.batch_size = whole("batch_size", batch_size, least=1)
         if drop_last and len(images) < self.batch_size:
-            raise ValueError(f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch; "
-                             f"got {self.batch_size:,}.")
+            raise ValueError(
+                f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch; "
+                f"got {self.batch_size:,}."
+            )
         device = images.x.device if device is None else device
         self.x, self.y = images.x.to(device), images.y.to(device)
         self.mean, self.std = (value.to(device).view(-1, 1, 1) for value in (images.mean, images.std))

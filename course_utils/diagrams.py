@@ -30,8 +30,10 @@ def _is_list_of(kinds, value):
 
 
 def _inside(place, size):
-    return isinstance(place, tuple | list) and len(place) == 2 and all(
-        isinstance(at, int) and 0 <= at < length for at, length in zip(place, size, strict=True)
+    return (
+        isinstance(place, tuple | list)
+        and len(place) == 2
+        and all(isinstance(at, int) and 0 <= at < length for at, length in zip(place, size, strict=True))
     )
 
 
@@ -61,9 +63,7 @@ def sliding_window(image, kernel, answer, places, *, title):
         window = image[row : row + K, column : column + L]
         draw_picture(left, image, numbers=True)
         _frame(left, row, column, K, L)
-        draw_picture(
-            middle, window * kernel, signed=True, numbers=True, limit=float(image.max() * kernel.abs().max())
-        )
+        draw_picture(middle, window * kernel, signed=True, numbers=True, limit=float(image.max() * kernel.abs().max()))
         draw_picture(right, answer, signed=True, numbers=True)
         _frame(right, row, column, 1, 1)
         middle.set_xlabel(f"sum: {(window * kernel).sum():g}")

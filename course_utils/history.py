@@ -74,9 +74,7 @@ class History(list):
     @classmethod
     def from_lists(cls, rows: list) -> "History":
         """The history that `to_lists` wrote."""
-        return cls(
-            Epoch(epoch, Score(*train), Score(*valid), lr, seconds) for epoch, train, valid, lr, seconds in rows
-        )
+        return cls(Epoch(epoch, Score(*train), Score(*valid), lr, seconds) for epoch, train, valid, lr, seconds in rows)
 
 
 class Diverged(FloatingPointError):

@@ -27,11 +27,17 @@ def lenet(activation: type[nn.Module] = nn.ReLU, pool: type[nn.Module] = nn.AvgP
     function("activation", activation, "a class of layers, such as nn.ReLU")
     function("pool", pool, "a class of pooling layers, such as nn.AvgPool2d")
     return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), activation(), pool(2),
-        nn.Conv2d(6, 16, 5), activation(), pool(2),
+        nn.Conv2d(1, 6, 5, padding=2),
+        activation(),
+        pool(2),
+        nn.Conv2d(6, 16, 5),
+        activation(),
+        pool(2),
         nn.Flatten(),
-        nn.Linear(400, 120), activation(),
-        nn.Linear(120, 84), activation(),
+        nn.Linear(400, 120),
+        activation(),
+        nn.Linear(120, 84),
+        activation(),
         nn.Linear(84, 10),
     )
 
@@ -42,10 +48,16 @@ def mnist_net() -> nn.Sequential:
     Source: `mnist/main.py` of the repository pytorch/examples, whose last layer is a log-softmax.
     """
     return nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(),
-        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.25),
         nn.Flatten(),
-        nn.Linear(9_216, 128), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(9_216, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
         nn.Linear(128, 10),
     )
 
@@ -62,9 +74,14 @@ def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
     """
     width, dropout = whole("width", width, least=1), number("dropout", dropout, least=0, most=1)
     return nn.Sequential(
-        nn.Conv2d(1, width, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Dropout(dropout),
+        nn.Conv2d(1, width, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(width, 2 * width, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(dropout),
         nn.Linear(2 * width * 5 * 5, 10),
     )
 
@@ -75,11 +92,17 @@ def small_fashion_net() -> nn.Sequential:
     Source: *Visualizing models, data, and training with TensorBoard*, PyTorch tutorials.
     """
     return nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(1, 6, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(256, 120), nn.ReLU(),
-        nn.Linear(120, 84), nn.ReLU(),
+        nn.Linear(256, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
         nn.Linear(84, 10),
     )
 
@@ -87,10 +110,15 @@ def small_fashion_net() -> nn.Sequential:
 def fashion_net() -> nn.Sequential:
     """A published network for FashionMNIST: N×1×28×28 images, 896,522 parameters."""
     return nn.Sequential(
-        nn.Conv2d(1, 64, 3), nn.MaxPool2d(2), nn.ReLU(),
-        nn.Conv2d(64, 128, 3), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Conv2d(1, 64, 3),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(64, 128, 3),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(3_200, 256), nn.ReLU(),
+        nn.Linear(3_200, 256),
+        nn.ReLU(),
         nn.Linear(256, 10),
     )
 
@@ -113,12 +141,21 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
     first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
     return nn.Sequential(
-        nn.Conv2d(3, c1, first_kernel), nn.ReLU(),
-        nn.Conv2d(c1, c1, 3), nn.ReLU(), nn.Dropout(0.1),
-        nn.Conv2d(c1, c2, 3), nn.ReLU(),
-        nn.Conv2d(c2, c2, 3, stride=2), nn.ReLU(), nn.Dropout(0.5),
-        nn.Flatten(), nn.BatchNorm1d(c2 * side**2), nn.ReLU(),
-        nn.Linear(c2 * side**2, hidden), nn.ReLU(),
+        nn.Conv2d(3, c1, first_kernel),
+        nn.ReLU(),
+        nn.Conv2d(c1, c1, 3),
+        nn.ReLU(),
+        nn.Dropout(0.1),
+        nn.Conv2d(c1, c2, 3),
+        nn.ReLU(),
+        nn.Conv2d(c2, c2, 3, stride=2),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.BatchNorm1d(c2 * side**2),
+        nn.ReLU(),
+        nn.Linear(c2 * side**2, hidden),
+        nn.ReLU(),
         nn.Linear(hidden, 10),
     )
 
@@ -126,10 +163,15 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
 def wide_mnist_net() -> nn.Sequential:
     """A published network for MNIST: N×1×28×28 images, 25,775,882 parameters, nearly all of them in one layer."""
     return nn.Sequential(
-        nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(1, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(64, 128, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(25_088, 1_024), nn.ReLU(), nn.Dropout(0.5),
+        nn.Linear(25_088, 1_024),
+        nn.ReLU(),
+        nn.Dropout(0.5),
         nn.Linear(1_024, 10),
     )
 
@@ -139,7 +181,8 @@ def _conv(in_channels, out_channels, pool=False):
     return [
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
         *([nn.MaxPool2d(2)] if pool else []),
-        nn.BatchNorm2d(out_channels), nn.ReLU(),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
     ]
 
 
@@ -151,9 +194,15 @@ def small_vgg() -> nn.Sequential:
     Source: after K. Simonyan and A. Zisserman, arXiv 1409.1556, and M. Lin, Q. Chen, S. Yan, arXiv 1312.4400.
     """
     return nn.Sequential(
-        *_conv(3, 32), *_conv(32, 32), nn.MaxPool2d(2),
-        *_conv(32, 64), *_conv(64, 64), nn.MaxPool2d(2),
-        *_conv(64, 128), *_conv(128, 128), nn.AdaptiveAvgPool2d(1),
+        *_conv(3, 32),
+        *_conv(32, 32),
+        nn.MaxPool2d(2),
+        *_conv(32, 64),
+        *_conv(64, 64),
+        nn.MaxPool2d(2),
+        *_conv(64, 128),
+        *_conv(128, 128),
+        nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(128, 10),
     )
@@ -211,11 +260,18 @@ def deeper_cifar_net() -> nn.Sequential:
     without its fixed first layer.
     """
     return nn.Sequential(
-        nn.Conv2d(3, 24, 2, bias=False), nn.BatchNorm2d(24), nn.ReLU(),
-        *_conv(24, 32, pool=True), *_conv(32, 32),
-        *_conv(32, 128, pool=True), *_conv(128, 128),
-        *_conv(128, 128, pool=True), *_conv(128, 128),
-        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(128, 10),
+        nn.Conv2d(3, 24, 2, bias=False),
+        nn.BatchNorm2d(24),
+        nn.ReLU(),
+        *_conv(24, 32, pool=True),
+        *_conv(32, 32),
+        *_conv(32, 128, pool=True),
+        *_conv(128, 128),
+        *_conv(128, 128, pool=True),
+        *_conv(128, 128),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(128, 10),
     )
 
 

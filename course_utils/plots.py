@@ -148,12 +148,26 @@ def bars(groups, *, title, ylabel, log=False, spread=None, horizontal=False):
     for k, (name, values) in enumerate(groups.items()):
         places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
         lines = None if spread is None else [spread[name][category] for category in categories]
-        draw(places, [values[category] for category in categories], width, label=name, color=COLOURS.get(name),
-             error_kw={"ecolor": "#333333", "capsize": 2}, **{f"{along}err": lines})
+        draw(
+            places,
+            [values[category] for category in categories],
+            width,
+            label=name,
+            color=COLOURS.get(name),
+            error_kw={"ecolor": "#333333", "capsize": 2},
+            **{f"{along}err": lines},
+        )
     if horizontal:
         axes.invert_yaxis()
-    axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories, "title": title,
-                f"{along}label": ylabel, f"{along}scale": "log" if log else "linear"})
+    axes.set(
+        **{
+            f"{across}ticks": range(len(categories)),
+            f"{across}ticklabels": categories,
+            "title": title,
+            f"{along}label": ylabel,
+            f"{along}scale": "log" if log else "linear",
+        }
+    )
     axes.grid(axis=across, visible=False)
     if len(groups) > 1 or not horizontal:
         axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
@@ -188,8 +202,16 @@ def confusion(matrix, classes, *, title):
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH))
     style = {"cmap": "Oranges", "cbar": False, "square": True, "linewidths": 0.5, "linecolor": "#dddddd"}
-    seaborn.heatmap(errors, annot=written, fmt="", annot_kws={"fontsize": 10}, ax=axes, **style,
-                    xticklabels=classes, yticklabels=classes)
+    seaborn.heatmap(
+        errors,
+        annot=written,
+        fmt="",
+        annot_kws={"fontsize": 10},
+        ax=axes,
+        **style,
+        xticklabels=classes,
+        yticklabels=classes,
+    )
     axes.set(xlabel="answer", ylabel="truth", title=title)
     axes.tick_params(length=0)
     axes.grid(False)
@@ -217,8 +239,9 @@ def reliability(answers, *, bins=10, title):
         stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
-        axes.scatter(stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"],
-                     zorder=3, clip_on=False)
+        axes.scatter(
+            stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"], zorder=3, clip_on=False
+        )
         axes.set_title(name, fontsize=11, loc="center")
         axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):

@@ -151,8 +151,7 @@ def recorded_runs(name: str) -> list[dict]:
     result = recorded(name)
     runs = result["runs"]
     dates, machines = (dict.fromkeys(run[key] for run in runs) for key in ("date", "machine"))  # each once, in order
-    print(f"Recorded on {' and '.join(dates)} by python -m experiments.{name}:"
-          f" {result['data']}; {'; '.join(machines)}")
+    print(f"Recorded on {' and '.join(dates)} by python -m experiments.{name}: {result['data']}; {'; '.join(machines)}")
     return runs
 
 

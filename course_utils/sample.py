@@ -11,9 +11,25 @@ import numpy as np
 
 from . import _drawings, sources
 
-PIXEL, FINE = 12, 3            # a pixel measures 12 units and is looked at in 3×3 places
-CIRCLE = ((100, 0), (92, 38), (71, 71), (38, 92), (0, 100), (-38, 92), (-71, 71), (-92, 38),
-          (-100, 0), (-92, -38), (-71, -71), (-38, -92), (0, -100), (38, -92), (71, -71), (92, -38))
+PIXEL, FINE = 12, 3  # a pixel measures 12 units and is looked at in 3×3 places
+CIRCLE = (
+    (100, 0),
+    (92, 38),
+    (71, 71),
+    (38, 92),
+    (0, 100),
+    (-38, 92),
+    (-71, 71),
+    (-92, 38),
+    (-100, 0),
+    (-92, -38),
+    (-71, -71),
+    (-38, -92),
+    (0, -100),
+    (38, -92),
+    (71, -71),
+    (92, -38),
+)
 SIZES = {"train": 1200, "valid": 300, "test": 297}
 
 
@@ -25,12 +41,12 @@ def make(name: str) -> dict[str, np.ndarray]:
 
     Source of the digits: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998.
     """
-    sources.path(name)     # refuses an unknown name
+    sources.path(name)  # refuses an unknown name
     x, y = _digits() if name == "mnist" else _drawn(name)
     order, arrays = sources.stratified_order(y, seed=0), {}
     for split, size in SIZES.items():
         chosen, order = order[:size], order[size:]
-        chosen = chosen[np.random.PCG64(size).random_raw(size).argsort(kind="stable")]     # in no order at all
+        chosen = chosen[np.random.PCG64(size).random_raw(size).argsort(kind="stable")]  # in no order at all
         arrays[f"x_{split}"], arrays[f"y_{split}"] = x[chosen], y[chosen]
     return arrays
 
@@ -41,12 +57,12 @@ def _digits():
 
     small, y = load_digits(return_X_y=True)
     small, grow = small.astype(np.int64).reshape(-1, 8, 8), _enlarge(8, 20)
-    large = np.einsum("ij,njk,lk->nil", grow, small, grow) * 255 // (16 * 2000 ** 2)
-    ink = (large - 95) * 255 // 115        # saturated strokes with soft edges, as MNIST has them
+    large = np.einsum("ij,njk,lk->nil", grow, small, grow) * 255 // (16 * 2000**2)
+    ink = (large - 95) * 255 // 115  # saturated strokes with soft edges, as MNIST has them
     box, x = ink.clip(0, 255).astype(np.uint8), np.zeros((len(small), 28, 28), np.uint8)
     for image, digit in zip(x, box, strict=True):
         top, left = (_offset(digit.sum(axis, dtype=np.int64)) for axis in (1, 0))
-        image[top:top + 20, left:left + 20] = digit
+        image[top : top + 20, left : left + 20] = digit
     return x, y.astype(np.uint8)
 
 
@@ -54,9 +70,9 @@ def _enlarge(size, to):
     """The to×size matrix of cubic (Catmull-Rom) interpolation, in units of 1/2000; rows sum to 2000."""
     matrix = np.zeros((to, size), np.int64)
     for i in range(to):
-        at = (2 * i + 1) * 10 * size // (2 * to) - 5       # in tenths: where the new pixel's centre falls
+        at = (2 * i + 1) * 10 * size // (2 * to) - 5  # in tenths: where the new pixel's centre falls
         first, t = divmod(at, 10)
-        weights = (-t * (10 - t)**2, 3 * t**3 - 50 * t**2 + 2000, -3 * t**3 + 40 * t**2 + 100 * t, -t**2 * (10 - t))
+        weights = (-t * (10 - t) ** 2, 3 * t**3 - 50 * t**2 + 2000, -3 * t**3 + 40 * t**2 + 100 * t, -(t**2) * (10 - t))
         for k, weight in enumerate(weights):
             matrix[i, min(max(first - 1 + k, 0), size - 1)] += weight
     return matrix
@@ -64,7 +80,7 @@ def _enlarge(size, to):
 
 def _offset(mass):
     """Where 20 pixels start so that the centre of their mass falls on the middle of 28, as far as there is room."""
-    centre = (mass * (2 * np.arange(20) + 1)).sum() // mass.sum()      # in half pixels
+    centre = (mass * (2 * np.arange(20) + 1)).sum() // mass.sum()  # in half pixels
     return int(np.clip((29 - centre) // 2, 0, 8))
 
 
@@ -95,8 +111,10 @@ class Easel:
 
     def polygon(self, points, colour, posed=True):
         """Fill a polygon (even-odd rule) with a colour: a number, n numbers, or n×channels."""
-        x, y = (np.stack([np.broadcast_to(value, self.n) for value in values], 1).astype(np.int64) - 50
-                for values in zip(*points, strict=True))
+        x, y = (
+            np.stack([np.broadcast_to(value, self.n) for value in values], 1).astype(np.int64) - 50
+            for values in zip(*points, strict=True)
+        )
         if posed:
             x = self.side * (x * self.width + y * self.slant) + 100 * self.right
             y = y * self.height + 100 * self.down
@@ -123,7 +141,7 @@ class Easel:
     def finish(self, noise, on_black=False):
         """Average each pixel's places and add noise, `on_black` not to the black around; n×size×size×channels."""
         shape = (self.n, -1, self.size, FINE, self.size, FINE)
-        pixels = self.canvas.reshape(shape).sum((3, 5), dtype=np.int64) // FINE ** 2
+        pixels = self.canvas.reshape(shape).sum((3, 5), dtype=np.int64) // FINE**2
         grain = self.dice(-noise, noise, 1, self.size, self.size)
         return (pixels + grain * (pixels > 0 if on_black else 1)).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 

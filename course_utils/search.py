@@ -40,8 +40,11 @@ def open_study(file: str | os.PathLike, name: str, *, pruner: optuna.pruners.Bas
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalFileOpenLock(str(file), grace_period=5)  # of a worker that was killed while it wrote
     return optuna.create_study(
-        study_name=name, storage=JournalStorage(JournalFileBackend(str(file), lock)), load_if_exists=True,
-        direction="maximize", pruner=pruner or optuna.pruners.NopPruner(),
+        study_name=name,
+        storage=JournalStorage(JournalFileBackend(str(file), lock)),
+        load_if_exists=True,
+        direction="maximize",
+        pruner=pruner or optuna.pruners.NopPruner(),
     )
 
 

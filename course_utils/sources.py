@@ -16,8 +16,8 @@ from ._prepared import DataError, Prepared
 
 MODES = ("auto", "real", "sample")
 
-loaded: dict[str, dict[str, str]] = {}      # what `course_utils.data.load` has loaded in this process, by data set
-_failed: dict[str, str] = {}                # why a data set could not be had, for the rest of this process
+loaded: dict[str, dict[str, str]] = {}  # what `course_utils.data.load` has loaded in this process, by data set
+_failed: dict[str, str] = {}  # why a data set could not be had, for the rest of this process
 _warned: set[str] = set()
 
 
@@ -97,9 +97,11 @@ def warn_of_sample(name: str) -> None:
     """Say, once per process and data set, that the sample stands in for data that could not be had."""
     if mode() == "auto" and name not in _warned:
         _warned.add(name)
-        print(f"SAMPLE DATA: {SOURCES[name].title} is not here and can't be downloaded ({why_sample(name)}). This is "
-              f"the small built-in sample: expect other numbers than the book's. What helps: "
-              f"python -m course_utils.data fetch {name}, and then this cell once more.")
+        print(
+            f"SAMPLE DATA: {SOURCES[name].title} is not here and can't be downloaded ({why_sample(name)}). This is "
+            f"the small built-in sample: expect other numbers than the book's. What helps: "
+            f"python -m course_utils.data fetch {name}, and then this cell once more."
+        )
 
 
 def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
@@ -120,20 +122,24 @@ def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
     counts = np.bincount(labels)
     rank = np.empty(len(y))
     rank[labels.argsort(kind="stable")] = np.arange(len(y)) - np.repeat(counts.cumsum() - counts, counts)
-    return shuffled[((rank + .5) / counts[labels]).argsort(kind="stable")]
+    return shuffled[((rank + 0.5) / counts[labels]).argsort(kind="stable")]
 
 
 def _remedies(name: str) -> str:
     """What helps when a data set can't be downloaded, in lines: a mirror, the files to be brought, the sample."""
-    lines = [f"Remedies: set COURSE_DATA_MIRROR to an address or a folder that holds {name}/ with these files;",
-             f"  or put them into {folder() / name}:"]
+    lines = [
+        f"Remedies: set COURSE_DATA_MIRROR to an address or a folder that holds {name}/ with these files;",
+        f"  or put them into {folder() / name}:",
+    ]
     for number, edition in enumerate(SOURCES[name].editions):
         lines += ["    or instead"] * (number > 0)
         lines += [f"    {archive.file}  {archive.size:,} bytes  md5 {archive.md5}" for archive in edition.archives]
     images = "×".join(["N", *map(str, SOURCES[name].shape)])
-    lines += [f"  or set COURSE_DATA_DIR to a folder that holds {name}.npz "
-              f"(x_train, y_train, x_test, y_test; images {images}, uint8);",
-              "  or set COURSE_DATA=sample and use the small built-in sample."]
+    lines += [
+        f"  or set COURSE_DATA_DIR to a folder that holds {name}.npz "
+        f"(x_train, y_train, x_test, y_test; images {images}, uint8);",
+        "  or set COURSE_DATA=sample and use the small built-in sample.",
+    ]
     return "\n".join(lines)
 
 
@@ -163,6 +169,7 @@ def _settle(name, look):
         if mode() == "real":
             raise MissingData(
                 f"{SOURCES[name].title} is not here and can't be downloaded: {problem}. COURSE_DATA=real admits "
-                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{_remedies(name)}") from problem
+                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{_remedies(name)}"
+            ) from problem
         _failed[name] = str(problem)
         return None

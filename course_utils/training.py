@@ -201,8 +201,17 @@ def fit(
     scaler = torch.amp.GradScaler("cuda", init_scale=1024.0) if mixed_precision and on_cuda else None
     history = History()
     state = SimpleNamespace(
-        model=model, optimizer=optimizer, scheduler=scheduler, scheduler_step=scheduler_step, scaler=scaler,
-        train_batches=train_batches, valid_batches=valid_batches, history=history, epoch=0, step=0, stopped=False,
+        model=model,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        scheduler_step=scheduler_step,
+        scaler=scaler,
+        train_batches=train_batches,
+        valid_batches=valid_batches,
+        history=history,
+        epoch=0,
+        step=0,
+        stopped=False,
     )
 
     def after_step():

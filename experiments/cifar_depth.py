@@ -33,9 +33,9 @@ def run(data, depth, residual, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = finished(fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ))
+    history = finished(
+        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    )
     return {
         "depth": depth,
         "residual": residual,

@@ -53,18 +53,27 @@ def train(data, point, seed, config):
     options = {"channels_last": True, "device": device()}
     change = Augment(flip=0.5, shift=recipe["shift"], padding_mode="reflect")
     batched = batches(data.train, recipe["batch_size"], shuffle=True, drop_last=True, augment=change, **options)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), betas=tuple(recipe["betas"]), weight_decay=recipe["weight_decay"]
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), betas=tuple(recipe["betas"]), weight_decay=recipe["weight_decay"])
     scheduler = OneCycleLR(
-        optimizer, max_lr=recipe["max_lr"], total_steps=recipe["epochs"] * len(batched), pct_start=recipe["rising"],
-        anneal_strategy="linear", cycle_momentum=False,
+        optimizer,
+        max_lr=recipe["max_lr"],
+        total_steps=recipe["epochs"] * len(batched),
+        pct_start=recipe["rising"],
+        anneal_strategy="linear",
+        cycle_momentum=False,
     )
-    history = finished(fit(
-        model, batched, batches(data.valid, 1_000, **options), optimizer, epochs=recipe["epochs"],
-        scheduler=scheduler, scheduler_step="batch",
-        loss_fn=partial(F.cross_entropy, label_smoothing=recipe["label_smoothing"]),
-    ))
+    history = finished(
+        fit(
+            model,
+            batched,
+            batches(data.valid, 1_000, **options),
+            optimizer,
+            epochs=recipe["epochs"],
+            scheduler=scheduler,
+            scheduler_step="batch",
+            loss_fn=partial(F.cross_entropy, label_smoothing=recipe["label_smoothing"]),
+        )
+    )
     return model, history, options
 
 

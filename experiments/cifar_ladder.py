@@ -25,8 +25,12 @@ from course_utils.shapes import count_macs, count_parameters, receptive_field
 
 CONFIG = {
     "start": {
-        "network": "published", "he": False, "max_lr": 0.001, "one_cycle": False,
-        "weight_decay": 0.0, "label_smoothing": 0.0,
+        "network": "published",
+        "he": False,
+        "max_lr": 0.001,
+        "one_cycle": False,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
     },
     "rows": {
         "published network": {},
@@ -124,17 +128,23 @@ def run(data, name, images, seed, config):
         data.train.take(images), config["batch_size"], shuffle=True, drop_last=True, augment=change, **options
     )
     valid, test = (batches(split, 500, **options) for split in (data.valid, data.test))
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings["max_lr"], weight_decay=settings["weight_decay"]
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings["max_lr"], weight_decay=settings["weight_decay"])
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
     scheduler = None
     if settings["one_cycle"]:
         scheduler = OneCycleLR(optimizer, max_lr=settings["max_lr"], total_steps=config["epochs"] * len(train))
-    history = finished(fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch",
-        loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
-    ))
+    history = finished(
+        fit(
+            model,
+            train,
+            valid,
+            optimizer,
+            epochs=config["epochs"],
+            scheduler=scheduler,
+            scheduler_step="batch",
+            loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
+        )
+    )
     result = {
         "row": name,
         "before": row_before(name, config),

@@ -105,7 +105,8 @@ def run(data, search, seed, config, journal):
         "search": search,
         "seed": seed,
         "trials": [
-            asked(trial) | {
+            asked(trial)
+            | {
                 "valid_accuracy": list(trial.intermediate_values.values()),
                 "judged_accuracy": trial.user_attrs.get("judged"),  # None where it was stopped
             }

@@ -76,7 +76,8 @@ def ours(data, seed, config):
     valid, test = (batches(split, 1_000, **options) for split in (data.valid, data.test))
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=config["max_lr"], total_steps=config["epochs"] * len(train))
+        optimizer, max_lr=config["max_lr"], total_steps=config["epochs"] * len(train)
+    )
     history = finished(
         fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
     )

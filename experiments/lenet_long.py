@@ -66,9 +66,9 @@ def run(data, seed, config):
     rules = {name: Rule(score, config["patience"]) for name, score in scores.items()}
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["epochs"])
-    history = finished(fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, callbacks=rules.values()
-    ))
+    history = finished(
+        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, callbacks=rules.values())
+    )
     result = {
         "seed": seed,
         "valid_loss": history.column("valid", "loss"),

@@ -41,9 +41,9 @@ def run(data, schedule, seed, config):
     valid = batches(data.valid, 1_000, device=device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = SCHEDULES[schedule](optimizer, config["epochs"] * len(train))
-    history = finished(fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ))
+    history = finished(
+        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    )
     return {
         "schedule": schedule,
         "seed": seed,

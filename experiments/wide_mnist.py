@@ -22,8 +22,10 @@ CONFIG = {"batch_size": 64, "epochs": 5, "seeds": [0]}
 
 def run(data, seed, config):
     """Train the network once; return its curves, its seconds and its one look at the test split."""
-    splits = [Images(split.x, split.y, torch.tensor([0.5]), torch.tensor([0.5]))
-              for split in (data.train, data.valid, data.test)]
+    splits = [
+        Images(split.x, split.y, torch.tensor([0.5]), torch.tensor([0.5]))
+        for split in (data.train, data.valid, data.test)
+    ]
     torch.manual_seed(seed)
     model = wide_mnist_net().to(device())
     optimizer = torch.optim.Adam(model.parameters(), fused=True)

@@ -162,8 +162,10 @@ def loops(images, one_batch, rounds: int) -> None:
         "skorch": lambda: skorch_fit(lenet, tensors),
     }
     spent = take_turns(ways, seconds, rounds)
-    print(f"LeNet, batches of {BATCH_SIZE}: a bare step takes "
-          f"{1000 * median(spent['bare loop over ready-made batches']) / len(ready):.1f} ms")
+    print(
+        f"LeNet, batches of {BATCH_SIZE}: a bare step takes "
+        f"{1000 * median(spent['bare loop over ready-made batches']) / len(ready):.1f} ms"
+    )
     print(table("  time of fit over that of", ratios(spent, "fit", [name for name in ways if name != "fit"])))
 
 
@@ -178,18 +180,24 @@ def images_per_second(loader, at_least: float) -> float:
 
 def augmentation(images, rounds: int, at_least: float = 1.0, workers: int = os.cpu_count() or 1) -> None:
     """Augmented, normalised batches of 256 from CIFAR-10: torchvision's transforms on PIL pictures, and ours."""
-    changes = [transforms.RandomRotation(20), transforms.ColorJitter(brightness=0.2, hue=0.1),
-               transforms.RandomHorizontalFlip()]
+    changes = [
+        transforms.RandomRotation(20),
+        transforms.ColorJitter(brightness=0.2, hue=0.1),
+        transforms.RandomHorizontalFlip(),
+    ]
     pictures = Pictures(images, transforms.Compose([*changes, *to_normalised_tensor(images)]))
     one_by_one = "PIL, picture by picture"
     ways = {
         one_by_one: DataLoader(pictures, 256, shuffle=True),
         f"the same, {workers} workers": DataLoader(
-            pictures, 256, shuffle=True, num_workers=workers, persistent_workers=workers > 0),
-        "ours, the same changes": batches(images, 256, shuffle=True, augment=Augment(
-            rotation=20, brightness=0.2, hue=0.1, flip=0.5)),
-        "ours, flip and shift": batches(images, 256, shuffle=True, channels_last=True, augment=Augment(
-            flip=0.5, shift=2, padding_mode="reflect")),
+            pictures, 256, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+        ),
+        "ours, the same changes": batches(
+            images, 256, shuffle=True, augment=Augment(rotation=20, brightness=0.2, hue=0.1, flip=0.5)
+        ),
+        "ours, flip and shift": batches(
+            images, 256, shuffle=True, channels_last=True, augment=Augment(flip=0.5, shift=2, padding_mode="reflect")
+        ),
         "ours, nothing changed": batches(images, 256, shuffle=True),
     }
     rates = take_turns(ways, lambda loader: images_per_second(loader, at_least), rounds)

@@ -87,7 +87,11 @@ def build(folder: Path, site: Path) -> None:
     print("Building the site …", flush=True)
     done = subprocess.run(
         [program, "build", folder, "--path-output", folder, "-n", "-W", "--keep-going", "-q"],
-        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if done.returncode:
         print(done.stdout)

@@ -52,8 +52,10 @@ def settle_data(names: list[str]) -> str:
         sys.exit(f"{type(problem).__name__}: {problem}")
     if sources.mode() == "sample":
         reasons = "; ".join(why)
-        print(f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). "
-              "`python -m course_utils.data list` says what there is.")
+        print(
+            f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). "
+            "`python -m course_utils.data list` says what there is."
+        )
     else:
         listed = ", ".join(f"{data} ({copy})" for data, copy in copies.items())
         print(f"Data: {listed or 'none needed'}, from {sources.folder()}")
@@ -110,8 +112,12 @@ def kept(name: str, folder: Path = KEPT) -> dict | None:
 
 def execute(notebook, progress=lambda done, of: None, deadline=float("inf"), **variables) -> dict:
     """Run a notebook in a fresh kernel, in the folder `notebooks/`; return what it used. Outputs go into `notebook`."""
-    client = NotebookClient(notebook, kernel_name="python3", extra_arguments=["--log-level=ERROR"],
-                            resources={"metadata": {"path": str(ROOT / "notebooks")}})
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(ROOT / "notebooks")}},
+    )
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     try:
         with client.setup_kernel(env=environment(COURSE_DATA=sources.mode(), **variables)):

@@ -39,7 +39,9 @@ def summary(runs: list[tuple[float, float]]) -> dict:
     """Median, minimum and maximum of the seconds, and each run's load at its start."""
     seconds, loads = zip(*runs, strict=True)
     return {
-        "median": round(statistics.median(seconds), 1), "min": round(min(seconds), 1), "max": round(max(seconds), 1),
+        "median": round(statistics.median(seconds), 1),
+        "min": round(min(seconds), 1),
+        "max": round(max(seconds), 1),
         "load": [round(load, 2) for load in loads],
     }
 
@@ -61,7 +63,9 @@ def keep_times(lesson: str, records: list[dict]) -> None:
     timings = json.loads(read(TIMINGS)) if TIMINGS.exists() else {}
     timings[lesson] = {
         "date": records[-1]["date"],
-        "machine": used["machine"], "device": used["device"], "threads": used["threads"],
+        "machine": used["machine"],
+        "device": used["device"],
+        "threads": used["threads"],
         "data": sorted({data["copy"] for data in used["data"].values()}),
         "live": summary([(record["seconds"], record["load"]) for record in records]),
         "fast": summary([run_fast(lesson) for _ in range(3)]),

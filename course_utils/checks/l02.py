@@ -66,9 +66,7 @@ def true_convolution(answer):
             f"the largest difference is {(mine - expected).abs().max():.2g}",
             hint="Send an impulse through: the kernel itself must come out.",
         )
-    return right(
-        "Turned twice is not turned at all: give it a turned kernel, and you have cross-correlation back."
-    )
+    return right("Turned twice is not turned at all: give it a turned kernel, and you have cross-correlation back.")
 
 
 @checker("2.3")
@@ -182,6 +180,4 @@ def kernel_gradient(answer):
                 f"with stride {stride} the largest difference to autograd is {(mine - kernel.grad).abs().max():.2g}",
                 hint="Sum over all places: g[i, j] times the pixel [stride·i + a, stride·j + b].",
             )
-    return right(
-        "A stride forwards is a gap backwards: this is a dilated convolution, and can be computed as one."
-    )
+    return right("A stride forwards is a gap backwards: this is a dilated convolution, and can be computed as one.")

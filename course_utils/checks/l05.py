@@ -216,18 +216,42 @@ def _same_beginning(generator):
 def shuffles(answer):
     """a function of a loader that returns True or False."""
     cases = [
-        ("that draws a new order for each epoch", _reshuffled, True,
-         "Its epochs hold the same images in two orders. (Its labels are all equal: do not compare those.)"),
-        ("that hands the images out as they lie", lambda generator: torch.arange(24), False,
-         "Its epochs are equal. Compare two of them."),
-        ("that was shuffled once, for all epochs", lambda generator: torch.arange(24).view(4, 6).T.flatten(), False,
-         "Its order looks random, but is the same in each epoch."),
-        ("whose epochs begin alike by chance", _same_beginning, True,
-         "Only its first batches are equal: compare whole epochs."),
-        ("that draws with replacement", lambda generator: torch.randint(24, (24,), generator=generator), False,
-         "Its epochs differ, but some images come twice and others never."),
-        ("whose epochs hold one image twice, another one each time", _one_twice, False,
-         "A set forgets how often an image came. Compare sorted lists."),
+        (
+            "that draws a new order for each epoch",
+            _reshuffled,
+            True,
+            "Its epochs hold the same images in two orders. (Its labels are all equal: do not compare those.)",
+        ),
+        (
+            "that hands the images out as they lie",
+            lambda generator: torch.arange(24),
+            False,
+            "Its epochs are equal. Compare two of them.",
+        ),
+        (
+            "that was shuffled once, for all epochs",
+            lambda generator: torch.arange(24).view(4, 6).T.flatten(),
+            False,
+            "Its order looks random, but is the same in each epoch.",
+        ),
+        (
+            "whose epochs begin alike by chance",
+            _same_beginning,
+            True,
+            "Only its first batches are equal: compare whole epochs.",
+        ),
+        (
+            "that draws with replacement",
+            lambda generator: torch.randint(24, (24,), generator=generator),
+            False,
+            "Its epochs differ, but some images come twice and others never.",
+        ),
+        (
+            "whose epochs hold one image twice, another one each time",
+            _one_twice,
+            False,
+            "A set forgets how often an image came. Compare sorted lists.",
+        ),
     ]
     for name, draw, expected, hint in cases:
         try:
@@ -326,9 +350,7 @@ def statistics(answer):
         return wrong(
             f"your mean is {_short(mine[0])}, it is {_short(mean)}", hint="All pixels, divided by their number."
         )
-    averaged = [
-        torch.stack([b.double().std((0, 2, 3), correction=c) for b, _ in loader]).mean(0) for c in (0, 1)
-    ]
+    averaged = [torch.stack([b.double().std((0, 2, 3), correction=c) for b, _ in loader]).mean(0) for c in (0, 1)]
     if any(torch.allclose(mine[1], wrong_one, atol=1e-6) for wrong_one in averaged):
         return wrong(
             "you average the batches' standard deviations", hint="Average the squares: std² = mean of x² − mean²."

@@ -150,8 +150,10 @@ def per_class_accuracy(answer):
         return wrong("you divide by all images", hint="Divide by the number of images of that class.")
     if not torch.allclose(mine, expected, atol=1e-6):
         k = (mine - expected).abs().argmax()
-        return wrong(f"class {k} has {mine[k]:.3g} in your answer, and should have {expected[k]:.3g}",
-                     hint="For each class: how many of its images were right, by how many it has.")
+        return wrong(
+            f"class {k} has {mine[k]:.3g} in your answer, and should have {expected[k]:.3g}",
+            hint="For each class: how many of its images were right, by how many it has.",
+        )
     return right("It equals the recall, and the sum of the counts equals the number of images: check that every time.")
 
 

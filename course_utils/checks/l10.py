@@ -125,8 +125,10 @@ def mirror_each(answer):
         return wrong("p = 1 does not mirror them all", hint="torch.rand(…) < p is always true for p = 1.")
     flipped = (half == x.flip(3)).flatten(1).all(1)
     if not (flipped | (half == x).flatten(1).all(1)).all():
-        return wrong("an image is neither itself nor mirrored",
-                     hint="One draw for an image, all its channels and rows: shape it as N×1×1×1.")
+        return wrong(
+            "an image is neither itself nor mirrored",
+            hint="One draw for an image, all its channels and rows: shape it as N×1×1×1.",
+        )
     if flipped.all() or not flipped.any():
         return wrong("all 64 images get the same answer", hint="One draw is not enough: torch.rand(len(x)).")
     if not 12 <= flipped.sum() <= 52:
@@ -135,8 +137,10 @@ def mirror_each(answer):
     if torch.equal(flipped, calls[0]):
         return wrong("a second call mirrors the same images", hint="Draw anew in each call, and leave the seed alone.")
     if len({int(mirrored.sum()) for mirrored in calls}) == 1:
-        return wrong(f"each of ten calls mirrors exactly {calls[0].sum()} of 64 images",
-                     hint="A draw for each image knows nothing of the others, so the count varies.")
+        return wrong(
+            f"each of ten calls mirrors exactly {calls[0].sum()} of 64 images",
+            hint="A draw for each image knows nothing of the others, so the count varies.",
+        )
     return right("One draw for each image: so does `Augment`. v2 would draw once for the whole batch.")
 
 
@@ -172,8 +176,10 @@ def mean_answer(answer):
     if equals(logits.softmax(1).mean(0)):
         return wrong("each column adds up to 1", hint="softmax(1) of each N×classes answer, before they are stacked.")
     if not equals(logits.softmax(2).mean(0)):
-        return wrong("the probabilities differ from the mean",
-                     hint="For each change, the probabilities of the model's answer; then their mean.")
+        return wrong(
+            "the probabilities differ from the mean",
+            hint="For each change, the probabilities of the model's answer; then their mean.",
+        )
     return right("A mean of logits weighs loud answers more. With either, the copies must keep the label.")
 
 
@@ -183,11 +189,15 @@ def blurred_pool(answer):
     x = torch.rand(2, 3, 8, 10, generator=torch.Generator().manual_seed(0))
     mine, expected = answer(x), blur_pool2d(x)
     if not isinstance(mine, torch.Tensor) or mine.shape[:2] != (2, 3):
-        return wrong(f"two images of three channels give {getattr(mine, 'shape', mine)}",
-                     hint="Each channel alone: groups=C, and a kernel C×1×3×3.")
+        return wrong(
+            f"two images of three channels give {getattr(mine, 'shape', mine)}",
+            hint="Each channel alone: groups=C, and a kernel C×1×3×3.",
+        )
     if mine.shape != expected.shape:
-        return wrong(f"8×10 pixels give {mine.shape[2]}×{mine.shape[3]}, and should give 4×5",
-                     hint="Maximum with stride 1, pad by one on each side, convolution with stride 2.")
+        return wrong(
+            f"8×10 pixels give {mine.shape[2]}×{mine.shape[3]}, and should give 4×5",
+            hint="Maximum with stride 1, pad by one on each side, convolution with stride 2.",
+        )
 
     def blur(pixels, kernel, mode="reflect", stride=2):
         kernel = torch.tensor(kernel).expand(3, 1, 3, 3)
@@ -209,20 +219,26 @@ def blurred_pool(answer):
     if torch.allclose(mine, mine[:, :1], atol=1e-5):
         return wrong("all channels give the same map", hint="Each channel alone: groups=C, and a kernel C×1×3×3.")
     if equals(blur(F.max_pool2d(x, 2), binomial, stride=1)):
-        return wrong("you leave numbers out, and then blur",
-                     hint="The maximum at every place (stride 1); the convolution takes the step of 2.")
+        return wrong(
+            "you leave numbers out, and then blur",
+            hint="The maximum at every place (stride 1); the convolution takes the step of 2.",
+        )
     if equals(blur(largest, binomial, "constant")):
         return wrong("the edges are too dark", hint='Zeros come in. Pad by mirroring: F.pad(…, mode="reflect").')
     if equals(blur(largest, binomial, "replicate")):
         return wrong("the edges differ", hint='mode="reflect" mirrors at the outermost pixel and does not repeat it.')
     if equals(blur(largest, [[1 / 9] * 3] * 3)):
         return wrong("all nine weights are equal", hint="(1, 2, 1) times (1, 2, 1): the middle weighs 4.")
-    if any(equals(blur(largest, one_way)) for one_way in ([[1 / 12, 1 / 6, 1 / 12]] * 3,
-                                                          [[1 / 12] * 3, [1 / 6] * 3, [1 / 12] * 3])):
+    if any(
+        equals(blur(largest, one_way))
+        for one_way in ([[1 / 12, 1 / 6, 1 / 12]] * 3, [[1 / 12] * 3, [1 / 6] * 3, [1 / 12] * 3])
+    ):
         return wrong("you blur in one direction only", hint="(1, 2, 1) times (1, 2, 1): the middle weighs 4.")
     if not equals(expected):
-        return wrong(f"a number is off by {(mine - expected).abs().max():.3g}",
-                     hint="Is the maximum at stride 1? Weighs the kernel's middle 4 in 16, and a corner 1?")
+        return wrong(
+            f"a number is off by {(mine - expected).abs().max():.3g}",
+            hint="Is the maximum at stride 1? Weighs the kernel's middle 4 in 16, and a corner 1?",
+        )
     return right("One pixel now changes less than half as much. It is softer, still not invariant.")
 
 
@@ -242,15 +258,21 @@ def largest_answer(answer):
     border = picture.clone()
     border[2:6, 2:6] = 0
     if border.any():
-        return wrong("the picture has something in its two outermost rows or columns",
-                     hint="Leave them 0, so that a shift by one loses nothing: picture[2:6, 2:6] is yours.")
+        return wrong(
+            "the picture has something in its two outermost rows or columns",
+            hint="Leave them 0, so that a shift by one loses nothing: picture[2:6, 2:6] is yours.",
+        )
     before, after = _largest(picture, kernel), _largest(picture.repeat_interleave(2, 0).repeat_interleave(2, 1), kernel)
     if not before > 0:
         return wrong(f"the largest answer is {before:g}", hint="Above 0: does the kernel fit something in the picture?")
     if after == before:
-        return wrong(f"doubled, the largest answer still is {after:g}",
-                     hint="Through this kernel both look alike. Take a small thing and a kernel that sees around it.")
+        return wrong(
+            f"doubled, the largest answer still is {after:g}",
+            hint="Through this kernel both look alike. Take a small thing and a kernel that sees around it.",
+        )
     if after < 2 * before:
-        return wrong(f"the largest answer goes from {before:g} to {after:g}",
-                     hint="A kernel that adds up what it sees gains most from a single small bright thing.")
+        return wrong(
+            f"the largest answer goes from {before:g} to {after:g}",
+            hint="A kernel that adds up what it sees gains most from a single small bright thing.",
+        )
     return right("A kernel has a size, and so it answers to a size. Forgetting where does not forget how large.")

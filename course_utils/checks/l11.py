@@ -55,8 +55,10 @@ def error_and_images(answer):
         return wrong(f"you ask for {images:,.0f} images", hint="A tenth of a point is a share of .001.")
     if not _near(images, 210_000, 0.03):
         return wrong(f"you ask for {images:,.0f} images", hint="Solve √(.21 / n) = .001 for n.")
-    return right("Twenty-one times the test set. From two scores alone, half a point apart, nobody can tell which "
-                 "network is better. Exercise 11.8 looks closer.")
+    return right(
+        "Twenty-one times the test set. From two scores alone, half a point apart, nobody can tell which "
+        "network is better. Exercise 11.8 looks closer."
+    )
 
 
 @checker("11.3")
@@ -78,8 +80,10 @@ def pace(answer):
     if what == "network":
         hint = "The search trained networks of up to four times the winner's work. Did their epochs take longer?"
         return wrong("the network does not set the pace", hint=hint)
-    return right("The GPU waited while one process turned and coloured pictures, one after the other. A whole batch at "
-                 "once costs far less (lesson 10); lesson 15 looks for such waits.")
+    return right(
+        "The GPU waited while one process turned and coloured pictures, one after the other. A whole batch at "
+        "once costs far less (lesson 10); lesson 15 looks for such waits."
+    )
 
 
 TEST = {  # the letter: whether it is fair, and what to think of if you got it wrong
@@ -110,18 +114,22 @@ def effects(answer):
     augmentation, batch, interaction = (float(value) for value in answer)
     if all(abs(value) < 0.06 for value in (augmentation, batch, interaction)):
         return wrong("your numbers are shares", hint="In points: from 60 % to 68 % are 8.")
-    hints = {8: "That is its effect with batches of 24 alone. Take the mean of both.",
-             3: "That is its effect with batches of 512 alone. Take the mean of both.",
-             5: "That changes both at once, from the first recipe to the last.",
-             -5.5: "From without to with: 68 − 60, not 60 − 68.",
-             11: "The mean of the two effects, not their sum."}
+    hints = {
+        8: "That is its effect with batches of 24 alone. Take the mean of both.",
+        3: "That is its effect with batches of 512 alone. Take the mean of both.",
+        5: "That changes both at once, from the first recipe to the last.",
+        -5.5: "From without to with: 68 − 60, not 60 − 68.",
+        11: "The mean of the two effects, not their sum.",
+    }
     if abs(augmentation - 5.5) > 0.01:
         hint = hints.get(augmentation, "What does it bring with batches of 24, what with 512? Take the mean.")
         return wrong(f"your augmentation brings {augmentation:g}", hint=hint)
-    hints = {2: "That is without augmentation alone. Take the mean of both.",
-             -3: "That is with augmentation alone. Take the mean of both.",
-             0.5: "From 24 to 512: 62 − 60, and 65 − 68.",
-             -1: "The mean of the two effects, not their sum."}
+    hints = {
+        2: "That is without augmentation alone. Take the mean of both.",
+        -3: "That is with augmentation alone. Take the mean of both.",
+        0.5: "From 24 to 512: 62 − 60, and 65 − 68.",
+        -1: "The mean of the two effects, not their sum.",
+    }
     if abs(batch + 0.5) > 0.01:
         hint = hints.get(batch, "What do they bring without augmentation, what with it? Take the mean.")
         return wrong(f"your batches of 512 bring {batch:g}", hint=hint)
@@ -156,8 +164,10 @@ def variance_after(answer):
             return wrong(case, hint="Only a share of 1 − p of the squares is left.")
         hint = "First the mean of the squares: before dropout, then after it. What does dropout do to the mean?"
         return wrong(case, hint=hint)
-    return right("With p = ½ that is 2·variance + mean²: behind ReLU, where no mean is 0, more than twice. "
-                 "X. Li and others described it in 2019. Batch norm before dropout avoids it.")
+    return right(
+        "With p = ½ that is 2·variance + mean²: behind ReLU, where no mean is 0, more than twice. "
+        "X. Li and others described it in 2019. Batch norm before dropout avoids it."
+    )
 
 
 @checker("11.7")
@@ -247,5 +257,7 @@ def p_value(answer):
         if abs(mine - min(1, 2 * heads(min(both + only_a, both + only_b), len(a)))) < 1e-6:
             return wrong(case, hint="Only images count that exactly one of the two reads.")
         return wrong(case, hint=f"n is {n} here, and min(a, n − a) is {few}. Add up comb(n, k) / 2**n, then double.")
-    return right("Two networks that agree on most images can be told apart by a few others. To compare their "
-                 "accuracies as if each had had images of its own would miss that.")
+    return right(
+        "Two networks that agree on most images can be told apart by a few others. To compare their "
+        "accuracies as if each had had images of its own would miss that."
+    )

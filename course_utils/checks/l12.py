@@ -119,21 +119,28 @@ def fold(answer):
         new = answer(conv, bn)
         if not isinstance(new, nn.Conv2d):
             return wrong(f"you return a {type(new).__name__}", hint="Build a new nn.Conv2d, set its weight and bias.")
-        kept = all(torch.equal(value, layer.state_dict()[name]) for layer, before in zip((conv, bn), given, strict=True)
-                   for name, value in before.items())
+        kept = all(
+            torch.equal(value, layer.state_dict()[name])
+            for layer, before in zip((conv, bn), given, strict=True)
+            for name, value in before.items()
+        )
         if new is conv or not kept:
             return wrong("the layers given to you have changed", hint="Build a new nn.Conv2d; leave conv and bn alone.")
         with torch.no_grad():
             mine = new.double()(x)
         if mine.shape != expected.shape:
-            return wrong(f"answers of shape {tuple(mine.shape)} instead of {tuple(expected.shape)}",
-                         hint="The new convolution needs the stride and padding of the old one.")
+            return wrong(
+                f"answers of shape {tuple(mine.shape)} instead of {tuple(expected.shape)}",
+                hint="The new convolution needs the stride and padding of the old one.",
+            )
         if torch.allclose(mine, expected, rtol=1e-4, atol=1e-3):
             continue
         what = f"for a convolution {'with' if bias else 'without'} bias, answers differ by "
         return wrong(what + f"{(mine - expected).abs().max():.2g}", hint=_why_not_folded(conv, bn, new))
-    return right("That is how a network is shipped. (If a max pooling stands between the two, it works only where the "
-                 "scale is positive: a negative one would turn the largest into the smallest.)")
+    return right(
+        "That is how a network is shipped. (If a max pooling stands between the two, it works only where the "
+        "scale is positive: a negative one would turn the largest into the smallest.)"
+    )
 
 
 @torch.no_grad()
@@ -189,9 +196,11 @@ def block(answer):
             raise Unattempted
         expected = (4, width, 8 // stride, 8 // stride)
         if tuple(mine.shape) != expected:
-            return wrong(f"{what} answers with shape {tuple(mine.shape)} instead of {expected}",
-                         hint="Add, don't concatenate. The stride belongs to the first 3×3 and to the 1×1, and "
-                              "padding=1 to each 3×3.")
+            return wrong(
+                f"{what} answers with shape {tuple(mine.shape)} instead of {expected}",
+                hint="Add, don't concatenate. The stride belongs to the first 3×3 and to the 1×1, and "
+                "padding=1 to each 3×3.",
+            )
         if (mine < 0).any():
             return wrong(f"{what} answers with negative numbers", hint="One more ReLU, after the sum.")
         if count_parameters(model) != parameters:
@@ -206,8 +215,10 @@ def block(answer):
             if isinstance(layer, nn.BatchNorm2d):
                 nn.init.zeros_(layer.weight)
         if not torch.allclose(model(x), x.relu(), atol=1e-6):
-            hint = ("With all γ at 0, f(x) is 0, and relu(x) must be left: x itself is added, once, and the last ReLU "
-                    "comes after the sum.")
+            hint = (
+                "With all γ at 0, f(x) is 0, and relu(x) must be left: x itself is added, once, and the last ReLU "
+                "comes after the sum."
+            )
             return wrong(f"{what} with all γ at 0 does not answer as it should", hint=hint)
     return right("Start each block's last γ at 0 and a network of any depth begins as a shallow one. Many do so today.")
 
@@ -238,8 +249,11 @@ def refresh(answer):
         return wrong("momentum is None afterwards", hint="Put back the momentum that each layer had.")
     if not all(torch.allclose(state[name], expected.state_dict()[name], atol=1e-5) for name in names):
         counted = state["1.num_batches_tracked"] == 2 + len(loader)
-        hint = ("The old statistics are still in: reset_running_stats() first." if counted else
-                "Plain means over the batches: momentum = None, and each batch once.")
+        hint = (
+            "The old statistics are still in: reset_running_stats() first."
+            if counted
+            else "Plain means over the batches: momentum = None, and each batch once."
+        )
         return wrong("the statistics are not the means over the batches", hint=hint)
     return right("So it goes after averaging weights, and after any change to weights that made the old ones untrue.")
 
@@ -252,15 +266,21 @@ def small_network(answer):
     if not isinstance(answer, nn.Module):
         return wrong(f"your answer is a {type(answer).__name__}", hint="Give the trained model itself.")
     if count_parameters(answer) >= 300_000:
-        return wrong(f"it has {count_parameters(answer):,} parameters, fewer than 300,000 are asked",
-                     hint="A global average or maximum before the last linear layer, or narrower blocks.")
+        return wrong(
+            f"it has {count_parameters(answer):,} parameters, fewer than 300,000 are asked",
+            hint="A global average or maximum before the last linear layer, or narrower blocks.",
+        )
     needed = target(real=0.776, sample=0.8)
     where = next(answer.parameters()).device
     reached = evaluate(answer, batches(load("cifar10").valid, 1_000, device=where)).accuracy
     if reached < 0.15:
-        return wrong(f"it reads {reached:.1%} of the validation images",
-                     hint="That is chance: was this model trained? If its weights are averages: update_bn.")
+        return wrong(
+            f"it reads {reached:.1%} of the validation images",
+            hint="That is chance: was this model trained? If its weights are averages: update_bn.",
+        )
     if reached < needed:
-        return wrong(f"it reads {reached:.2%} of the validation images, {needed:.1%} are asked",
-                     hint="The lesson's blocks, its augmentation, and a learning rate that falls to 0.")
+        return wrong(
+            f"it reads {reached:.2%} of the validation images, {needed:.1%} are asked",
+            hint="The lesson's blocks, its augmentation, and a learning rate that falls to 0.",
+        )
     return right(f"It reads {reached:.2%} with {count_parameters(answer):,} parameters. The study had 3,716,154.")

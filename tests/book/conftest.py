@@ -93,17 +93,28 @@ def built_tiny_book(tmp_path_factory):
     book = TinyBook(folder)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "notebooks").mkdir(exist_ok=True)
-    book.write("_config.yml", f"title: Tiny\nexecute: {{execute_notebooks: 'off'}}\nonly_build_toc_files: true\n"
-                              f"repository:\n  url: {tokens()['url']}\n")
-    book.write("_toc.yml", "format: jb-book\nroot: book/index\nchapters:\n"
-                           "- file: notebooks/01_one\n- file: notebooks/02_two\n- file: book/claims\n")
+    book.write(
+        "_config.yml",
+        f"title: Tiny\nexecute: {{execute_notebooks: 'off'}}\nonly_build_toc_files: true\n"
+        f"repository:\n  url: {tokens()['url']}\n",
+    )
+    book.write(
+        "_toc.yml",
+        "format: jb-book\nroot: book/index\nchapters:\n"
+        "- file: notebooks/01_one\n- file: notebooks/02_two\n- file: book/claims\n",
+    )
     book.write("book/index.md", "# Tiny\n\nFrom {{ repository }} at {{ tag }}.\n")
-    for name, code in (("01_one", "claim('One is {value}.', 1, equals=1)"),
-                       ("02_two", "from course_utils.shapes import conv_output_size\n\nprint(conv_output_size(5, 3))")):
+    for name, code in (
+        ("01_one", "claim('One is {value}.', 1, equals=1)"),
+        ("02_two", "from course_utils.shapes import conv_output_size\n\nprint(conv_output_size(5, 3))"),
+    ):
         book.write(f"course_utils/needs/{name}.toml", "packages = []\ndata = []\n")
-        book.write(f"book/{name}.py", f"{HEADER}# %% [markdown]\n# # {int(name[:2])} · Tiny\n#\n# Some prose.\n\n"
-                                      f"# %%\nimport course_utils\n\ncourse_utils.setup('{name}')\n\n"
-                                      f"# %%\nfrom course_utils import claim\n\nSEED = 0\n\n# %%\n{code}\n")
+        book.write(
+            f"book/{name}.py",
+            f"{HEADER}# %% [markdown]\n# # {int(name[:2])} · Tiny\n#\n# Some prose.\n\n"
+            f"# %%\nimport course_utils\n\ncourse_utils.setup('{name}')\n\n"
+            f"# %%\nfrom course_utils import claim\n\nSEED = 0\n\n# %%\n{code}\n",
+        )
     status, output = book.make("book")
     assert status == 0 and output.count(": ran in") == 2, output
     return folder

@@ -50,9 +50,22 @@ def test_a_lesson_alone(name, clean_python, archive, run_python, tmp_path):
     notebook = read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
     notebook.cells.append(nbformat.v4.new_code_cell("import sys\nprint(course_utils.__file__, sys.executable)"))
     nbformat.write(notebook, folder / f"{name}.ipynb")
-    done = run_python("-m", "pytest", "--nbmake", "--overwrite", "--nbmake-timeout=120", "-p", "no:cacheprovider",
-                      f"{name}.ipynb", cwd=folder, python=clean_python, HOME=tmp_path, COURSE_HOME=home,
-                      COURSE_ARCHIVE=archive.as_uri(), COURSE_DATA="sample")
+    done = run_python(
+        "-m",
+        "pytest",
+        "--nbmake",
+        "--overwrite",
+        "--nbmake-timeout=120",
+        "-p",
+        "no:cacheprovider",
+        f"{name}.ipynb",
+        cwd=folder,
+        python=clean_python,
+        HOME=tmp_path,
+        COURSE_HOME=home,
+        COURSE_ARCHIVE=archive.as_uri(),
+        COURSE_DATA="sample",
+    )
     assert done.returncode == 0, done.stdout
     executed = read_notebook(folder / f"{name}.ipynb")
     where = executed.cells[-1].outputs[0].text.split()

@@ -42,7 +42,7 @@ def test_claims_are_numbered_without_gap_or_double(lesson, executed):
 def test_every_claim_of_the_manuscript_is_shown(executed):
     for cell in executed.cells:
         if cell.cell_type == "code" and re.search(r"^claim[.(]", cell.source, re.MULTILINE):
-            assert any("div class=\"claim\"" in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+            assert any('div class="claim"' in output.get("data", {}).get("text/html", "") for output in cell.outputs)
 
 
 def test_the_page_lists_every_claim(lesson, executed, site):

@@ -47,8 +47,19 @@ def files(folder):
 
 
 def test_a_wheel_holds_the_package_and_its_files(clone, run_python, tmp_path):
-    done = run_python("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", ".",
-                      "--wheel-dir", tmp_path / "wheels", cwd=clone)
+    done = run_python(
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        ".",
+        "--wheel-dir",
+        tmp_path / "wheels",
+        cwd=clone,
+    )
     assert done.returncode == 0, done.stderr
     [wheel] = (tmp_path / "wheels").glob("kernel_by_kernel-*.whl")
     unpacked = tmp_path / "unpacked"

@@ -48,9 +48,9 @@ def piecewise(w, read, count, size, clear="first", weigh="count", last=True):
         x, y = read(start, min(start + size, count))
         squares = (x @ w - y).pow(2)
         rows = len(x)
-        divide = {
-            "count": count, "piece": rows, "means": rows * len(pieces), "size": rows * count / size, "none": 1
-        }[weigh]
+        divide = {"count": count, "piece": rows, "means": rows * len(pieces), "size": rows * count / size, "none": 1}[
+            weigh
+        ]
         (squares.sum() / divide).backward()
     return w.grad
 

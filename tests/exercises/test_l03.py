@@ -102,8 +102,13 @@ WRONG = [
     (
         "3.6",
         nn.Sequential(
-            nn.Conv2d(3, 32, 11, 4, 5), nn.Conv2d(32, 16, 9, padding=4), nn.Conv2d(16, 16, 1), nn.Conv2d(16, 16, 1),
-            nn.Flatten(), nn.Linear(1024, 500), nn.Linear(500, 10),
+            nn.Conv2d(3, 32, 11, 4, 5),
+            nn.Conv2d(32, 16, 9, padding=4),
+            nn.Conv2d(16, 16, 1),
+            nn.Conv2d(16, 16, 1),
+            nn.Flatten(),
+            nn.Linear(1024, 500),
+            nn.Linear(500, 10),
         ),
         "average each map",
     ),

@@ -185,8 +185,7 @@ def test_other_ways_to_mend_are_right(answer):
 
 
 class Stub(Published):
-    def forward(self, x):
-        ...
+    def forward(self, x): ...
 
 
 @pytest.mark.parametrize(("exercise", "answer"), [("8.5", Stub), ("8.3", dict.fromkeys("ABCD", ...))])

@@ -28,8 +28,9 @@ def mirror_each_channel(x, p):
 
 
 def mirror_seeded(x, p):
-    return torch.where((torch.rand(len(x), generator=torch.Generator().manual_seed(0)) < p)[:, None, None, None],
-                       x.flip(3), x)
+    return torch.where(
+        (torch.rand(len(x), generator=torch.Generator().manual_seed(0)) < p)[:, None, None, None], x.flip(3), x
+    )
 
 
 def mirror_chosen(x, p):
@@ -70,8 +71,7 @@ PATCH[2:6, 2:6] = 1
 OBLONG = torch.zeros(8, 8)
 OBLONG[2:4, 2:5] = 1
 ONES = torch.ones(3, 3)
-SETS = {"digits": {"turn by 10°"}, "cars": {"mirror", "turn by 10°"},
-        "cells": {"mirror", "upside down", "turn by 10°"}}
+SETS = {"digits": {"turn by 10°"}, "cars": {"mirror", "turn by 10°"}, "cells": {"mirror", "upside down", "turn by 10°"}}
 PUBLISHED = {"rotation": 20, "brightness": 0.2, "hue": 0.1, "flip": 0.5}
 
 RIGHT = {
@@ -123,8 +123,11 @@ WRONG = [
     ("10.5", lambda model, x, changes: torch.stack([model(c(x)) for c in changes]).mean(0), "First softmax"),
     ("10.5", lambda model, x, changes: torch.stack([model(c(x)) for c in changes]).mean(0).softmax(1), "First softmax"),
     ("10.5", lambda *args: answers(*args).sum(0), "not the sum"),
-    ("10.5", lambda model, x, changes: model(torch.stack([c(x) for c in changes]).mean(0)).softmax(1),
-     "average the answers"),
+    (
+        "10.5",
+        lambda model, x, changes: model(torch.stack([c(x) for c in changes]).mean(0)).softmax(1),
+        "average the answers",
+    ),
     ("10.5", chained, "act on x itself"),
     ("10.5", lambda *args: answers(*args).log().mean(0), "then their mean"),
     ("10.5", lambda *args: answers(*args)[0], "All of them"),
@@ -161,11 +164,14 @@ class TestLesson10(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
 
 
-@pytest.mark.parametrize("exercise, stubs", [
-    ("10.1", (..., ...)),
-    ("10.2", {"digits": ..., "cars": ..., "cells": ...}),
-    ("10.3", {"rotation": ..., "hue": None}),
-    ("10.7", (..., ...)),
-])
+@pytest.mark.parametrize(
+    "exercise, stubs",
+    [
+        ("10.1", (..., ...)),
+        ("10.2", {"digits": ..., "cars": ..., "cells": ...}),
+        ("10.3", {"rotation": ..., "hue": None}),
+        ("10.7", (..., ...)),
+    ],
+)
 def test_dots_inside_of_an_answer_are_unattempted(exercise, stubs):
     assert check(exercise, stubs).status == "unattempted"

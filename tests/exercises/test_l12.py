@@ -53,8 +53,11 @@ class Block(nn.Module):
     def __init__(self, before, width, stride):
         super().__init__()
         self.f = nn.Sequential(
-            nn.Conv2d(before, width, 3, stride=stride, padding=1, bias=self.bias), nn.BatchNorm2d(width), nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=self.bias), nn.BatchNorm2d(width),
+            nn.Conv2d(before, width, 3, stride=stride, padding=1, bias=self.bias),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=self.bias),
+            nn.BatchNorm2d(width),
         )
         self.shortcut = nn.Identity()
         if stride != 1 or before != width or self.always_1x1:
@@ -121,8 +124,7 @@ class Stub(nn.Module):
     def __init__(self, before, width, stride):
         super().__init__()
 
-    def forward(self, x):
-        ...
+    def forward(self, x): ...
 
 
 def refresh(model, loader, reset=True, plain=True, restore=True, mode=False, times=1):
@@ -278,8 +280,16 @@ def beaten():
         optimizer = torch.optim.AdamW(model.parameters())
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=3 * len(train))
         loss = partial(F.cross_entropy, label_smoothing=0.1)
-        fit(model, train, batches(data.valid, 300), optimizer, epochs=3, scheduler=cycle, scheduler_step="batch",
-            loss_fn=loss)
+        fit(
+            model,
+            train,
+            batches(data.valid, 300),
+            optimizer,
+            epochs=3,
+            scheduler=cycle,
+            scheduler_step="batch",
+            loss_fn=loss,
+        )
     return model
 
 

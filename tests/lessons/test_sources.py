@@ -107,8 +107,10 @@ def test_a_lesson_that_exists_is_linked_and_no_longer_being_written():
 
 def shown(text, status="checked", copy=""):
     """An executed notebook with one claim."""
-    html = (f'<div class="claim" data-id="08-01" data-status="{status}" data-value="0.1" data-copy="{copy}">{text}'
-            "<br><small>claim 08-01</small></div>")
+    html = (
+        f'<div class="claim" data-id="08-01" data-status="{status}" data-value="0.1" data-copy="{copy}">{text}'
+        "<br><small>claim 08-01</small></div>"
+    )
     output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
     cell = {"cell_type": "code", "metadata": {}, "source": "", "execution_count": 1, "outputs": [output]}
     import nbformat

@@ -33,8 +33,15 @@ def test_claims_are_read_from_the_html_that_lessons_show():
     reader.feed(f"<p>Before</p>{CLAIM}<div class='other'>After</div>{CLAIM.replace('06-01', '06-02')}")
     assert [claim["id"] for claim in reader.claims] == ["06-01", "06-02"]
     assert reader.claims[0] == {
-        "class": "claim", "id": "06-01", "kind": "measured", "status": "checked", "value": "0.98", "copy": "official",
-        "sentence": "It reads {value:.0%} & more of `x`.", "style": "x", "text": "It reads 98% & more of `x|y`.",
+        "class": "claim",
+        "id": "06-01",
+        "kind": "measured",
+        "status": "checked",
+        "value": "0.98",
+        "copy": "official",
+        "sentence": "It reads {value:.0%} & more of `x`.",
+        "style": "x",
+        "text": "It reads 98% & more of `x|y`.",
     }
 
 
@@ -89,13 +96,16 @@ def test_the_seed_is_set_in_the_parameters_cell():
         with_seed(notebook("x = 1"), 7)
 
 
-@pytest.mark.parametrize(("seconds", "device", "threads", "words"), [
-    (2.1, "cpu", 2, "5 s on two CPU cores"),
-    (41.2, "cpu", 2, "40 s on two CPU cores"),
-    (136, "cpu", 6, "2.5 min on 6 CPU cores"),
-    (182, "cpu", 1, "3 min on one CPU core"),
-    (33, "cuda", 2, "35 s on a GPU"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "device", "threads", "words"),
+    [
+        (2.1, "cpu", 2, "5 s on two CPU cores"),
+        (41.2, "cpu", 2, "40 s on two CPU cores"),
+        (136, "cpu", 6, "2.5 min on 6 CPU cores"),
+        (182, "cpu", 1, "3 min on one CPU core"),
+        (33, "cuda", 2, "35 s on a GPU"),
+    ],
+)
 def test_times_are_spoken(seconds, device, threads, words):
     assert spoken({"live": {"median": seconds}, "device": device, "threads": threads}) == words
 

@@ -24,7 +24,8 @@ def pages(site):
     names = sorted(file.relative_to(site).as_posix() for file in site.rglob("*.html"))
     return {
         name: BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
-        for name in names if name != "index.html" and not name.startswith("_static/")
+        for name in names
+        if name != "index.html" and not name.startswith("_static/")
     }
 
 

@@ -33,4 +33,3 @@ def test_binder_installs_what_the_package_needs():
 def test_the_cover_picture_is_what_its_script_draws():
     script = ROOT / "book" / "_ext" / "hero.py"
     assert runpy.run_path(str(script))["hero"]() == read(ROOT / "book" / "_static" / "hero.svg")
-

@@ -6,8 +6,16 @@ import urllib.parse
 import urllib.request
 
 LOADS = {
-    "img": ["src", "srcset"], "source": ["src", "srcset"], "video": ["src", "poster"], "audio": ["src"],
-    "script": ["src"], "iframe": ["src"], "embed": ["src"], "object": ["data"], "use": ["href"], "image": ["href"],
+    "img": ["src", "srcset"],
+    "source": ["src", "srcset"],
+    "video": ["src", "poster"],
+    "audio": ["src"],
+    "script": ["src"],
+    "iframe": ["src"],
+    "embed": ["src"],
+    "object": ["data"],
+    "use": ["href"],
+    "image": ["href"],
 }
 QUIET_LINKS = {"canonical", "next", "prev", "search", "index", "author", "license"}  # <link>s that no browser loads
 CSS_ADDRESS = re.compile(r"""url\(\s*["']?(.*?)["']?\s*\)|@import\s+["'](.*?)["']""")

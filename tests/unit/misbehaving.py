@@ -45,6 +45,7 @@ def tar_of(members):
 
 class Python2Pickler(pickle._Pickler):
     """Writes strings as Python 2 wrote them in 2009: as bytes without an encoding."""
+
     dispatch = dict(pickle._Pickler.dispatch)
 
     def save_old_string(self, value):
@@ -95,12 +96,17 @@ def python_archive(arrays):
 def small_files():
     """The official files of all three small data sets: name of the data set → name of the file → content."""
     mnist, fashion, cifar = (small_arrays(name) for name in SOURCES)
-    keys = {"train-images-idx3-ubyte.gz": "x_train", "train-labels-idx1-ubyte.gz": "y_train",
-            "t10k-images-idx3-ubyte.gz": "x_test", "t10k-labels-idx1-ubyte.gz": "y_test"}
-    return {"mnist": {file: idx(mnist[key]) for file, key in keys.items()},
-            "fashion_mnist": {file: idx(fashion[key]) for file, key in keys.items()},
-            "cifar10": {"cifar-10-binary.tar.gz": binary_archive(cifar),
-                        "cifar-10-python.tar.gz": python_archive(cifar)}}
+    keys = {
+        "train-images-idx3-ubyte.gz": "x_train",
+        "train-labels-idx1-ubyte.gz": "y_train",
+        "t10k-images-idx3-ubyte.gz": "x_test",
+        "t10k-labels-idx1-ubyte.gz": "y_test",
+    }
+    return {
+        "mnist": {file: idx(mnist[key]) for file, key in keys.items()},
+        "fashion_mnist": {file: idx(fashion[key]) for file, key in keys.items()},
+        "cifar10": {"cifar-10-binary.tar.gz": binary_archive(cifar), "cifar-10-python.tar.gz": python_archive(cifar)},
+    }
 
 
 def small_sources(files, addresses):
@@ -109,9 +115,12 @@ def small_sources(files, addresses):
     for name, source in SOURCES.items():
         editions = []
         for edition in source.editions:
-            archives = tuple(Archive(archive.file, len(files[name][archive.file]),
-                                     hashlib.md5(files[name][archive.file]).hexdigest())
-                             for archive in edition.archives)
+            archives = tuple(
+                Archive(
+                    archive.file, len(files[name][archive.file]), hashlib.md5(files[name][archive.file]).hexdigest()
+                )
+                for archive in edition.archives
+            )
             bases = tuple(Address(address.format(name=name)) for address in addresses)
             editions.append(Edition(edition.form, archives, bases))
         made[name] = replace(source, editions=tuple(editions))
@@ -145,7 +154,7 @@ class Server:
                     return self.well(content)
                 outer.injected += 1
                 outer.spent.add(self.path)
-                with suppress(OSError):     # the client may have gone
+                with suppress(OSError):  # the client may have gone
                     getattr(self, fault)(name, file, content)
 
             def answer(self, status, body, headers=(), length=None):
@@ -177,21 +186,21 @@ class Server:
             def late(self, name, file, content):
                 """No fault: it takes its time."""
                 outer.injected -= 1
-                time.sleep(.5)
+                time.sleep(0.5)
                 self.well(content)
 
             # The faults
 
             def truncated(self, name, file, content):
                 status, headers, body = self.part(content)
-                self.answer(status, body[:len(body) // 2], headers, length=len(body))
+                self.answer(status, body[: len(body) // 2], headers, length=len(body))
 
             def truncated_silently(self, name, file, content):
                 status, headers, body = self.part(content)
-                self.answer(status, body[:len(body) // 2], headers)
+                self.answer(status, body[: len(body) // 2], headers)
 
             def truncated_unannounced(self, name, file, content):
-                self.unannounced(content[:len(content) // 2])
+                self.unannounced(content[: len(content) // 2])
 
             def unannounced(self, body):
                 self.send_response(200)
@@ -246,7 +255,7 @@ class Server:
 
             def reset(self, name, file, content):
                 status, headers, body = self.part(content)
-                self.answer(status, body[:len(body) // 2], headers, length=len(body))
+                self.answer(status, body[: len(body) // 2], headers, length=len(body))
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
             def reset_at_once(self, name, file, content):
@@ -257,7 +266,7 @@ class Server:
 
             def stalled(self, name, file, content):
                 status, headers, body = self.part(content)
-                self.answer(status, body[:len(body) // 2], headers, length=len(body))
+                self.answer(status, body[: len(body) // 2], headers, length=len(body))
                 outer.hold.wait(20)
 
             def dripping(self, name, file, content):
@@ -265,7 +274,7 @@ class Server:
                 self.answer(status, body[:1], headers, length=len(body))
                 for byte in body[1:]:
                     self.wfile.write(bytes([byte]))
-                    if outer.hold.wait(.02):
+                    if outer.hold.wait(0.02):
                         return
 
             def web_page(self, name, file, content):
@@ -283,7 +292,7 @@ class Server:
                 self.answer(206, content[start:], {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"})
 
             def range_unnamed(self, name, file, content):
-                self.answer(206, content[self.start():])
+                self.answer(206, content[self.start() :])
 
             def range_of_another_size(self, name, file, content):
                 start, size = self.start(), len(content) + 1
@@ -306,7 +315,7 @@ class Server:
         self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.httpd.daemon_threads = True
         self.httpd.handle_error = lambda *_: None
-        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": .02}, daemon=True).start()
+        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def address(self, behaviour):
         """An address of the catalogue, with {name} in it."""
@@ -319,11 +328,36 @@ class Server:
 
 
 FAULTS = [
-    "truncated", "truncated_silently", "truncated_unannounced", "too_long", "too_long_unannounced", "other_bytes",
-    "one_other_byte", "forbidden", "missing", "failing", "busy", "empty", "no_content", "redirect_to_another_set",
-    "redirect_without_end", "redirect_to_nowhere", "reset", "reset_at_once", "silent", "stalled", "dripping",
-    "web_page", "web_page_of_that_length", "nonsense", "range_elsewhere", "range_unnamed", "range_of_another_size",
-    "range_not_satisfiable", "range_of_other_bytes", "packed_again",
+    "truncated",
+    "truncated_silently",
+    "truncated_unannounced",
+    "too_long",
+    "too_long_unannounced",
+    "other_bytes",
+    "one_other_byte",
+    "forbidden",
+    "missing",
+    "failing",
+    "busy",
+    "empty",
+    "no_content",
+    "redirect_to_another_set",
+    "redirect_without_end",
+    "redirect_to_nowhere",
+    "reset",
+    "reset_at_once",
+    "silent",
+    "stalled",
+    "dripping",
+    "web_page",
+    "web_page_of_that_length",
+    "nonsense",
+    "range_elsewhere",
+    "range_unnamed",
+    "range_of_another_size",
+    "range_not_satisfiable",
+    "range_of_other_bytes",
+    "packed_again",
 ]
 
 
@@ -331,4 +365,4 @@ def wait_until(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "nothing happened"
-        time.sleep(.005)
+        time.sleep(0.005)

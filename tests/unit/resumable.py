@@ -58,13 +58,22 @@ def train(folder, kill=None, started=None, seed=0):
         started.send(True)
     start = time.perf_counter()
     history = fit(
-        model, train_batches, valid_batches, optimizer, epochs=EPOCHS, loss_fn=loss_fn, scheduler=scheduler,
-        scheduler_step="batch", callbacks=[Checkpoint(folder / "run.pt", resume=True)],
+        model,
+        train_batches,
+        valid_batches,
+        optimizer,
+        epochs=EPOCHS,
+        loss_fn=loss_fn,
+        scheduler=scheduler,
+        scheduler_step="batch",
+        callbacks=[Checkpoint(folder / "run.pt", resume=True)],
     )
     seconds = time.perf_counter() - start
     best = torch.load(folder / "run.pt", weights_only=True)["best"]
     end = {
-        "model": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
         "history": [row[:-1] for row in history.to_lists()],  # all but the seconds
         "best": best["model"],
         "next draws": [torch.rand(3), torch.rand(3, generator=train_batches.generator)],

@@ -38,7 +38,7 @@ def test_every_edition_is_read_to_the_byte(name, edition, tmp_path):
     assert read.keys() == arrays.keys()
     for key in arrays:
         assert read[key].dtype == np.uint8 and np.array_equal(read[key], arrays[key])
-    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(FILES[name])      # nothing was unpacked
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(FILES[name])  # nothing was unpacked
 
 
 def test_the_pickles_of_these_tests_look_like_those_of_2009():
@@ -102,8 +102,14 @@ class Calls:
 
 def by_hand(module, name, argument):
     """Call module.name(argument), written as opcodes, so that it need not exist here."""
-    return (b"\x80\x02c" + f"{module}\n{name}\n".encode() + b"X" + struct.pack("<I", len(argument)) + argument.encode()
-            + b"\x85R.")
+    return (
+        b"\x80\x02c"
+        + f"{module}\n{name}\n".encode()
+        + b"X"
+        + struct.pack("<I", len(argument))
+        + argument.encode()
+        + b"\x85R."
+    )
 
 
 HOSTILE = {
@@ -130,8 +136,10 @@ HOSTILE = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_pickle_is_refused_before_it_does_anything(case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    members = {f"cifar-10-batches-py/{name}": HOSTILE[case]
-               for name in [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]}
+    members = {
+        f"cifar-10-batches-py/{name}": HOSTILE[case]
+        for name in [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
+    }
     files = lay_out(tmp_path, {"cifar-10-python.tar.gz": tar_of(members)})
     with pytest.raises(ValueError, match=r"cifar-10-python.tar.gz can't be read \(\w*UnpicklingError"):
         read_archives(SOURCES["cifar10"].editions[1], files)
@@ -149,8 +157,15 @@ def test_what_the_unpickler_admits():
 def test_labels_and_pixels_of_the_wrong_kind_are_refused(tmp_path):
     arrays = small_arrays("cifar10")
     plain = cifar_batches(arrays)
-    for change in ({"labels": [1.5] * 6}, {"labels": [300] * 6}, {"labels": [1] * 5}, {"labels": [-1] * 6},
-                   {"data": np.zeros((6, 3072))}, {"data": np.zeros((6, 3000), np.uint8)}, {"data": None}):
+    for change in (
+        {"labels": [1.5] * 6},
+        {"labels": [300] * 6},
+        {"labels": [1] * 5},
+        {"labels": [-1] * 6},
+        {"data": np.zeros((6, 3072))},
+        {"data": np.zeros((6, 3000), np.uint8)},
+        {"data": None},
+    ):
         members = {}
         for name, (x, y) in plain.items():
             batch = {"labels": y.tolist(), "data": x.reshape(len(x), -1)}
@@ -158,5 +173,5 @@ def test_labels_and_pixels_of_the_wrong_kind_are_refused(tmp_path):
         files = lay_out(tmp_path, {"cifar-10-python.tar.gz": tar_of(members)})
         with pytest.raises(ValueError, match="cifar-10-python.tar.gz can't be read"):
             read_archives(SOURCES["cifar10"].editions[1], files)
-    files = lay_out(tmp_path, {"cifar-10-python.tar.gz": python_archive(arrays)})      # and so it can be read
+    files = lay_out(tmp_path, {"cifar-10-python.tar.gz": python_archive(arrays)})  # and so it can be read
     assert read_archives(SOURCES["cifar10"].editions[1], files)

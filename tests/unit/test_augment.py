@@ -54,6 +54,7 @@ many = settings(max_examples=120, deadline=None)
 
 # Each operation is torchvision's
 
+
 @given(some_pictures(), st.data())
 @many
 def test_horizontal_flip(x, data):
@@ -122,7 +123,7 @@ def test_erase(x, data):
     h, w = (each(data, x, st.integers(0, 20)) for _ in range(2))
 
     def erased(image, i, j, h, w):
-        top, left = max(i, 0), max(j, 0)    # torchvision counts a negative row from below
+        top, left = max(i, 0), max(j, 0)  # torchvision counts a negative row from below
         colour = image.new_full((len(image), 1, 1), 0.25)
         return tv.erase(image, top, left, max(i + h - top, 0), max(j + w - left, 0), colour)
 
@@ -131,6 +132,7 @@ def test_erase(x, data):
 
 
 # Hue, which is another operation than torchvision's, but moves the hue as far
+
 
 def hue_and_saturation(x):
     """Of each pixel, N×H×W: the hue as a share of a turn, the saturation from 0 to 1."""
@@ -164,7 +166,7 @@ def test_hue_on_pictures(kind, monkeypatch):
 @given(some_pictures(channels=(3,)), st.floats(-0.5, 0.5, width=32))
 @many
 def test_a_turn_of_hue_keeps_the_mean_of_the_colours_and_can_be_undone(x, turn):
-    x = x * 0.2 + 0.4   # nothing to clamp
+    x = x * 0.2 + 0.4  # nothing to clamp
     turned = augment.adjust_hue(x, turn)
     assert close(turned.mean(1), x.mean(1)) and close(augment.adjust_hue(turned, -turn), x)
 
@@ -179,9 +181,10 @@ def test_a_third_of_a_turn_makes_red_green_and_green_blue():
 
 # Directions, as the eye sees them
 
+
 def test_directions():
     x = torch.zeros(1, 1, 5, 5)
-    x[0, 0, 2, 4] = 1   # a spot at the right edge
+    x[0, 0, 2, 4] = 1  # a spot at the right edge
     moved = {(0, 2): augment.rotate(x, 90), (3, 3): augment.shift(x, 1, -1), (2, 0): augment.horizontal_flip(x, True)}
     for (row, column), picture in moved.items():
         assert picture[0, 0, row, column] > 0.99
@@ -191,6 +194,7 @@ def test_directions():
 
 
 # Augment
+
 
 @given(some_pictures(), st.sampled_from(MODES), st.integers(0, 9), st.data())
 @many
@@ -212,7 +216,7 @@ def test_geometry_is_fused_into_one_resampling(x, reach, straight, seed):
 
     def steps(image, flip, dy, dx, angle, factor):
         image = tv.horizontal_flip(image) if flip else image
-        return tv.affine(image, -angle, [dx, dy], factor, [0], BILINEAR)   # its affine turns clockwise
+        return tv.affine(image, -angle, [dx, dy], factor, [0], BILINEAR)  # its affine turns clockwise
 
     expected = one_by_one(steps, x, *(drawn[name] for name in ("flip", "dy", "dx", "angle", "factor")))
     assert close(change(x, generator=seeded(seed)), expected)
@@ -222,11 +226,13 @@ def test_colour_is_fused_into_one_matrix():
     x = pictures(40)
     both = Augment(hue=0.2, brightness=0.3)
     drawn = both.draw(x, generator=seeded())
-    inner = x * 0.3 + 0.2   # nothing to clamp in between
+    inner = x * 0.3 + 0.2  # nothing to clamp in between
     expected = augment.adjust_hue(augment.adjust_brightness(inner, drawn["brightness_factor"]), drawn["hue_factor"])
     assert close(both(inner, generator=seeded()), expected)
-    for name, alone, operation in (("hue_factor", Augment(hue=0.2), augment.adjust_hue),
-                                   ("brightness_factor", Augment(brightness=0.3), augment.adjust_brightness)):
+    for name, alone, operation in (
+        ("hue_factor", Augment(hue=0.2), augment.adjust_hue),
+        ("brightness_factor", Augment(brightness=0.3), augment.adjust_brightness),
+    ):
         assert close(alone(x, generator=seeded()), operation(x, drawn[name]))
 
 
@@ -236,22 +242,26 @@ def test_cutout_is_a_square_with_its_centre_in_the_picture(size, seed):
     black = Augment(cutout=size)(torch.ones(60, 1, 12, 9), generator=seeded(seed))[:, 0] == 0
     rows, columns = black.any(2).sum(1), black.any(1).sum(1)
     assert torch.equal(black.sum((1, 2)), rows * columns)
-    assert rows.max() == min(size, 12) and columns.max() == min(size, 9)    # a whole one among sixty
-    assert rows.min() >= min((size + 1) // 2, 12) and columns.min() >= min((size + 1) // 2, 9)   # at most half cut off
+    assert rows.max() == min(size, 12) and columns.max() == min(size, 9)  # a whole one among sixty
+    assert rows.min() >= min((size + 1) // 2, 12) and columns.min() >= min((size + 1) // 2, 9)  # at most half cut off
 
 
 def test_cutout_comes_last():
     x = torch.ones(20, 3, 16, 16)
     change = Augment(rotation=45, brightness=0.1, padding_mode="edge", cutout=6)
     hole = change(x, generator=seeded())[:, 0] == 0
-    assert (hole.sum((1, 2)) == hole.any(2).sum(1) * hole.any(1).sum(1)).all()    # not turned, not blurred
+    assert (hole.sum((1, 2)) == hole.any(2).sum(1) * hole.any(1).sum(1)).all()  # not turned, not blurred
 
 
 def test_the_draw_spans_what_is_asked_for():
     x = torch.empty(1, 1, 12, 9).expand(20_000, 3, -1, -1)
     u = {name: drawn.double() for name, drawn in Augment(**EVERYTHING).draw(x, generator=seeded()).items()}
-    for name, low, high in (("angle", -20, 20), ("factor", 0.9, 1.1), ("brightness_factor", 0.8, 1.2),
-                            ("hue_factor", -0.1, 0.1)):
+    for name, low, high in (
+        ("angle", -20, 20),
+        ("factor", 0.9, 1.1),
+        ("brightness_factor", 0.8, 1.2),
+        ("hue_factor", -0.1, 0.1),
+    ):
         share = (u[name] - low) / (high - low)
         assert share.min() >= -1e-6 and share.max() <= 1 + 1e-6 and abs(share.mean() - 0.5) < 0.01
         assert abs(share.std() - 12**-0.5) < 0.01
@@ -273,9 +283,9 @@ def test_the_seed_decides_and_nothing_else(asked):
     assert torch.equal(first, Augment(**asked)(x, generator=seeded(1)))
     assert not torch.equal(first, change(x, generator=seeded(2)))
     torch.manual_seed(1)
-    assert torch.equal(change(x), first)   # without a generator, torch's own
+    assert torch.equal(change(x), first)  # without a generator, torch's own
     same = change(x[:1].expand(8, -1, -1, -1), generator=seeded(1))
-    assert len(same.flatten(1).unique(dim=0)) >= 7   # each picture its own parameters; two may meet
+    assert len(same.flatten(1).unique(dim=0)) >= 7  # each picture its own parameters; two may meet
 
 
 def test_one_more_change_leaves_the_others_as_they_were():
@@ -288,9 +298,13 @@ def test_one_more_change_leaves_the_others_as_they_were():
 def test_what_changes_nothing():
     x = pictures()
     for nothing in (Augment(), Augment(flip=0, rotation=0.0, scale=(1, 1), hue=[0, 0], padding_mode="edge")):
-        assert nothing(x) is x   # not asked: not touched
-    for neutral in (augment.horizontal_flip(x, False), augment.shift(x, 0, 0), augment.erase(x, 3, 3, 0, 5),
-                    augment.adjust_brightness(x, 1)):
+        assert nothing(x) is x  # not asked: not touched
+    for neutral in (
+        augment.horizontal_flip(x, False),
+        augment.shift(x, 0, 0),
+        augment.erase(x, 3, 3, 0, 5),
+        augment.adjust_brightness(x, 1),
+    ):
         assert torch.equal(neutral, x)
     for mode in MODES:
         assert close(augment.rotate(x, 0, mode), x) and close(augment.scale(x, 1, mode), x)
@@ -333,7 +347,7 @@ def test_house_keeping(call):
     assert exact.dtype == torch.float64 and close(exact.float(), changed)
     last = call(x.contiguous(memory_format=torch.channels_last))
     assert last.is_contiguous(memory_format=torch.channels_last) and not last.is_contiguous() and close(last, changed)
-    assert close(call(x.transpose(2, 3).contiguous().transpose(2, 3)), changed)   # neither of the two formats
+    assert close(call(x.transpose(2, 3).contiguous().transpose(2, 3)), changed)  # neither of the two formats
     assert call(x[:0]).shape == x[:0].shape
     nowhere = call(x.to("meta"))
     assert nowhere.is_meta and nowhere.shape == x.shape
@@ -364,7 +378,7 @@ def test_parameters_may_be_whole_numbers_of_any_size():
     assert close(augment.adjust_brightness(x, steps), augment.adjust_brightness(x, steps.float()))
     assert torch.equal(augment.shift(x, steps, steps), augment.shift(x, steps.long(), steps.long()))
     expected = augment.erase(x, steps.long(), 0, steps.long().flip(0), 9)
-    assert torch.equal(augment.erase(x, steps, 0, steps.flip(0), 9), expected)   # 1 + 255 is not 0
+    assert torch.equal(augment.erase(x, steps, 0, steps.flip(0), 9), expected)  # 1 + 255 is not 0
 
 
 def test_gradients_pass():
@@ -376,7 +390,7 @@ def test_gradients_pass():
 def test_batches_augment_what_they_hand_out():
     images = Images((pictures(20, height=8, width=8) * 255).byte(), torch.arange(20), [0.5] * 3, [0.25] * 3)
     change = Augment(flip=0.5, shift=1, rotation=10, hue=0.1)
-    (x, y), = batches(images, 20, augment=change, generator=seeded(), channels_last=True)
+    ((x, y),) = batches(images, 20, augment=change, generator=seeded(), channels_last=True)
     expected = (change(images.x.float() / 255, generator=seeded()) - 0.5) / 0.25
     assert torch.equal(x, expected) and y.tolist() == list(range(20))
 
@@ -390,25 +404,33 @@ def test_an_augment_shows_what_it_was_asked():
 
 # Wrong arguments
 
-@pytest.mark.parametrize(("asked", "error", "reason"), [
-    ({"flip": 1.5}, ValueError, "flip must be a number from 0 to 1; got 1.5"),
-    ({"flip": True}, TypeError, "flip must be a number from 0 to 1; got bool True"),
-    ({"shift": 1.5}, TypeError, "shift must be a whole number of at least 0; got float 1.5"),
-    ({"shift": -1}, ValueError, "shift must be a whole number of at least 0; got -1"),
-    ({"rotation": "20"}, TypeError, "rotation must be a number"),
-    ({"rotation": -20}, ValueError, "rotation must be a number of at least 0; got -20"),
-    ({"rotation": (20, -20)}, ValueError, r"rotation must be a pair \(low, high\); got \(20, -20\): swap"),
-    ({"rotation": (1, 2, 3)}, ValueError, r"rotation must be one number or a pair \(low, high\); got \(1, 2, 3\)"),
-    ({"rotation": math.nan}, ValueError, "rotation must be a number of at least 0; got nan"),
-    ({"scale": 1}, ValueError, "scale must be a number from 0 to 0.99; got 1"),
-    ({"scale": (0, 1)}, ValueError, "scale must be a number of at least 0.01; got 0"),
-    ({"brightness": 2}, ValueError, "brightness must be a number from 0 to 1; got 2"),
-    ({"brightness": (-1, 1)}, ValueError, "brightness must be a number of at least 0; got -1"),
-    ({"hue": 0.6}, ValueError, "hue must be a number from 0 to 0.5; got 0.6"),
-    ({"hue": (0, 0.6)}, ValueError, "hue must be a number from -0.5 to 0.5; got 0.6"),
-    ({"cutout": 2.0}, TypeError, "cutout must be a whole number of at least 0; got float 2.0"),
-    ({"padding_mode": "zeros"}, ValueError, "padding_mode must be one of 'constant', 'edge', 'reflect'; got 'zeros'"),
-])
+
+@pytest.mark.parametrize(
+    ("asked", "error", "reason"),
+    [
+        ({"flip": 1.5}, ValueError, "flip must be a number from 0 to 1; got 1.5"),
+        ({"flip": True}, TypeError, "flip must be a number from 0 to 1; got bool True"),
+        ({"shift": 1.5}, TypeError, "shift must be a whole number of at least 0; got float 1.5"),
+        ({"shift": -1}, ValueError, "shift must be a whole number of at least 0; got -1"),
+        ({"rotation": "20"}, TypeError, "rotation must be a number"),
+        ({"rotation": -20}, ValueError, "rotation must be a number of at least 0; got -20"),
+        ({"rotation": (20, -20)}, ValueError, r"rotation must be a pair \(low, high\); got \(20, -20\): swap"),
+        ({"rotation": (1, 2, 3)}, ValueError, r"rotation must be one number or a pair \(low, high\); got \(1, 2, 3\)"),
+        ({"rotation": math.nan}, ValueError, "rotation must be a number of at least 0; got nan"),
+        ({"scale": 1}, ValueError, "scale must be a number from 0 to 0.99; got 1"),
+        ({"scale": (0, 1)}, ValueError, "scale must be a number of at least 0.01; got 0"),
+        ({"brightness": 2}, ValueError, "brightness must be a number from 0 to 1; got 2"),
+        ({"brightness": (-1, 1)}, ValueError, "brightness must be a number of at least 0; got -1"),
+        ({"hue": 0.6}, ValueError, "hue must be a number from 0 to 0.5; got 0.6"),
+        ({"hue": (0, 0.6)}, ValueError, "hue must be a number from -0.5 to 0.5; got 0.6"),
+        ({"cutout": 2.0}, TypeError, "cutout must be a whole number of at least 0; got float 2.0"),
+        (
+            {"padding_mode": "zeros"},
+            ValueError,
+            "padding_mode must be one of 'constant', 'edge', 'reflect'; got 'zeros'",
+        ),
+    ],
+)
 def test_wrong_settings(asked, error, reason):
     with pytest.raises(error, match=reason):
         Augment(**asked)
@@ -417,31 +439,38 @@ def test_wrong_settings(asked, error, reason):
 X = pictures(3)
 
 
-@pytest.mark.parametrize(("call", "error", "reason"), [
-    (lambda: Augment()(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
-    (lambda: Augment()(X.byte()), TypeError, "x must be a tensor of floating-point numbers; got torch.uint8"),
-    (lambda: Augment()(X.tolist()), TypeError, "x must be a tensor, N×C×H×W; got list"),
-    (lambda: Augment(hue=0.1)(X[:, :1]), ValueError, r"x must have three channels.*got shape \(3, 1, 12, 9\)"),
-    (lambda: Augment()(X, generator=0), TypeError, "generator must be a torch.Generator; got int 0"),
-    (lambda: Augment().draw(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
-    (lambda: augment.rotate(X.long(), 3), TypeError, "x must be a tensor of floating-point numbers; got torch.int64"),
-    (lambda: augment.rotate(X, torch.zeros(2)), ValueError, r"angle must be one value, or 3 for .*\(2,\)"),
-    (lambda: augment.rotate(X, "20"), TypeError, "angle must be a number; got str '20'"),
-    (lambda: augment.rotate(X, [1, 2, 3]), TypeError, "angle must be a number; got list"),
-    (lambda: augment.rotate(X, torch.tensor([1, 2, math.nan])), ValueError, "angle must be a number; got nan"),
-    (lambda: augment.rotate(X, 3, "mirror"), ValueError, "padding_mode must be one of"),
-    (lambda: augment.scale(X, 0), ValueError, "factor must be a number of at least 0.01; got 0"),
-    (lambda: augment.scale(X, torch.tensor([1, 2, -1.0])), ValueError, "factor must be .* at least 0.01; got -1"),
-    (lambda: augment.shift(X, 1.5, 0), TypeError, "dy must be a whole number; got float 1.5"),
-    (lambda: augment.shift(X, 0, torch.tensor([0, 0.5, 1])), TypeError, "dx must be a whole number; got float"),
-    (lambda: augment.shift(X, 0, 0, None), TypeError, "padding_mode must be one of"),
-    (lambda: augment.horizontal_flip(X, 1), TypeError, "flip must be True or False; got int 1"),
-    (lambda: augment.horizontal_flip(X, torch.ones(3)), TypeError, "flip must be True or False; got float 1.0"),
-    (lambda: augment.adjust_brightness(X, -0.1), ValueError, "brightness_factor must be .* at least 0; got -0.1"),
-    (lambda: augment.adjust_hue(X, 0.7), ValueError, "hue_factor must be a number from -0.5 to 0.5; got 0.7"),
-    (lambda: augment.erase(X, 0, 0, -1, 2), ValueError, "h must be a whole number of at least 0; got -1"),
-    (lambda: augment.erase(X, 0, 0, 1, 2, "black"), TypeError, "v must be a number; got str 'black'"),
-])
+@pytest.mark.parametrize(
+    ("call", "error", "reason"),
+    [
+        (lambda: Augment()(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
+        (lambda: Augment()(X.byte()), TypeError, "x must be a tensor of floating-point numbers; got torch.uint8"),
+        (lambda: Augment()(X.tolist()), TypeError, "x must be a tensor, N×C×H×W; got list"),
+        (lambda: Augment(hue=0.1)(X[:, :1]), ValueError, r"x must have three channels.*got shape \(3, 1, 12, 9\)"),
+        (lambda: Augment()(X, generator=0), TypeError, "generator must be a torch.Generator; got int 0"),
+        (lambda: Augment().draw(X[0]), ValueError, r"x must be a tensor, N×C×H×W; got shape \(3, 12, 9\)"),
+        (
+            lambda: augment.rotate(X.long(), 3),
+            TypeError,
+            "x must be a tensor of floating-point numbers; got torch.int64",
+        ),
+        (lambda: augment.rotate(X, torch.zeros(2)), ValueError, r"angle must be one value, or 3 for .*\(2,\)"),
+        (lambda: augment.rotate(X, "20"), TypeError, "angle must be a number; got str '20'"),
+        (lambda: augment.rotate(X, [1, 2, 3]), TypeError, "angle must be a number; got list"),
+        (lambda: augment.rotate(X, torch.tensor([1, 2, math.nan])), ValueError, "angle must be a number; got nan"),
+        (lambda: augment.rotate(X, 3, "mirror"), ValueError, "padding_mode must be one of"),
+        (lambda: augment.scale(X, 0), ValueError, "factor must be a number of at least 0.01; got 0"),
+        (lambda: augment.scale(X, torch.tensor([1, 2, -1.0])), ValueError, "factor must be .* at least 0.01; got -1"),
+        (lambda: augment.shift(X, 1.5, 0), TypeError, "dy must be a whole number; got float 1.5"),
+        (lambda: augment.shift(X, 0, torch.tensor([0, 0.5, 1])), TypeError, "dx must be a whole number; got float"),
+        (lambda: augment.shift(X, 0, 0, None), TypeError, "padding_mode must be one of"),
+        (lambda: augment.horizontal_flip(X, 1), TypeError, "flip must be True or False; got int 1"),
+        (lambda: augment.horizontal_flip(X, torch.ones(3)), TypeError, "flip must be True or False; got float 1.0"),
+        (lambda: augment.adjust_brightness(X, -0.1), ValueError, "brightness_factor must be .* at least 0; got -0.1"),
+        (lambda: augment.adjust_hue(X, 0.7), ValueError, "hue_factor must be a number from -0.5 to 0.5; got 0.7"),
+        (lambda: augment.erase(X, 0, 0, -1, 2), ValueError, "h must be a whole number of at least 0; got -1"),
+        (lambda: augment.erase(X, 0, 0, 1, 2, "black"), TypeError, "v must be a number; got str 'black'"),
+    ],
+)
 def test_wrong_arguments(call, error, reason):
     with pytest.raises(error, match=reason):
         call()

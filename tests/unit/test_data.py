@@ -43,10 +43,11 @@ def number(images):
 
 def some(n=10, channels=1, side=4):
     x = torch.arange(n * channels * side * side).reshape(n, channels, side, side).remainder(256).byte()
-    return Images(x, torch.arange(n) % 3, [.5] * channels, [.25] * channels)
+    return Images(x, torch.arange(n) % 3, [0.5] * channels, [0.25] * channels)
 
 
 # load
+
 
 @pytest.mark.parametrize("name", sources.SOURCES)
 def test_the_sample_has_its_own_validation_split(name, capsys):
@@ -100,7 +101,7 @@ def test_every_beginning_holds_each_class_in_proportion(labels, seed, data):
     total, taken = np.bincount(y, minlength=10), np.bincount(y[order[:n]], minlength=10)
     total, taken = total[total > 0], taken[total > 0]
     # as seats are shared out after Webster: no class has a seat that another one deserves more
-    assert ((taken - .5) / total).max() <= ((taken + .5) / total).min() + 1e-12
+    assert ((taken - 0.5) / total).max() <= ((taken + 0.5) / total).min() + 1e-12
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -116,8 +117,18 @@ def test_mean_and_std_are_those_of_the_training_split(folder, name):
         assert torch.equal(split.mean, data.train.mean) and torch.equal(split.std, data.train.std)
 
 
-@pytest.mark.parametrize(("valid", "error"), [(0, ValueError), (-1, ValueError), (300, ValueError), (5_000, ValueError),
-                                              (True, TypeError), (.2, TypeError), ("60", TypeError)])
+@pytest.mark.parametrize(
+    ("valid", "error"),
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (300, ValueError),
+        (5_000, ValueError),
+        (True, TypeError),
+        (0.2, TypeError),
+        ("60", TypeError),
+    ],
+)
 def test_an_impossible_split_is_refused(folder, valid, error):
     np.savez(folder / "mnist.npz", **numbered())
     with pytest.raises(error, match="valid must"):
@@ -141,6 +152,7 @@ def test_other_wrong_arguments_of_load(folder, monkeypatch):
 
 # Images
 
+
 def test_take(folder):
     np.savez(folder / "mnist.npz", **numbered())
     images = load("mnist", valid=50).train
@@ -161,28 +173,31 @@ def test_take(folder):
 X, Y = torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.arange(4)
 
 
-@pytest.mark.parametrize(("change", "error", "reason"), [
-    ({"x": X.numpy()}, TypeError, "x must be a tensor, N×C×H×W; got ndarray"),
-    ({"y": [0, 1, 2, 3]}, TypeError, "y must be a tensor, N; got list"),
-    ({"x": X.float()}, ValueError, "x must be torch.uint8, N×C×H×W; got Tensor of torch.float32"),
-    ({"x": X[:, 0]}, ValueError, r"x must be a tensor, N×C×H×W; got shape \(4, 2, 2\)"),
-    ({"y": Y.int()}, ValueError, "y must be torch.int64, N; got Tensor of torch.int32"),
-    ({"y": Y[:, None]}, ValueError, r"y must be a tensor, N; got shape \(4, 1\)"),
-    ({"y": Y[:3]}, ValueError, "equally long; got 4 images and 3 labels"),
-    ({"y": Y - 1}, ValueError, "y must hold labels from 0; got -1"),
-    ({"x": X[:0], "y": Y[:0]}, ValueError, "at least one image"),
-    ({"mean": [.1, .2, .3]}, ValueError, r"mean must hold one .* of 1 channels; got list \[0.1, 0.2, 0.3\]"),
-    ({"std": .3}, ValueError, "std must hold one number .* got float 0.3"),
-    ({"std": [0.]}, ValueError, "std must be above 0"),
-    ({"std": [float("nan")]}, ValueError, "std must hold one number .* got list"),
-])
+@pytest.mark.parametrize(
+    ("change", "error", "reason"),
+    [
+        ({"x": X.numpy()}, TypeError, "x must be a tensor, N×C×H×W; got ndarray"),
+        ({"y": [0, 1, 2, 3]}, TypeError, "y must be a tensor, N; got list"),
+        ({"x": X.float()}, ValueError, "x must be torch.uint8, N×C×H×W; got Tensor of torch.float32"),
+        ({"x": X[:, 0]}, ValueError, r"x must be a tensor, N×C×H×W; got shape \(4, 2, 2\)"),
+        ({"y": Y.int()}, ValueError, "y must be torch.int64, N; got Tensor of torch.int32"),
+        ({"y": Y[:, None]}, ValueError, r"y must be a tensor, N; got shape \(4, 1\)"),
+        ({"y": Y[:3]}, ValueError, "equally long; got 4 images and 3 labels"),
+        ({"y": Y - 1}, ValueError, "y must hold labels from 0; got -1"),
+        ({"x": X[:0], "y": Y[:0]}, ValueError, "at least one image"),
+        ({"mean": [0.1, 0.2, 0.3]}, ValueError, r"mean must hold one .* of 1 channels; got list \[0.1, 0.2, 0.3\]"),
+        ({"std": 0.3}, ValueError, "std must hold one number .* got float 0.3"),
+        ({"std": [0.0]}, ValueError, "std must be above 0"),
+        ({"std": [float("nan")]}, ValueError, "std must hold one number .* got list"),
+    ],
+)
 def test_images_that_do_not_fit_are_refused(change, error, reason):
     with pytest.raises(error, match=reason):
-        Images(**{"x": X, "y": Y, "mean": [.5], "std": [.5], **change})
+        Images(**{"x": X, "y": Y, "mean": [0.5], "std": [0.5], **change})
 
 
 def test_labels_without_a_class_are_refused():
-    images, three = Images(X, Y, [.5], [.5]), Images(X[:3], Y[:3], [.5], [.5])
+    images, three = Images(X, Y, [0.5], [0.5]), Images(X[:3], Y[:3], [0.5], [0.5])
     with pytest.raises(ValueError, match="from 0 to 2, for 3 classes; test holds 3"):
         ImageData(three, three, images, "abc", "sample")
     assert ImageData(images, images, images, "abcd", "sample").classes == ("a", "b", "c", "d")
@@ -191,21 +206,22 @@ def test_labels_without_a_class_are_refused():
 
 # batches
 
+
 @given(st.integers(1, 40), st.integers(1, 50), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_batches_hand_out_every_image_once(n, size, shuffle, drop_last):
-    images = Images(torch.arange(n, dtype=torch.uint8)[:, None, None, None], torch.arange(n), [.5], [.25])
+    images = Images(torch.arange(n, dtype=torch.uint8)[:, None, None, None], torch.arange(n), [0.5], [0.25])
     if drop_last and size > n:
         with pytest.raises(ValueError, match="With drop_last, batch_size must be at most"):
             batches(images, size, drop_last=True)
         return
     epoch = batches(images, size, shuffle=shuffle, drop_last=drop_last)
-    for _ in range(2):      # and again
+    for _ in range(2):  # and again
         seen = list(epoch)
         assert len(seen) == len(epoch) and all(len(x) == len(y) == size for x, y in seen[:-1])
         x, y = (torch.cat(part) for part in zip(*seen, strict=True))
         assert len(set(y.tolist())) == len(y) == (n // size * size if drop_last else n)
-        assert torch.allclose(x.flatten(), (y / 255 - .5) / .25, atol=1e-6)
+        assert torch.allclose(x.flatten(), (y / 255 - 0.5) / 0.25, atol=1e-6)
         assert shuffle or y.tolist() == list(range(len(y)))
 
 
@@ -213,7 +229,7 @@ def test_a_batch_is_a_normalised_slice():
     images = some(channels=3)
     x, y = next(iter(batches(images, 4)))
     assert x.dtype == torch.float32 and torch.equal(y, images.y[:4])
-    assert torch.equal(x, (images.x[:4].float() / 255 - .5) / .25)
+    assert torch.equal(x, (images.x[:4].float() / 255 - 0.5) / 0.25)
     assert x.is_contiguous() and images.x.dtype == torch.uint8
 
 
@@ -257,16 +273,16 @@ def test_augment_sees_pixels_from_0_to_1_and_the_generator():
         seen.append((x.min().item(), x.max().item(), generator))
         return 1 - x
 
-    images = Images(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1), torch.arange(2), [.25], [.5])
-    (x, _), = batches(images, 2, augment=negative, generator=generator)
-    assert seen == [(0, 1, generator)] and x.flatten().tolist() == [1.5, -.5]
+    images = Images(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1), torch.arange(2), [0.25], [0.5])
+    ((x, _),) = batches(images, 2, augment=negative, generator=generator)
+    assert seen == [(0, 1, generator)] and x.flatten().tolist() == [1.5, -0.5]
     assert images.x.flatten().tolist() == [0, 255]
 
 
 def test_what_augment_returns_stays_as_it_is():
-    mine = torch.full((2, 1, 4, 4), .5)
+    mine = torch.full((2, 1, 4, 4), 0.5)
     for (x, _), _ in zip(batches(some(), 2, augment=lambda x, generator: mine), range(2), strict=False):
-        assert (x == 0).all() and (mine == .5).all()
+        assert (x == 0).all() and (mine == 0.5).all()
 
 
 def test_channels_last_changes_the_layout_alone():
@@ -282,20 +298,24 @@ def test_the_device_holds_the_images_before_the_first_batch():
     assert all(part.device.type == "cpu" for batch in batches(some(), 4) for part in batch)
 
 
-@pytest.mark.parametrize(("arguments", "error", "reason"), [
-    ({"images": X}, TypeError, "images must be Images"),
-    ({"batch_size": 0}, ValueError, "batch_size must be a whole number of at least 1; got 0"),
-    ({"batch_size": -2}, ValueError, "batch_size must"),
-    ({"batch_size": 2.0}, TypeError, "batch_size must"),
-    ({"augment": "flip"}, TypeError, "augment must be a function"),
-    ({"generator": 0}, TypeError, "generator must be a torch.Generator"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "error", "reason"),
+    [
+        ({"images": X}, TypeError, "images must be Images"),
+        ({"batch_size": 0}, ValueError, "batch_size must be a whole number of at least 1; got 0"),
+        ({"batch_size": -2}, ValueError, "batch_size must"),
+        ({"batch_size": 2.0}, TypeError, "batch_size must"),
+        ({"augment": "flip"}, TypeError, "augment must be a function"),
+        ({"generator": 0}, TypeError, "generator must be a torch.Generator"),
+    ],
+)
 def test_wrong_arguments_of_batches(arguments, error, reason):
     with pytest.raises(error, match=reason):
         batches(**{"images": some(), "batch_size": 4, **arguments})
 
 
 # Nothing leaks from split to split
+
 
 def official_sizes(name):
     """Labels as they are counted in the official training sets: MNIST's classes are of unequal size."""
@@ -313,7 +333,7 @@ def test_splits_of_the_official_sizes_are_stratified_and_disjoint(name, valid):
     assert not set(aside) & set(rest) and len(aside) + len(rest) == len(y) == len(set(order))
     for part in (aside, rest):
         share = np.bincount(y) * len(part) / len(y)
-        assert np.abs(np.bincount(y[part]) - share).max() < 1      # each class within one image of its share
+        assert np.abs(np.bincount(y[part]) - share).max() < 1  # each class within one image of its share
 
 
 def test_the_split_of_a_real_set_is_the_same_on_every_machine():
@@ -328,12 +348,14 @@ def test_the_split_of_a_real_set_is_the_same_on_every_machine():
 def test_augmenting_one_split_touches_no_other_and_not_its_own_images(folder):
     np.savez(folder / "mnist.npz", **numbered())
     data = load("mnist", valid=60)
-    before = [(split.x.clone(), split.y.clone(), split.mean.clone(), split.std.clone())
-              for split in (data.train, data.valid, data.test)]
+    before = [
+        (split.x.clone(), split.y.clone(), split.mean.clone(), split.std.clone())
+        for split in (data.train, data.valid, data.test)
+    ]
     expected = [x for x, _ in batches(data.valid, 20)]
 
     def spoil(x, generator):
-        x.mul_(0).add_(.5)      # in place, as badly as can be
+        x.mul_(0).add_(0.5)  # in place, as badly as can be
         return x
 
     for x, _ in batches(data.train, 32, augment=spoil, shuffle=True):
@@ -358,10 +380,11 @@ def test_a_transform_of_one_split_is_not_seen_by_another():
 
 # as_dataset
 
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_items_equal_batches_bit_for_bit(channels):
     images = some(7, channels)
-    (x, y), = batches(images, 7)
+    ((x, y),) = batches(images, 7)
     items = as_dataset(images)
     assert len(items) == 7 and isinstance(items, torch.utils.data.Dataset)
     for index in (0, 6, -1):
@@ -397,7 +420,7 @@ def test_transforms_of_torchvision_fit_and_normalising_comes_after_them(how, cha
     plain, transformed = as_dataset(images), as_dataset(images, SAME[how])
     for (x, y), (x_plain, y_plain) in zip(transformed, plain, strict=True):
         assert type(x) is torch.Tensor and x.dtype == torch.float32 and y == y_plain
-        if "floats" in how:     # torchvision multiplies by 1 / 255
+        if "floats" in how:  # torchvision multiplies by 1 / 255
             assert torch.allclose(x, x_plain, rtol=0, atol=1e-6)
         else:
             assert torch.equal(x, x_plain)
@@ -412,17 +435,23 @@ def test_a_transform_sees_a_picture_as_torchvision_has_it():
     assert torch.equal(flipped, as_dataset(some(1, 3))[0][0].flip(-1))
 
 
-@pytest.mark.parametrize(("transform", "error", "reason"), [
-    (v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([.5], [.25])]), ValueError,
-     r"from -2 to -1.76. Is there a Normalize in it\? Leave it out"),
-    (lambda picture: torch.full((1, 4, 4), float("nan")), ValueError, "from 0 to 1; got torch.float32 from nan"),
-    (lambda picture: torch.zeros(1, 4, 4, dtype=torch.int64), ValueError, "got torch.int64"),
-    (lambda picture: torch.zeros(3, 4, 4), ValueError, r"must return 1×H×W pixels; got shape \(3, 4, 4\)"),
-    (lambda picture: torch.zeros(4, 4), ValueError, "must return 1×H×W"),
-    (lambda picture: picture.convert("RGB"), ValueError, r"1×H×W pixels; got shape \(3, 4, 4\)"),
-    (lambda picture: np.asarray(picture), TypeError, "must return a picture or a tensor; got ndarray"),
-    (lambda picture: None, TypeError, "got NoneType"),
-])
+@pytest.mark.parametrize(
+    ("transform", "error", "reason"),
+    [
+        (
+            v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5], [0.25])]),
+            ValueError,
+            r"from -2 to -1.76. Is there a Normalize in it\? Leave it out",
+        ),
+        (lambda picture: torch.full((1, 4, 4), float("nan")), ValueError, "from 0 to 1; got torch.float32 from nan"),
+        (lambda picture: torch.zeros(1, 4, 4, dtype=torch.int64), ValueError, "got torch.int64"),
+        (lambda picture: torch.zeros(3, 4, 4), ValueError, r"must return 1×H×W pixels; got shape \(3, 4, 4\)"),
+        (lambda picture: torch.zeros(4, 4), ValueError, "must return 1×H×W"),
+        (lambda picture: picture.convert("RGB"), ValueError, r"1×H×W pixels; got shape \(3, 4, 4\)"),
+        (lambda picture: np.asarray(picture), TypeError, "must return a picture or a tensor; got ndarray"),
+        (lambda picture: None, TypeError, "got NoneType"),
+    ],
+)
 def test_what_a_transform_must_not_return(transform, error, reason):
     with pytest.raises(error, match=reason):
         as_dataset(some(1), transform)[0]
@@ -440,7 +469,13 @@ def test_skorch_trains_on_it():
     images = load("mnist").train.take(200)
     torch.manual_seed(0)
     net = skorch.NeuralNetClassifier(
-        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)), criterion=torch.nn.CrossEntropyLoss,
-        max_epochs=5, lr=.05, batch_size=32, train_split=None, verbose=0)
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)),
+        criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=5,
+        lr=0.05,
+        batch_size=32,
+        train_split=None,
+        verbose=0,
+    )
     net.fit(as_dataset(images), y=None)
-    assert (net.predict(as_dataset(images)) == images.y.numpy()).mean() > .6
+    assert (net.predict(as_dataset(images)) == images.y.numpy()).mean() > 0.6

@@ -37,6 +37,7 @@ def run(capsys):
             status = done.code
         said = capsys.readouterr()
         return status, said.out, said.err
+
     return run
 
 
@@ -50,15 +51,26 @@ def test_where(run, folder):
 
 
 def test_list_says_what_is_known_and_what_is_here(run, folder, monkeypatch):
-    monkeypatch.undo()      # the real catalogue
+    monkeypatch.undo()  # the real catalogue
     monkeypatch.setenv("COURSE_DATA_DIR", str(folder))
     np.savez(folder / "mnist.npz", **small_arrays("mnist"))
     (folder / "cifar10.npz").write_bytes(b"garbage")
     status, out, problems = run("list")
     assert status == 0 and problems == ""
-    for part in ("mnist: MNIST", "here     unknown copy (mnist.npz)", "here     nothing yet", "here     broken: ",
-                 "licence  CC BY-SA 3.0", "licence  MIT", "none stated", "Krizhevsky", "(untested)", str(folder),
-                 "cifar-10-binary.tar.gz  170,052,171 bytes  md5 c32a1d4ab5d03f1284b67883e8d87530", "Mirror: none"):
+    for part in (
+        "mnist: MNIST",
+        "here     unknown copy (mnist.npz)",
+        "here     nothing yet",
+        "here     broken: ",
+        "licence  CC BY-SA 3.0",
+        "licence  MIT",
+        "none stated",
+        "Krizhevsky",
+        "(untested)",
+        str(folder),
+        "cifar-10-binary.tar.gz  170,052,171 bytes  md5 c32a1d4ab5d03f1284b67883e8d87530",
+        "Mirror: none",
+    ):
         assert part in out, part
 
 
@@ -68,7 +80,10 @@ def test_fetch_all_and_again(run, folder, server):
     assert [line for line in out.splitlines() if "ready" in line] == [f"{name}: official, ready" for name in SOURCES]
     asked = len(server.seen)
     assert run("fetch", "mnist", "cifar10") == (
-        0, "mnist: official, is here already\ncifar10: official, is here already\n", "")
+        0,
+        "mnist: official, is here already\ncifar10: official, is here already\n",
+        "",
+    )
     assert len(server.seen) == asked
 
 
@@ -112,8 +127,10 @@ def test_verify(run, folder, server):
     np.savez(folder / "cifar10.npz", **small_arrays("cifar10"))
     status, out, problems = run("verify")
     assert status == 0 and problems == ""
-    assert out == (f"mnist: official, SHA-256 of its arrays {prepared.hash_arrays(small_arrays('mnist'))}\n"
-                   f"cifar10: unknown copy, SHA-256 of its arrays {prepared.hash_arrays(small_arrays('cifar10'))}\n")
+    assert out == (
+        f"mnist: official, SHA-256 of its arrays {prepared.hash_arrays(small_arrays('mnist'))}\n"
+        f"cifar10: unknown copy, SHA-256 of its arrays {prepared.hash_arrays(small_arrays('cifar10'))}\n"
+    )
     assert run("verify", "fashion_mnist")[2].startswith("PROBLEM fashion_mnist: is not here. Remedy: python -m")
     for name in ("mnist", "cifar10"):
         (folder / f"{name}.npz").write_bytes(b"garbage")
@@ -125,8 +142,9 @@ def test_verify(run, folder, server):
     assert (folder / "mnist.npz").read_bytes() == b"garbage" and len(server.seen) == asked
 
 
-@pytest.mark.parametrize("arguments", [(), ("fetch",), ("fetch", "svhn"), ("verify", "MNIST"), ("load", "mnist"),
-                                       ("where", "mnist")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("fetch",), ("fetch", "svhn"), ("verify", "MNIST"), ("load", "mnist"), ("where", "mnist")]
+)
 def test_wrong_use(run, arguments):
     status, out, problems = run(*arguments)
     assert status == 2 and out == "" and problems.startswith("usage: python -m course_utils.data")
@@ -154,7 +172,7 @@ def test_a_wrong_mirror(run, monkeypatch):
 
 
 def test_as_a_command():
-    command = [sys.executable, "-m", "course_utils.data", "fetch", "mnist"]     # the real catalogue, and no way out
+    command = [sys.executable, "-m", "course_utils.data", "fetch", "mnist"]  # the real catalogue, and no way out
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
     assert "none of 3 addresses could be reached" in done.stderr

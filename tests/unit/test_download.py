@@ -52,8 +52,11 @@ def no_way_out(monkeypatch):
 
 
 def state(folder):
-    return {str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns)
-            for file in folder.rglob("*") if file.is_file()}
+    return {
+        str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
 
 
 def is_official(name, read):
@@ -63,10 +66,12 @@ def is_official(name, read):
 
 # The table
 
-@pytest.mark.parametrize(("name", "theirs"), [("mnist", torchvision.datasets.MNIST),
-                                              ("fashion_mnist", torchvision.datasets.FashionMNIST)])
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("mnist", torchvision.datasets.MNIST), ("fashion_mnist", torchvision.datasets.FashionMNIST)]
+)
 def test_our_sums_are_those_of_torchvision(name, theirs, monkeypatch):
-    monkeypatch.undo()      # the real catalogue
+    monkeypatch.undo()  # the real catalogue
     [edition] = SOURCES[name].editions
     assert [(archive.file, archive.md5) for archive in edition.archives] == theirs.resources
     assert edition.addresses[0].base in theirs.mirrors
@@ -79,7 +84,7 @@ def test_our_sum_of_cifar10_is_that_of_torchvision(monkeypatch):
     [archive] = python.archives
     assert (archive.file, archive.md5) == (theirs.filename, theirs.tgz_md5)
     assert theirs.url in [address.base + archive.file for address in python.addresses]
-    assert binary.form == "binary" and python.form == "python"     # the one without a pickle first
+    assert binary.form == "binary" and python.form == "python"  # the one without a pickle first
 
 
 def test_the_table_is_whole(monkeypatch):
@@ -93,6 +98,7 @@ def test_the_table_is_whole(monkeypatch):
 
 
 # From the network
+
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_download_is_read_and_kept(name, server, capsys, folder):
@@ -114,7 +120,7 @@ def test_the_name_of_a_download_travels_to_setup_results_and_claims(capsys, fold
     record = Record("trial", {}, tmp_path / "results")
     record.add({}, data)
     assert record.content["data"] == "mnist, official"
-    assert ", checked] It has 10 classes." in capsys.readouterr().out      # on the sample it would be skipped
+    assert ", checked] It has 10 classes." in capsys.readouterr().out  # on the sample it would be skipped
 
 
 def test_the_story_beside_the_file(folder, server):
@@ -129,7 +135,7 @@ def test_the_story_beside_the_file(folder, server):
 def test_without_its_story_or_with_another_ones_a_file_is_a_users(folder):
     sources.describe("mnist")
     other = small_arrays("mnist", train=20)
-    np.savez(folder / "mnist.npz", **other)     # put over the downloaded file, whose story is still there
+    np.savez(folder / "mnist.npz", **other)  # put over the downloaded file, whose story is still there
     before = state(folder)
     assert sources.describe("mnist") == "unknown copy" and state(folder) == before
     (folder / "mnist.json").write_text("{}")
@@ -173,6 +179,7 @@ def test_mode_sample_asks_nobody(server, monkeypatch, folder):
 
 # Without a network
 
+
 def test_a_failure_is_remembered_so_that_no_run_mixes_sample_and_real(no_way_out, monkeypatch, server, capsys):
     assert sources.describe("mnist") == "sample"
     monkeypatch.setattr(transfer, "knock", lambda *_: pytest.fail("asked again"))
@@ -196,9 +203,17 @@ def test_mode_real_lists_what_was_tried_and_what_helps(folder, server, monkeypat
     (folder / BINARY).write_bytes(b"cut short")
     with pytest.raises(FileNotFoundError) as caught:
         load("cifar10")
-    for part in ("HTTP 403", "offers 26 bytes (text/html)", "data.example", "no connection", "COURSE_DATA_MIRROR",
-                 f"{folder / BINARY}: not the published file", f"put them into {folder / 'cifar10'}",
-                 f"{BINARY}  {len(FILES['cifar10'][BINARY]):,} bytes  md5", "COURSE_DATA=sample"):
+    for part in (
+        "HTTP 403",
+        "offers 26 bytes (text/html)",
+        "data.example",
+        "no connection",
+        "COURSE_DATA_MIRROR",
+        f"{folder / BINARY}: not the published file",
+        f"put them into {folder / 'cifar10'}",
+        f"{BINARY}  {len(FILES['cifar10'][BINARY]):,} bytes  md5",
+        "COURSE_DATA=sample",
+    ):
         assert part in str(caught.value), part
 
 
@@ -221,8 +236,13 @@ def test_make_book_downloads_before_the_first_lesson(monkeypatch, capsys, server
 
 # Files that lie there
 
-PLACES = {"a folder of its own": "{name}", "the data folder": ".", "torchvision's": "{torchvision}",
-          "the mirror's": "mirror/{name}", "the mirror itself": "mirror"}
+PLACES = {
+    "a folder of its own": "{name}",
+    "the data folder": ".",
+    "torchvision's": "{torchvision}",
+    "the mirror's": "mirror/{name}",
+    "the mirror itself": "mirror",
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -234,7 +254,7 @@ def test_official_files_that_lie_there_are_used_and_left_alone(name, place, fold
     at = PLACES[place].format(name=name, torchvision=download.TORCHVISION[name])
     at = folder / at if "mirror" in place else data / at
     at.mkdir(parents=True, exist_ok=True)
-    wanted = [archive.file for archive in SOURCES[name].editions[-1].archives]      # of CIFAR-10 the Python edition
+    wanted = [archive.file for archive in SOURCES[name].editions[-1].archives]  # of CIFAR-10 the Python edition
     for file in wanted:
         (at / file).write_bytes(FILES[name][file])
     before = state(at) if at != data else {file: state(data)[file] for file in wanted}
@@ -262,14 +282,19 @@ def test_files_of_another_set_under_the_same_names_are_not_taken(folder, no_way_
 
 # Broken later
 
+
 def _flip(file):
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     return content
 
 
-DAMAGE = {"one bit": _flip, "cut": lambda file: file.read_bytes()[:-100], "empty": lambda file: b"",
-          "garbage": lambda file: b"garbage" * 100}
+DAMAGE = {
+    "one bit": _flip,
+    "cut": lambda file: file.read_bytes()[:-100],
+    "empty": lambda file: b"",
+    "garbage": lambda file: b"garbage" * 100,
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -364,8 +389,14 @@ np.savez = half
 def child(server, folder, name="cifar10", behaviour="good", before="", **options):
     code = CHILD.format(root=str(ROOT), address=server.address(behaviour), name=name, before=before)
     environment = {**os.environ, "COURSE_DATA": "real", "COURSE_DATA_DIR": str(folder)}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, **options)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
 
 
 def test_killed_at_every_step_it_never_leaves_a_wrong_file(server, folder):
@@ -395,7 +426,7 @@ def test_killed_while_writing_the_arrays(server, folder):
     process.communicate()
     assert process.returncode == -signal.SIGKILL and not (folder / "cifar10.npz").exists()
     assert (folder / ".downloads" / "cifar10" / "cifar10.npz").stat().st_size > 1000
-    assert is_official("cifar10", sources.read("cifar10")) and len(server.seen) == 1     # nothing is asked twice
+    assert is_official("cifar10", sources.read("cifar10")) and len(server.seen) == 1  # nothing is asked twice
     assert sorted(file.name for file in folder.iterdir()) == [".downloads", "cifar10.json", "cifar10.npz"]
 
 
@@ -404,7 +435,7 @@ def test_a_story_without_its_file_counts_as_nothing(folder):
     sources.describe("cifar10")
     (folder / "cifar10.npz").unlink()
     mine = small_arrays("cifar10", train=20)
-    np.savez(folder / "cifar10.npz", **mine)        # a user's file beside the story of another one
+    np.savez(folder / "cifar10.npz", **mine)  # a user's file beside the story of another one
     assert sources.describe("cifar10") == "unknown copy"
     (folder / "cifar10.npz").unlink()
     assert is_official("cifar10", sources.read("cifar10"))
@@ -425,6 +456,7 @@ def test_killed_in_the_middle_of_a_download_the_next_start_resumes_it(server, fo
 
 # Two at once
 
+
 @pytest.mark.parametrize("name", ["cifar10", "mnist"])
 def test_two_processes_at_once_download_once(name, server, folder):
     processes = [child(server, folder, name, behaviour="late") for _ in range(2)]
@@ -436,6 +468,7 @@ def test_two_processes_at_once_download_once(name, server, folder):
 
 
 # Full disk, read-only folder
+
 
 def with_file_limit(length):
     return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (length, resource.RLIM_INFINITY))}
@@ -457,7 +490,7 @@ def test_a_disk_that_is_full_when_the_arrays_are_written(server, folder):
     assert process.returncode == 0 and out.endswith("official\n"), problem
     assert "MNIST was read from its archives, but the data folder can't keep it (File too large)." in out
     assert not (folder / "mnist.npz").exists() and not (folder / "mnist.json").exists()
-    assert is_official("mnist", sources.read("mnist")) and len(server.seen) == 4      # the archives were kept
+    assert is_official("mnist", sources.read("mnist")) and len(server.seen) == 4  # the archives were kept
 
 
 def test_a_disk_that_lies(folder, monkeypatch, capsys):
@@ -537,7 +570,9 @@ def test_a_file_where_the_folder_should_be(folder, monkeypatch, server):
 
 def test_prepared_data_is_read_without_the_network_code(folder):
     np.savez(folder / "mnist.npz", **small_arrays("mnist"))
-    code = ("import sys; from course_utils import sources; sources.read('mnist'); print({'requests', 'pooch', "
-            "'filelock', 'torch', 'course_utils._transfer', 'course_utils._download'} & set(sys.modules))")
+    code = (
+        "import sys; from course_utils import sources; sources.read('mnist'); print({'requests', 'pooch', "
+        "'filelock', 'torch', 'course_utils._transfer', 'course_utils._download'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done

@@ -420,12 +420,16 @@ POINT = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1, "seed
 MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
     "cifar_headline": ({"points": {"a": POINT, "b": POINT | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
     "cifar_choices": (
-        {"recipe": CHOICES["recipe"] | {"batch_size": 32}, "tried": [POINT | {"max_lr": lr} for lr in (0.1, 0.01)]}, 2,
+        {"recipe": CHOICES["recipe"] | {"batch_size": 32}, "tried": [POINT | {"max_lr": lr} for lr in (0.1, 0.01)]},
+        2,
     ),
     "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ladder": (
         {
-            "images": 32, "epochs": 1, "batch_size": 16, "seeds": [0],
+            "images": 32,
+            "epochs": 1,
+            "batch_size": 16,
+            "seeds": [0],
             "ends": {"rows": ["our convolutions"], "images": 48, "seeds": [0]},
         },
         9 + 2 + 1,
@@ -469,8 +473,13 @@ def test_the_headline_is_recorded_as_the_lesson_trains_it():
     assert (list(written["WIDTHS"]), written["EPOCHS"]) == (point["widths"], point["epochs"])
     assert point["residual"] is False and len(point["seeds"]) >= 5
     assert written["MAX_LR"] == point["max_lr"]
-    names = {"BATCH": "batch_size", "RISING": "rising", "DECAY": "weight_decay",
-             "SMOOTHING": "label_smoothing", "SHIFT": "shift"}
+    names = {
+        "BATCH": "batch_size",
+        "RISING": "rising",
+        "DECAY": "weight_decay",
+        "SMOOTHING": "label_smoothing",
+        "SHIFT": "shift",
+    }
     assert {name: written[name] for name in names} == {name: HEADLINE[key] for name, key in names.items()}
     assert list(written["BETAS"]) == HEADLINE["betas"]
 
@@ -529,8 +538,11 @@ def test_the_published_numbers_in_the_prose_are_those_on_file():
     per_cent = [f"{100 * published[name]['accuracy']:.1f} %" for name in ("base", "final")]
     told = {
         "11_cifar10": [
-            *per_cent, f"{100 * published['dense']['accuracy']:.0f} %", f"{100 * best:.1f} %",
-            f"{100 * published['wide_kernel']['accuracy'][-1]:.1f} %", f"for `final`, after {final['epochs']} epochs",
+            *per_cent,
+            f"{100 * published['dense']['accuracy']:.0f} %",
+            f"{100 * best:.1f} %",
+            f"{100 * published['wide_kernel']['accuracy'][-1]:.1f} %",
+            f"for `final`, after {final['epochs']} epochs",
             f"{minutes} min {seconds} s for {final['epochs']}",
         ],
         "12_modern_blocks": [f"{minutes} min {seconds} s on an {published['device']}", per_cent[1]],

@@ -22,7 +22,7 @@ def named(request):
 
 def test_the_bytes_are_the_same_everywhere(named):
     name, arrays = named
-    np.random.seed(1)       # must not matter
+    np.random.seed(1)  # must not matter
     assert prepared.hash_arrays(arrays) == prepared.hash_arrays(sample.make(name)) == HASHES[name]
 
 
@@ -44,13 +44,13 @@ def test_every_image_is_there_once(named):
     assert len(set(images)) == len(images) == 1797
 
 
-@pytest.mark.parametrize(("name", "at_least"), [("mnist", .80), ("fashion_mnist", .85), ("cifar10", .55)])
+@pytest.mark.parametrize(("name", "at_least"), [("mnist", 0.80), ("fashion_mnist", 0.85), ("cifar10", 0.55)])
 def test_the_classes_can_be_learnt(name, at_least):
     arrays = sample.make(name)
     x, y, x_test = (arrays[key].reshape(len(arrays[key]), -1).astype(float) for key in ("x_train", "y_train", "x_test"))
-    x += np.random.default_rng(0).uniform(0, 1e-6, x.shape)     # scikit-learn warns of pixels that are always black
+    x += np.random.default_rng(0).uniform(0, 1e-6, x.shape)  # scikit-learn warns of pixels that are always black
     score = NearestCentroid().fit(x, y.ravel()).score(x_test, arrays["y_test"])
-    assert at_least <= score < .99      # chance is .1; a class mean alone must not solve it either
+    assert at_least <= score < 0.99  # chance is .1; a class mean alone must not solve it either
 
 
 def test_the_digits_are_the_real_ones_placed_as_in_mnist():
@@ -61,9 +61,9 @@ def test_the_digits_are_the_real_ones_placed_as_in_mnist():
     for axis in (1, 2):
         mass = x.sum(3 - axis)
         centre = (mass * np.arange(28)).sum(1) / mass.sum(1)
-        assert np.abs(centre - 13.5).max() <= 1.1       # half a pixel, or the margin
+        assert np.abs(centre - 13.5).max() <= 1.1  # half a pixel, or the margin
         assert ((x > 0).any(3 - axis).sum(1) <= 20).all()
-    assert abs(x.mean() / 255 - .1307) < .01 and abs(x.std() / 255 - .3081) < .01       # MNIST's own
+    assert abs(x.mean() / 255 - 0.1307) < 0.01 and abs(x.std() / 255 - 0.3081) < 0.01  # MNIST's own
 
 
 def test_enlarging_keeps_a_flat_image_flat():

@@ -46,6 +46,7 @@ def state(folder):
 
 # Which data is read
 
+
 def test_a_prepared_file_is_read(folder):
     stored = arrays()
     np.savez_compressed(folder / "mnist.npz", **stored)
@@ -116,14 +117,17 @@ def test_the_warning_comes_once_on_stdout_and_names_no_path(capsys, folder, monk
 
 
 def test_nothing_here_needs_torch(folder):
-    code = ("import sys; from course_utils import sources; print(sources.describe('mnist'), "
-            "sources.fingerprint('mnist')[:8], sorted(m for m in sys.modules if m.split('.')[0] == 'torch'))")
+    code = (
+        "import sys; from course_utils import sources; print(sources.describe('mnist'), "
+        "sources.fingerprint('mnist')[:8], sorted(m for m in sys.modules if m.split('.')[0] == 'torch'))"
+    )
     environment = {**os.environ, "COURSE_DATA": "sample"}
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert re.fullmatch(r"sample [0-9a-f]{8} \[\]\n", said.stdout), said
 
 
 # What is refused
+
 
 class Trap:
     """What a hostile pickle does when somebody loads it."""
@@ -140,7 +144,7 @@ def _npz(folder, **changes):
 def _cut(folder):
     _npz(folder)
     whole = (folder / "mnist.npz").read_bytes()
-    (folder / "mnist.npz").write_bytes(whole[:len(whole) * 2 // 3])
+    (folder / "mnist.npz").write_bytes(whole[: len(whole) * 2 // 3])
 
 
 def _flip(folder):
@@ -167,8 +171,10 @@ BROKEN = {
     "too few labels": (lambda folder: _npz(folder, y_test=np.zeros(19, np.uint8)), "y_test .* for 20 images"),
     "label 10": (lambda folder: _npz(folder, y_train=np.arange(40) % 11), "y_train holds labels from 0 to 10"),
     "label -1": (lambda folder: _npz(folder, y_test=np.arange(20) % 3 - 1), "y_test holds labels from -1 to 1"),
-    "no images": (lambda folder: _npz(folder, x_test=np.zeros((0, 28, 28), np.uint8), y_test=np.zeros(0, np.uint8)),
-                  "x_test is empty"),
+    "no images": (
+        lambda folder: _npz(folder, x_test=np.zeros((0, 28, 28), np.uint8), y_test=np.zeros(0, np.uint8)),
+        "x_test is empty",
+    ),
 }
 
 
@@ -182,7 +188,7 @@ def test_a_broken_file_is_refused_with_the_reason_and_left_alone(folder, case, m
         sources.read("mnist")
     for part in (str(folder / "mnist.npz"), "Expected: a .npz with x_train and x_test (N×28×28, uint8)", "Mend it:"):
         assert part in str(caught.value)
-    assert state(folder) == before      # and no trap was sprung
+    assert state(folder) == before  # and no trap was sprung
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +206,7 @@ def test_no_damage_gives_wrong_arrays(stored, data):
     if data.draw(st.booleans(), label="cut"):
         file.write_bytes(whole[:place])
     else:
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1:])
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :])
     try:
         read = prepared._read_arrays("mnist", file)
     except sources.DataError:
@@ -218,6 +224,7 @@ def test_labels_in_other_layouts_are_the_same_labels(folder, change):
 
 
 # How a copy gets its name
+
 
 def test_a_fingerprint_sees_every_change():
     plain = arrays(train=6, test=4)
@@ -272,8 +279,10 @@ def test_a_file_is_identified_once_while_it_stays_the_same(folder, monkeypatch):
     assert sources.fingerprint("mnist") == first and sources.describe("mnist") == "unknown copy"
 
 
-@pytest.mark.parametrize(("name", "copy"), [("mnist", "official"), ("fashion_mnist", "reordered copy"),
-                                            ("cifar10", "JPEG-recompressed copy")])
+@pytest.mark.parametrize(
+    ("name", "copy"),
+    [("mnist", "official"), ("fashion_mnist", "reordered copy"), ("cifar10", "JPEG-recompressed copy")],
+)
 def test_the_real_files_have_their_names(name, copy, monkeypatch):
     if not (REAL / f"{name}.npz").is_file():
         pytest.skip(f"COURSE_DATA_DIR holds no {name}.npz")
@@ -284,4 +293,4 @@ def test_the_real_files_have_their_names(name, copy, monkeypatch):
         pytest.skip("this CIFAR-10 has the official order, and nobody has hashed that one here yet")
     assert said == copy
     assert len(sources.fingerprint(name)) == 64
-    assert time.perf_counter() - start < 5      # 0.2 to 0.4 s on a quiet machine
+    assert time.perf_counter() - start < 5  # 0.2 to 0.4 s on a quiet machine

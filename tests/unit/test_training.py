@@ -138,9 +138,7 @@ def test_evaluation_gives_each_layer_its_mode_back(digits):
 def history_of_one_seed(seed, sender=None):
     torch.set_num_threads(1)
     model, train_batches, valid_batches, optimizer, scheduler = resumable.parts(seed)
-    history = fit(
-        model, train_batches, valid_batches, optimizer, epochs=2, scheduler=scheduler, scheduler_step="batch"
-    )
+    history = fit(model, train_batches, valid_batches, optimizer, epochs=2, scheduler=scheduler, scheduler_step="batch")
     rows = [row[:-1] for row in history.to_lists()]
     return rows if sender is None else sender.send(rows)
 
@@ -374,8 +372,9 @@ def test_reduce_on_plateau_is_shown_the_validation_score(digits, mode):
     optimizer = sgd(model, 0.01)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode)
     history = fit(model, *[batches(digits.train, 300)] * 2, optimizer, epochs=3, scheduler=scheduler)
-    assert scheduler.best == (min(history.column("valid", "loss")) if mode == "min" else
-                              max(history.column("valid", "accuracy")))
+    assert scheduler.best == (
+        min(history.column("valid", "loss")) if mode == "min" else max(history.column("valid", "accuracy"))
+    )
     with pytest.raises(ValueError, match='scheduler_step must be "epoch" for ReduceLROnPlateau'):
         fit(model, *[batches(digits.train, 300)] * 2, optimizer, epochs=1, scheduler=scheduler, scheduler_step="batch")
 

@@ -19,28 +19,38 @@ from course_utils._transfer import Patience
 from tests.unit.misbehaving import FAULTS, small_arrays, small_files, small_sources
 
 FILES = small_files()
-CALM = Patience(connect=10, read=20, grace=20)      # this machine may be busy
-IMPATIENT = Patience(connect=10, read=1, grace=.5, rates=(20_000,))
-SLOW = {"silent", "stalled", "dripping"}            # these cost a second or so each, and need an impatient client
-TARGETS = [(name, edition.form, archive.file)
-           for name, source in SOURCES.items() for edition in source.editions for archive in edition.archives]
+CALM = Patience(connect=10, read=20, grace=20)  # this machine may be busy
+IMPATIENT = Patience(connect=10, read=1, grace=0.5, rates=(20_000,))
+SLOW = {"silent", "stalled", "dripping"}  # these cost a second or so each, and need an impatient client
+TARGETS = [
+    (name, edition.form, archive.file)
+    for name, source in SOURCES.items()
+    for edition in source.editions
+    for archive in edition.archives
+]
 SCENES = ("fault first", "fault alone", "on a good half", "on a wrong half")
 
 
 def cases():
     """Every fault in every scene, on files chosen at random but always the same."""
     dice = random.Random(9)
-    return [(fault, scene, *target) for fault in FAULTS for scene in SCENES
-            for target in dice.sample(TARGETS, 1 if fault in SLOW else 3)]
+    return [
+        (fault, scene, *target)
+        for fault in FAULTS
+        for scene in SCENES
+        for target in dice.sample(TARGETS, 1 if fault in SLOW else 3)
+    ]
 
 
 @pytest.fixture
 def offer(server, monkeypatch):
     """Put the small data sets into the catalogue, at these addresses; one edition alone if asked."""
+
     def offer(*behaviours, form=None):
         for name, source in small_sources(FILES, [server.address(behaviour) for behaviour in behaviours]).items():
             editions = [edition for edition in source.editions if form in (None, edition.form)]
             monkeypatch.setitem(SOURCES, name, replace(source, editions=tuple(editions)))
+
     return offer
 
 
@@ -71,21 +81,24 @@ def test_at_least_200_faults():
     assert len(cases()) >= 200 and {case[0] for case in cases()} == set(FAULTS)
 
 
-@pytest.mark.parametrize(("fault", "scene", "name", "form", "file"), cases(),
-                         ids=[" ".join((case[0], case[1], case[2], case[4][:9])) for case in cases()])
+@pytest.mark.parametrize(
+    ("fault", "scene", "name", "form", "file"),
+    cases(),
+    ids=[" ".join((case[0], case[1], case[2], case[4][:9])) for case in cases()],
+)
 def test_a_fault_is_never_accepted(fault, scene, name, form, file, server, offer, tmp_path):
     server.only, patience = file, IMPATIENT if fault in SLOW else CALM
     offer(fault, *["good"] * (scene != "fault alone"), form=form)
     whole = FILES[name][file]
     if scene.startswith("on a"):
-        half = whole[:len(whole) // 2] if scene == "on a good half" else b"?" * (len(whole) // 2)
+        half = whole[: len(whole) // 2] if scene == "on a good half" else b"?" * (len(whole) // 2)
         (prepared.work_folder(name, tmp_path) / f"{file}.part").write_bytes(half)
     if scene == "fault alone":
         with pytest.raises(download.DownloadError, match="none of the addresses gave it whole") as caught:
             fetch(name, tmp_path, patience=patience)
         assert caught.value.tried and all(f"/{fault}/" in line and file in line for line in caught.value.tried)
         assert_nothing_wrong_was_kept(name, tmp_path)
-        offer("good", form=form)        # and when the server is well again, all is well
+        offer("good", form=form)  # and when the server is well again, all is well
     read, _ = fetch(name, tmp_path, patience=patience)
     assert server.injected >= 1
     assert_official(name, tmp_path, read)
@@ -94,6 +107,7 @@ def test_a_fault_is_never_accepted(fault, scene, name, form, file, server, offer
 
 
 # Resuming
+
 
 def requests(server, file):
     return [wanted for path, wanted in server.seen if path.endswith(file)]
@@ -148,12 +162,13 @@ def test_an_address_that_broke_off_once_is_asked_again(server, offer, tmp_path):
 
 # Patience
 
+
 def test_these_tests_are_held_back_from_the_network(no_network):
     for host in ("192.0.2.1", "elsewhere.example"):
         with pytest.raises(OSError, match="no test may speak to"):
             socket.create_connection((host, 80), 1)
     assert no_network == ["192.0.2.1", "elsewhere.example"]
-    no_network.clear()      # or this test would fail, as any other that tries
+    no_network.clear()  # or this test would fail, as any other that tries
 
 
 def test_an_offline_machine_waits_once_for_all_addresses(monkeypatch):
@@ -165,7 +180,7 @@ def test_an_offline_machine_waits_once_for_all_addresses(monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", nobody_answers)
     start = time.monotonic()
-    answers = transfer.knock([f"https://{letter}.example/" for letter in "abcdefgh"], .3)
+    answers = transfer.knock([f"https://{letter}.example/" for letter in "abcdefgh"], 0.3)
     assert time.monotonic() - start < 3
     over.set()
     assert set(answers.values()) == {"no connection within 0.3 s"} and len(answers) == 8
@@ -188,7 +203,7 @@ def test_too_slow_is_given_up_and_kept_and_a_patient_round_takes_it(server, offe
     [part] = (tmp_path / ".downloads" / "mnist").iterdir()
     begun = part.stat().st_size
     assert part.name == "train-images-idx3-ubyte.gz.part" and 1 < begun < 1000
-    server.only = "t10k-labels-idx1-ubyte.gz"       # 38 bytes, which come in about a second
+    server.only = "t10k-labels-idx1-ubyte.gz"  # 38 bytes, which come in about a second
     read, _ = fetch("mnist", tmp_path, patience=replace(IMPATIENT, rates=(20_000, 1)))
     assert_official("mnist", tmp_path, read)
     assert requests(server, "train-images-idx3-ubyte.gz")[-1] == f"bytes={begun}-"
