@@ -21,13 +21,13 @@ help:  ## list these tasks
 
 book: export COURSE_STRICT = 1
 book: .venv/.ready  ## run every lesson and build the site into _build/html
-	@$(PY) tools/build.py
+	@$(PY) -m tools.build
 
 test: .venv/.ready  ## prove it: lint, the tests, every lesson in fast mode, a strict site; SLOW=1 for the slow tests too
-	@$(PY) tools/check.py $(if $(SLOW),--slow)
+	@$(PY) -m tools.check $(if $(SLOW),--slow)
 
 notebooks: .venv/.ready  ## make notebooks/*.ipynb from the manuscript book/*.py
-	@$(PY) tools/notebooks.py
+	@$(PY) -m tools.notebooks
 
 lab: notebooks  ## open copies of the notebooks in JupyterLab, in work/; your answers stay there
 	@mkdir -p work
@@ -39,16 +39,16 @@ serve:  ## show the built site at http://localhost:8000 (PORT=...)
 	@$(PYTHON) -m http.server --directory _build/html $(PORT)
 
 calibrate: notebooks  ## measure the bounds of a lesson's claims: LESSON=06_lenet SEEDS=5
-	@$(PY) tools/calibrate.py '$(LESSON)' '$(SEEDS)'
+	@$(PY) -m tools.calibrate '$(LESSON)' '$(SEEDS)'
 
 time-lessons: notebooks  ## time a lesson, three runs, and write the time into its header: LESSON=06_lenet
-	@$(PY) tools/time_lessons.py '$(LESSON)'
+	@$(PY) -m tools.time_lessons '$(LESSON)'
 
 bench: .venv/.ready  ## measure how fast we are beside the usual ways, as ratios
-	@$(PY) tools/bench.py
+	@$(PY) -m tools.bench
 
 brand: .venv/.ready  ## make the course yours: REPO=owner/name
-	@$(PY) tools/brand.py '$(REPO)'
+	@$(PY) -m tools.brand '$(REPO)'
 
 clean:  ## remove what was built and run; keeps the environment and work/
 	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site calibrate timing)

@@ -2,7 +2,6 @@
 
 import inspect
 import io
-import os
 import random
 import zipfile
 
@@ -14,8 +13,9 @@ from ._arguments import shown
 FORMAT = "course_utils checkpoint 1"
 
 
-def pack(content: dict) -> memoryview:
-    """The bytes of a checkpoint file, read back once: what cannot be read must not replace what can.
+def pack(content: dict, *, prove: bool) -> memoryview:
+    """The bytes of a checkpoint file; with `prove` they are read back, since what cannot be read must not replace what
+    can. That is done once in a training: which kinds of values its states hold does not change.
 
     Raises:
         TypeError: the content holds more than tensors and plain values.
@@ -23,29 +23,15 @@ def pack(content: dict) -> memoryview:
     stream = io.BytesIO()
     try:
         torch.save(content, stream)
-        stream.seek(0)
-        torch.load(stream, map_location="cpu", weights_only=True)
+        if prove:
+            stream.seek(0)
+            torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as problem:
         raise TypeError(
             "The states of model, optimizer and scheduler must hold only tensors and plain values to be "
             f"kept in a file: {_first_line(problem)}"
         ) from problem
     return stream.getbuffer()
-
-
-def replace(file, data) -> None:
-    """Write beside the file, then take its place in one step. Raises: OSError; then the file is as it was."""
-    part = file.with_name(file.name + ".part")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(part, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())  # on the disk, not in a buffer, before it takes the place
-        os.replace(part, file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def read(file) -> dict:

@@ -8,6 +8,7 @@ from torch import nn
 
 from . import _snapshot
 from ._arguments import kind, number, one_of, whole
+from ._files import replace
 from .history import MONITORS, Epoch, History
 
 
@@ -67,15 +68,17 @@ class Checkpoint:
         OSError: out of `fit`: the file could not be written. The one before it is still there.
     """
 
+    keeps_all = True  # `fit` calls it first at the start, and last at the end of an epoch
+
     def __init__(self, file: str | os.PathLike, *, monitor: str = "valid loss", resume: bool = False):
         self.file = Path(kind("file", file, str | os.PathLike, 'the name of a file, such as "lenet.pt"'))
         self.monitor = one_of("monitor", monitor, MONITORS)
         self.resume = kind("resume", resume, bool, "True or False")
-        self._best = None
+        self._best, self._proved = None, False
 
     def on_fit_start(self, state) -> None:
         """Put everything back as the file has it, if there is one to resume; else write the first."""
-        self._best = None
+        self._best, self._proved = None, False
         if self.resume and self.file.exists():
             content = _snapshot.read(self.file)
             differences = _snapshot.differences(content["training"], self._describe(state))
@@ -135,7 +138,8 @@ class Checkpoint:
             "generators": {name: draws.get_state() for name, draws in _snapshot.generators(state).items()},
         }
         content |= {name: part.state_dict() for name, part in _snapshot.parts(state).items()}
-        _snapshot.replace(self.file, _snapshot.pack(content))
+        replace(self.file, _snapshot.pack(content, prove=not self._proved))
+        self._proved = True
 
     def _restore(self, state, content):
         for name, part in _snapshot.parts(state).items():

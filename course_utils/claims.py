@@ -9,7 +9,7 @@ import string
 from dataclasses import dataclass
 
 from ._arguments import image_data, kind, number, shown
-from .runtime import PACKAGE, resource
+from ._files import resource
 
 _lesson = "00"
 _numbers = {}  # sentence -> its number in this lesson
@@ -239,9 +239,10 @@ class Claims:
 
 def _recorded_runs(sentence, copy):
     """The book's own runs on this copy of the data, and whether there are any, on whatever copy."""
-    if not (PACKAGE / f"results/bounds_{_lesson}.json").exists():
+    try:
+        recorded = json.loads(resource(f"results/bounds_{_lesson}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}, False
-    recorded = json.loads(resource(f"results/bounds_{_lesson}.json").read_text(encoding="utf-8"))
     runs = recorded["claims"].get(sentence, {})
     return (runs if recorded["copy"] == copy else {}), bool(runs)
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from . import sources
 from ._arguments import function, kind, shown, tensor, whole
+from ._images import sources
+from ._images.order import stratified_order
 
 
 class Images:
@@ -49,6 +50,22 @@ class Images:
     def __repr__(self):
         return f"Images({len(self):,} of {'×'.join(map(str, self.x.shape[1:]))})"
 
+    def __getitem__(self, at) -> "Images":
+        """The images at these places: an index, a slice, or a tensor of indices or of truth values, one for each.
+
+        Raises:
+            IndexError: there is no such place.
+            TypeError: at is something else.
+            ValueError: that is not one image.
+        """
+        if isinstance(at, int):
+            if not -len(self) <= at < len(self):
+                raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {at}.")
+            at = [at]
+        elif not isinstance(at, slice | torch.Tensor):
+            raise TypeError(f"Images are taken by an index, a slice or a tensor of indices; got {shown(at)}.")
+        return Images(self.x[at], self.y[at], self.mean, self.std)
+
     def take(self, n: int, seed: int = 0) -> "Images":
         """Take n of the images, each class in proportion; all of them if n is larger.
 
@@ -60,9 +77,8 @@ class Images:
         n, seed = whole("n", n, least=1), whole("seed", seed, least=0)
         if n >= len(self):
             return self
-        chosen = np.sort(sources.stratified_order(self.y.cpu().numpy(), seed)[:n])
-        at = torch.from_numpy(chosen).to(self.x.device)
-        return Images(self.x[at], self.y[at], self.mean, self.std)
+        chosen = np.sort(stratified_order(self.y.cpu().numpy(), seed)[:n])
+        return self[torch.from_numpy(chosen).to(self.x.device)]
 
 
 class ImageData:
@@ -124,7 +140,7 @@ def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
     else:
         if valid >= len(x):
             raise ValueError(f"valid must leave some of {len(x):,} training images to train on; got {valid:,}.")
-        order = sources.stratified_order(arrays["y_train"], seed)
+        order = stratified_order(arrays["y_train"], seed)
         aside, rest = (torch.from_numpy(np.sort(part)) for part in (order[:valid], order[valid:]))
         x_valid, y_valid, x, y = x[aside], y[aside], x[rest], y[rest]
     splits = [(x, y), (x_valid, y_valid), _tensors(arrays, "test")]
@@ -268,6 +284,6 @@ def _mean_and_std(x):
 
 
 if __name__ == "__main__":
-    from ._data_commands import main
+    from ._images.commands import main
 
     raise SystemExit(main())

@@ -8,7 +8,7 @@ import torch
 from matplotlib.patches import Patch, Rectangle
 
 from ._arguments import kind, shape, shown, tensor, whole
-from ._canvas import COLOURS, WIDTH, draw_picture, groups_of, show_figure
+from ._figure import COLOURS, WIDTH, draw_picture, groups_of, show_figure
 from .shapes import conv_output_size
 
 

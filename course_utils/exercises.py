@@ -3,7 +3,7 @@
 import importlib
 from typing import NamedTuple
 
-from ._arguments import number
+from ._arguments import image_data, number
 
 _checkers = {}  # "2.1" -> the function that judges an answer
 
@@ -61,10 +61,16 @@ def check(exercise: str, answer) -> Verdict:
 def _judge(exercise, answer):
     stub = Verdict("unattempted", "not attempted yet. Replace the dots with your answer, then run the cell again.")
     try:
-        lesson = int(exercise.split(".")[0])
-        importlib.import_module(f"course_utils.checks.l{lesson:02}")
-        judge = _checkers[exercise]
-    except (ImportError, KeyError, ValueError, AttributeError):
+        module = f"course_utils.checks.l{int(exercise.split('.')[0]):02}"
+        importlib.import_module(module)
+    except (ValueError, AttributeError):
+        pass  # no number of an exercise
+    except ImportError as problem:
+        if problem.name != module:  # a lesson that there is, whose checkers can't be loaded
+            remedy = "run the lesson's setup cell, which installs what is missing"
+            return Verdict("wrong", f"its checker could not be loaded ({problem}). Hint: {remedy}.")
+    judge = _checkers.get(exercise) if isinstance(exercise, str) else None
+    if judge is None:
         return Verdict("wrong", f"there is no exercise {exercise!r}. Its number stands in its heading, such as 2.1.")
     if answer is None or answer is ...:
         return stub
@@ -96,13 +102,11 @@ def as_list(answer):
     return answer.tolist() if hasattr(answer, "tolist") else answer
 
 
-def target(*, real: float, sample: float) -> float:
-    """The score to reach in a trained exercise: on real data, or on the built-in sample.
+def target(data, *, real: float, sample: float) -> float:
+    """The score to reach in a trained exercise on this data: on the real set, or on the built-in sample.
 
     Raises:
         TypeError, ValueError: a score that is no number from 0 to 1.
     """
     real, sample = number("real", real, least=0, most=1), number("sample", sample, least=0, most=1)
-    from . import sources
-
-    return sample if any(entry["copy"] == "sample" for entry in sources.loaded.values()) else real
+    return sample if image_data("data", data).source == "sample" else real

@@ -33,6 +33,10 @@ class History(list):
 
     interrupted = False
 
+    def __getitem__(self, index):
+        rows = super().__getitem__(index)
+        return History(rows) if isinstance(index, slice) else rows
+
     def column(self, split: str, measure: str) -> list[float]:
         """The values of one curve; split is "train" or "valid", measure is "loss" or "accuracy".
 
@@ -66,6 +70,26 @@ class History(list):
             if math.isfinite(value) and sign * value > highest + min_delta:
                 best, highest = row, sign * value
         return best
+
+    def curves(self, *names: str) -> dict[str, list[float]]:
+        """Curves as a recorded result holds them, by names such as "valid_loss" or "seconds"; all of them by default.
+
+        Raises:
+            TypeError, ValueError: there is no such curve.
+        """
+        curves = {monitor.replace(" ", "_"): self.column(*monitor.split()) for monitor in MONITORS}
+        curves["seconds"] = [row.seconds for row in self]
+        return {one_of("names", name, curves): curves[name] for name in names or curves}
+
+    def finished(self) -> "History":
+        """This history, if the training went to its end; a callback such as early stopping may set it.
+
+        Raises:
+            SystemExit: it was interrupted by hand. A script ends here, and keeps no half of a run.
+        """
+        if self.interrupted:
+            raise SystemExit("Interrupted: this run is not kept.")
+        return self
 
     def to_lists(self) -> list:
         """The rows as plain lists and numbers, for a file; `from_lists` makes a History of them again."""

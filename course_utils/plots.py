@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from . import metrics
 from ._arguments import kind, one_of, shown, whole
-from ._canvas import COLOURS, WIDTH, draw_picture, groups_of, numbers_of, picture_of, show_figure
+from ._figure import COLOURS, WIDTH, draw_picture, groups_of, numbers_of, picture_of, show_figure
 
 
 def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, correct=None, title=None):
@@ -99,12 +98,12 @@ def history(run, *, title):
     """Loss and accuracy of a training, epoch by epoch: training and validation split.
 
     Args:
-        run: a `course_utils.training.History` with at least one row.
+        run: a `course_utils.history.History` with at least one row.
 
     Raises:
         TypeError, ValueError: run is no history, or an empty one.
     """
-    from .training import History
+    from .history import History
 
     if not kind("run", run, History, "a History, as fit returns it"):
         raise ValueError("run must hold at least one epoch; got an empty history.")
@@ -230,10 +229,12 @@ def reliability(answers, *, bins=10, title):
     Raises:
         TypeError, ValueError: answers is no such dict, or holds what `metrics.reliability` refuses.
     """
+    from .metrics import reliability as bins_of  # the other figures have no use for it
+
     for name, pair in groups_of("answers", answers).items():
         if len(kind(f"answers[{name!r}]", pair, tuple | list, "a pair (confidence, correct)")) != 2:
             raise ValueError(f"answers[{name!r}] must be a pair (confidence, correct); got {shown(pair)}.")
-    panels = {name: metrics.reliability(*pair, bins=bins) for name, pair in answers.items()}
+    panels = {name: bins_of(*pair, bins=bins) for name, pair in answers.items()}
     figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.3), squeeze=False, sharey=True)
     for axes, (name, rows) in zip(grid[0], panels.items(), strict=True):
         stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))

@@ -11,10 +11,9 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 
-from . import _watch
+from . import _explain
 from ._arguments import function, kind, whole
-from ._watch import Watch
-from .checkpoint import Checkpoint
+from ._explain import Watch
 from .history import Diverged, Epoch, History, Score
 
 
@@ -34,7 +33,7 @@ class _Sums:
 
     def score(self):
         if not self.sizes:
-            raise ValueError(_watch.NO_BATCH.format("batches"))
+            raise ValueError(_explain.NO_BATCH.format("batches"))
         losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
         loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
         return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
@@ -70,9 +69,9 @@ def train_epoch(
 
     Source: H. Robbins and S. Monro, A stochastic approximation method, 1951; the loop is the one of lesson 6.
     """
-    _watch.check(model, batches)
-    _watch.check_loss_fn(loss_fn)
-    _watch.check_optimizer(optimizer, model)
+    _explain.check(model, batches)
+    _explain.check_loss_fn(loss_fn)
+    _explain.check_optimizer(optimizer, model)
     if after_step is not None:
         function("after_step", after_step, "a function without arguments, such as scheduler.step")
     model.train()
@@ -105,8 +104,8 @@ def evaluate(
     Arguments and errors as in `train_epoch`; but a loss that is not finite is returned. `mixed_precision` is that of
     `fit`.
     """
-    _watch.check(model, batches)
-    _watch.check_loss_fn(loss_fn)
+    _explain.check(model, batches)
+    _explain.check_loss_fn(loss_fn)
     sums = _Sums()
     with _evaluation_mode(model), Watch(model, batches, loss_fn) as watch:
         for x, y in watch:
@@ -124,11 +123,11 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
     Raises:
         TypeError, ValueError: as in `train_epoch`.
     """
-    _watch.check(model, batches)
+    _explain.check(model, batches)
     with _evaluation_mode(model), Watch(model, batches) as watch:
         logits = [model(x) for x, _ in watch]
     if not logits:
-        raise ValueError(_watch.NO_BATCH.format("batches"))
+        raise ValueError(_explain.NO_BATCH.format("batches"))
     return torch.cat(logits)
 
 
@@ -189,14 +188,14 @@ def fit(
     epochs = whole("epochs", epochs, least=1)
     kind("mixed_precision", mixed_precision, bool, "True or False")
     for name, batches in (("train_batches", train_batches), ("valid_batches", valid_batches)):
-        _watch.check(model, batches, name)
-        _watch.check_again_and_again(name, batches)
-    _watch.check_loss_fn(loss_fn)
-    _watch.check_optimizer(optimizer, model)
-    _watch.check_scheduler(scheduler, scheduler_step, optimizer)
-    callbacks = _watch.check_callbacks(callbacks)
-    others = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
-    checkpoints = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+        _explain.check(model, batches, name)
+        _explain.check_again_and_again(name, batches)
+    _explain.check_loss_fn(loss_fn)
+    _explain.check_optimizer(optimizer, model)
+    _explain.check_scheduler(scheduler, scheduler_step, optimizer)
+    callbacks = _explain.check_callbacks(callbacks)
+    checkpoints = [callback for callback in callbacks if getattr(callback, "keeps_all", False)]
+    others = [callback for callback in callbacks if callback not in checkpoints]
     on_cuda = any(parameter.is_cuda for parameter in model.parameters())
     scaler = torch.amp.GradScaler("cuda", init_scale=1024.0) if mixed_precision and on_cuda else None
     history = History()

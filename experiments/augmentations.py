@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from course_utils import Augment, batches, device, evaluate, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
+from course_utils.records import Record, finished
 
 CONFIG = {
     "data": ["mnist", "fashion_mnist", "cifar10"],

@@ -10,7 +10,7 @@ import argparse
 import torch
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load, networks
-from course_utils.experiment import Record, finished
+from course_utils.records import Record, finished
 
 CONFIG = {
     "networks": ["small_fashion_net", "fashion_net", "mnist_net", "wide_mnist_net"],

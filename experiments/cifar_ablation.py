@@ -14,8 +14,8 @@ import argparse
 import torch
 
 from course_utils import Augment, batches, device, evaluate, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import cifar_net
+from course_utils.records import Record, finished
 
 CONFIG = {
     "widths": {"c1": 6, "c2": 12, "hidden": 32},

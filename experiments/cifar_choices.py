@@ -12,7 +12,7 @@ Takes about 55 minutes on two CPU cores. Saves after every run, and goes on wher
 import argparse
 
 from course_utils import count_parameters, load
-from course_utils.experiment import Record
+from course_utils.records import Record
 from experiments import cifar_headline
 
 WIDER = {"widths": [32, 64, 128, 256], "residual": False}

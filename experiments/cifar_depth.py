@@ -11,7 +11,7 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import batches, device, evaluate, fit, load, networks
-from course_utils.experiment import Record, finished
+from course_utils.records import Record, finished
 
 CONFIG = {
     "depths": [8, 20, 38, 56],

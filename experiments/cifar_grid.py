@@ -15,8 +15,8 @@ from itertools import product
 import torch
 
 from course_utils import Augment, batches, count_macs, count_parameters, device, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import cifar_net
+from course_utils.records import Record, finished
 
 CONFIG = {
     "hidden": [32, 64],

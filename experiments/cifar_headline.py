@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import Augment, batches, count_parameters, device, evaluate, fit, load, networks
-from course_utils.experiment import Record, finished
+from course_utils.records import Record, finished
 
 FAST = {"widths": [32, 48, 96, 192], "residual": False}  # arguments of `networks.fast_cifar_net`
 SHORTCUTS = {"widths": [48, 96, 192], "residual": True}

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
-from course_utils.experiment import Record, finished
+from course_utils.records import Record, finished
 from course_utils.shapes import count_macs, count_parameters, receptive_field
 
 CONFIG = {

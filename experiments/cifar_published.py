@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 
 from course_utils import Augment, Checkpoint, EarlyStopping, batches, count_parameters, device, fit, load, predict
+from course_utils._files import PACKAGE
 from course_utils.data import Images
-from course_utils.experiment import Record
 from course_utils.networks import cifar_net
-from course_utils.runtime import PACKAGE
+from course_utils.records import Record
 
 BASE = {"network": {}, "augmented": False, "batch_size": 24, "lr": 0.001, "epochs": 10, "patience": None}
 GRID = BASE | {"augmented": True, "batch_size": 512, "patience": 3}

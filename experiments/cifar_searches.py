@@ -19,10 +19,10 @@ import torch
 from optuna.trial import TrialState
 
 from course_utils import batches, count_parameters, device, evaluate, load, train_epoch
+from course_utils._files import PACKAGE
 from course_utils.data import Images
-from course_utils.experiment import Record
 from course_utils.networks import cifar_net
-from course_utils.runtime import PACKAGE
+from course_utils.records import Record
 from course_utils.search import asked, open_study, put_back
 
 CONFIG = {

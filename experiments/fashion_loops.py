@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils import batches, device, evaluate, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import fashion_net
+from course_utils.records import Record, finished
 
 CONFIG = {
     "published": {"lr": 0.001, "batch_size": 32, "epochs": 5},

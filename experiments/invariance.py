@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from course_utils import Augment, augment, batches, device, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.metrics import accuracy_curve
 from course_utils.networks import lenet
 from course_utils.pooling import blur_pool2d
+from course_utils.records import Record, finished
 
 CONFIG = {
     "networks": {  # the network, and what `Augment` is asked for in its training

@@ -12,8 +12,8 @@ from itertools import islice
 import torch
 
 from course_utils import batches, device, evaluate, load, train_epoch
-from course_utils.experiment import Record
 from course_utils.networks import two_convolutions
+from course_utils.records import Record
 
 CONFIG = {
     "widths": [1, 16],

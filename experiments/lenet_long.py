@@ -18,8 +18,8 @@ from torch import nn
 
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import Images
-from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
+from course_utils.records import Record, finished
 
 CONFIG = {
     "lr": 0.005,

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
+from course_utils.records import Record, finished
 
 CONFIG = {
     "networks": ["max pooling", "stride 2", "neither"],

@@ -11,8 +11,8 @@ import argparse
 import torch
 
 from course_utils import batches, device, evaluate, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import two_convolutions
+from course_utils.records import Record, finished
 
 CONFIG = {
     "remedies": {  # what differs from 30 epochs on 1,000 images

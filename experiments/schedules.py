@@ -11,8 +11,8 @@ import torch
 from torch.optim import lr_scheduler
 
 from course_utils import batches, device, fit, load
-from course_utils.experiment import Record, finished
 from course_utils.networks import lenet
+from course_utils.records import Record, finished
 
 CONFIG = {
     "schedules": ["constant", "step", "exponential", "linear", "cosine", "one-cycle"],

@@ -14,8 +14,8 @@ import torch
 
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import Images
-from course_utils.experiment import Record, finished
 from course_utils.networks import wide_mnist_net
+from course_utils.records import Record, finished
 
 CONFIG = {"batch_size": 64, "epochs": 5, "seeds": [0]}
 

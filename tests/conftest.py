@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from common import ROOT, RUN, lessons, read_notebook
+from tools.common import ROOT, RUN, lessons, read_notebook
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,6 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision import transforms
 
-import common  # noqa: F401  puts course_utils on the path
 from course_utils import Augment, batches, fit, load
 from course_utils.networks import lenet
 from course_utils.runtime import machine

@@ -6,8 +6,8 @@ The address stands in `_config.yml` alone; the setup cell of each lesson gets it
 import re
 import sys
 
-from common import ROOT, lessons, read, tokens, write
-from notebooks import pair
+from tools.common import ROOT, lessons, read, tokens, write
+from tools.notebooks import pair
 
 
 def brand(repository: str) -> None:

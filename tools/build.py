@@ -13,10 +13,10 @@ from pathlib import Path
 
 import nbformat
 
-from claims_page import claims_page, with_quoted_claims
-from common import ROOT, RUN, environment, fill, lessons, read, read_notebook, write
-from notebooks import pair
-from run_lessons import KEPT, run_all
+from tools.claims_page import claims_page, with_quoted_claims
+from tools.common import ROOT, RUN, environment, fill, lessons, read, read_notebook, write
+from tools.notebooks import pair
+from tools.run_lessons import KEPT, run_all
 
 BANNER = (
     "> **Sample data.** The outputs on this page come from the small built-in sample, not from the real data set: "

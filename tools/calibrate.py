@@ -12,10 +12,10 @@ import re
 import statistics
 import sys
 
-from claims_page import claims_of
-from common import ROOT, RUN, find_lesson, read_notebook, write
-from run_lessons import LessonFailed, changes, kept, run_and_keep, settle_data
-from time_lessons import keep_times
+from tools.claims_page import claims_of
+from tools.common import ROOT, RUN, find_lesson, read_notebook, write
+from tools.run_lessons import LessonFailed, changes, kept, run_and_keep, settle_data
+from tools.time_lessons import keep_times
 
 SEED = re.compile(r"^SEED = \d+", re.MULTILINE)
 

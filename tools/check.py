@@ -6,13 +6,15 @@
 import sys
 import time
 
-from common import call
+from tools.common import call
 
+FIRST = ("package", "checks", "manuscript", "tools", "house")
 PYTEST = ["pytest", "-q", "-rs", *(["-m", ""] if "--slow" in sys.argv else [])]
 STEPS = {
     "lint": ["ruff", "check", "."],
-    "unit tests, exercises, manuscript": [*PYTEST, "-n", 2, "tests/unit", "tests/exercises", "tests/lessons"],
-    "every lesson in fast mode, a strict site": ["python", "tools/rehearse.py"],
+    "layout": ["ruff", "format", "--check", "."],
+    "package, checks, manuscript, tools, house": [*PYTEST, "-n", 2, *(f"tests/{folder}" for folder in FIRST)],
+    "every lesson in fast mode, a strict site": ["python", "-m", "tools.rehearse"],
     "how the book is made": [*PYTEST, "tests/book"],
     "the site": [*PYTEST, "tests/site"],
 }

@@ -13,8 +13,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / os.environ.get("RUN_DIR", ".run")  # an absolute RUN_DIR lies outside of the checkout
 SETUP_TITLE = "# @title Setup, "
-
-sys.path.insert(0, str(ROOT))  # for course_utils
+SETUP_MARKER = "# The setup cell: `make notebooks` puts it here."  # a cell of each manuscript
 
 
 def lessons() -> list[str]:

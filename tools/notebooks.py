@@ -1,47 +1,51 @@
 """Make the notebooks that students open from the manuscript: book/NN_slug.py → notebooks/NN_slug.ipynb, one way.
 
-First the setup cell of each manuscript is brought up to date with `tools/setup_cell.py`, the repository's address in
-`_config.yml` and the package's version. Cell ids are kept, outputs are not. A second run changes no byte.
+The manuscript holds a marker where the notebook has its setup cell: `tools/setup_cell.py`, with the repository's
+address from `_config.yml` and the package's version. With each notebook goes the file of what its lesson needs. Cell
+ids are kept, outputs are not. A second run changes no byte.
 """
 
-import re
-
+import jupytext
 import nbformat
-from jupytext.cli import jupytext
+from jupytext.combine import combine_inputs_with_outputs
 
-from common import ROOT, SETUP_TITLE, lessons, read, read_notebook, setup_cell, write
+from tools.common import ROOT, SETUP_MARKER, lessons, read, read_notebook, setup_cell, write
+from tools.needs import as_toml, needs, needs_file
 
-CELL_HEAD = '# %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"\n'
-
-
-def with_setup_cell(manuscript: str) -> str:
-    """The manuscript with the present setup cell, in place of an older one or before the first code cell."""
-    cell = CELL_HEAD + setup_cell() + "\n\n"
-    older = re.compile(rf"^# %%[^\n]*\n{re.escape(SETUP_TITLE)}.*?(?=^# %%)", re.MULTILINE | re.DOTALL)
-    first_code = re.compile(r"^(?=# %%(?! \[markdown\]))", re.MULTILINE)
-    pattern = older if older.search(manuscript) else first_code
-    return pattern.sub(lambda match: cell, manuscript, count=1)
+KEYS = ("tags", "mystnb", "nbmake", "jupyter", "cellView")  # of a cell's metadata; Jupyter and nbmake add others
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "name": "python"},  # for nbconvert --to script
+}
 
 
-def strip_outputs(notebook) -> bool:
-    """Remove what running left in a notebook; say whether there was anything."""
-    ran = [cell for cell in notebook.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)]
-    for cell in ran:
-        cell.outputs, cell.execution_count = [], None
-    return bool(ran)
+def made_from(manuscript: str):
+    """The notebook that a manuscript makes, without ids of its own."""
+    notebook = jupytext.reads(manuscript, fmt="py:percent")
+    for cell in notebook.cells:
+        if cell.source == SETUP_MARKER:
+            cell.source = setup_cell()
+        cell.metadata = {key: cell.metadata[key] for key in KEYS if key in cell.metadata}
+    notebook.metadata = METADATA
+    return notebook
 
 
 def pair(lesson: str) -> None:
-    source, target = ROOT / "book" / f"{lesson}.py", ROOT / "notebooks" / f"{lesson}.ipynb"
-    old = read(source)
-    if (new := with_setup_cell(old)) != old:
-        write(source, new)
+    """Write a lesson's notebook and its needs, where they differ from what is there."""
+    target = ROOT / "notebooks" / f"{lesson}.ipynb"
+    notebook = made_from(read(ROOT / "book" / f"{lesson}.py"))
     if target.exists():
-        notebook = read_notebook(target)
-        if strip_outputs(notebook):
-            nbformat.write(notebook, target)
-    target.parent.mkdir(exist_ok=True)
-    jupytext(["--quiet", "--to", "ipynb", "--update", "--output", str(target), str(source)])
+        older = read_notebook(target)
+        notebook = combine_inputs_with_outputs(notebook, older, fmt="py:percent")
+    for cell in notebook.cells:
+        cell.metadata = {key: cell.metadata[key] for key in KEYS if key in cell.metadata}
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata = METADATA
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for file, text in ((target, nbformat.writes(notebook) + "\n"), (needs_file(lesson), as_toml(needs(lesson)))):
+        if not file.exists() or read(file) != text:
+            write(file, text)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import sys
 import time
 from importlib.metadata import version
 
-from build import build, gather
-from common import ROOT, RUN, call, lessons, needs, read_notebook
+from tools.build import build, gather
+from tools.common import ROOT, RUN, call, lessons, needs, read_notebook
 
 TEST = RUN / "test"
 

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import time
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -20,12 +21,13 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from common import ROOT, RUN, environment, is_setup, lessons, needs, read, read_notebook, write
-from course_utils import runtime, sources
+from course_utils._images import sources
+from tools.common import ROOT, RUN, environment, is_setup, lessons, needs, read, read_notebook, write
+from tools.provenance import PACKAGE, find_module, fingerprint_file, fingerprint_module
 
 KEPT = RUN / "executed"
 CELL_TIMEOUT = 1800  # seconds; far more than any cell takes on a slow laptop
-ASK_WHAT_WAS_USED = "import json\nfrom course_utils import runtime\nprint(json.dumps(runtime.used()))"
+ASK_WHAT_WAS_USED = "import json\nfrom tools.provenance import used\nprint(json.dumps(used()))"
 
 
 class LessonFailed(Exception):
@@ -73,24 +75,25 @@ def strict() -> bool:
     return os.environ.get("COURSE_STRICT") == "1"
 
 
+@cache
+def version(name: str) -> str | None:
+    """The installed version of a distribution."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def module(name: str) -> str | None:
+    """The fingerprint of a module of ours as it is now."""
+    file = find_module(name)
+    return fingerprint_module(file) if file else None
+
+
 def changes(record: dict, notebook) -> list[str]:
     """What has changed since the recorded run; empty when the run still stands for the lesson."""
     used = record["used"]
-
-    def version(name):
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            return None
-
-    def module(name):
-        file = ROOT.joinpath(*name.split(".")).with_suffix(".py")
-        return runtime.fingerprint_module(file) if file.exists() else None
-
-    def resource(path):
-        file = ROOT / "course_utils" / path
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
-
     same = {
         "its code": record["code"] == hash_code(notebook),
         "COURSE_STRICT": record["strict"] or not strict(),
@@ -98,7 +101,7 @@ def changes(record: dict, notebook) -> list[str]:
         "COURSE_DATA": used["course_data"] == sources.mode(),
     }
     same |= {name: known == module(name) for name, known in used["modules"].items()}
-    same |= {path: known == resource(path) for path, known in used["resources"].items()}
+    same |= {path: known == fingerprint_file(PACKAGE / path) for path, known in used["resources"].items()}
     same |= {name: known == version(name) for name, known in used["distributions"].items()}
     same |= {name: known["fingerprint"] == sources.fingerprint(name) for name, known in used["data"].items()}
     return [name for name, unchanged in same.items() if not unchanged]
@@ -154,9 +157,9 @@ def run_and_keep(name: str, notebook, folder: Path = KEPT, **options) -> dict:
 
 
 def run_all(minutes: float = float("inf")) -> dict[str, dict]:
-    """Run or re-use every lesson, saying which; return the records by lesson. Stops at the first that fails."""
-    settle_data(lessons())
-    deadline, records = time.monotonic() + 60 * minutes, {}
+    """Run or re-use every lesson, saying which; return the records by lesson. Those that fail are told at the end, all
+    of them, and then the process ends."""
+    deadline, records, failed = time.monotonic() + 60 * minutes, {}, {}
     for name in lessons():
         notebook, record = read_notebook(ROOT / "notebooks" / f"{name}.ipynb"), kept(name)
         news = changes(record, notebook) if record else ["no earlier run"]
@@ -171,7 +174,11 @@ def run_all(minutes: float = float("inf")) -> dict[str, dict]:
         except OutOfTime:
             print(f"{name}: left out, since the {minutes:g} minutes for all lessons are over")
         except LessonFailed as problem:
-            sys.exit(f"{name} FAILED. {problem}")
+            failed[name] = problem
+            print(f"{name}: FAILED")
+    if failed:
+        told = "\n\n".join(f"{name} FAILED. {problem}" for name, problem in failed.items())
+        sys.exit(f"{told}\n\n{len(failed)} of {len(lessons())} lessons failed: {', '.join(failed)}")
     return records
 
 
@@ -183,4 +190,6 @@ def show_progress(done: int, of: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all lessons together")
-    run_all(parser.parse_args().minutes)
+    minutes = parser.parse_args().minutes
+    settle_data(lessons())
+    run_all(minutes)

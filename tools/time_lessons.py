@@ -13,10 +13,10 @@ import sys
 import time
 from tempfile import TemporaryDirectory
 
-from common import ROOT, RUN, find_lesson, read, read_notebook, write
-from notebooks import pair
-from rehearse import run_in_fast_mode
-from run_lessons import LessonFailed, run_and_keep, settle_data
+from tools.common import ROOT, RUN, find_lesson, read, read_notebook, write
+from tools.notebooks import pair
+from tools.rehearse import run_in_fast_mode
+from tools.run_lessons import LessonFailed, run_and_keep, settle_data
 
 TIMINGS = ROOT / "course_utils" / "results" / "timings.json"
 HEADER = re.compile(r"\*\*Run\*\* [^·\n]*?(?= ·|\n)")

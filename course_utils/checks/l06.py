@@ -184,9 +184,10 @@ def small_network(answer):
             f"it has {count_parameters(answer):,} parameters, 10,000 are allowed",
             hint="Most sit in the first linear layer: fewer maps, or another pooling before it, make it small.",
         )
-    needed = target(real=0.985, sample=0.90)
+    mnist = load("mnist")
+    needed = target(mnist, real=0.985, sample=0.90)
     where = next(answer.parameters()).device
-    reached = evaluate(answer, batches(load("mnist").valid, 1_000, device=where)).accuracy
+    reached = evaluate(answer, batches(mnist.valid, 1_000, device=where)).accuracy
     if reached < 0.2:
         return wrong(f"it reads {reached:.1%} of the validation digits", hint="That is chance: was this model trained?")
     if reached < needed:

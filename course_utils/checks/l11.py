@@ -6,7 +6,7 @@ from math import comb
 import torch
 
 from course_utils.exercises import checker, right, wrong
-from course_utils.runtime import recorded
+from course_utils.records import recorded
 
 
 def _near(value, expected, share=0.01):

@@ -270,9 +270,10 @@ def small_network(answer):
             f"it has {count_parameters(answer):,} parameters, fewer than 300,000 are asked",
             hint="A global average or maximum before the last linear layer, or narrower blocks.",
         )
-    needed = target(real=0.776, sample=0.8)
+    cifar = load("cifar10")
+    needed = target(cifar, real=0.776, sample=0.8)
     where = next(answer.parameters()).device
-    reached = evaluate(answer, batches(load("cifar10").valid, 1_000, device=where)).accuracy
+    reached = evaluate(answer, batches(cifar.valid, 1_000, device=where)).accuracy
     if reached < 0.15:
         return wrong(
             f"it reads {reached:.1%} of the validation images",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from common import ROOT, tokens
+from tools.common import ROOT, tokens
 
 HEADER = """# ---
 # jupyter:

@@ -10,7 +10,7 @@ import venv
 import nbformat
 import pytest
 
-from common import ROOT, lessons, read_notebook, tokens
+from tools.common import ROOT, lessons, read_notebook, tokens
 
 VERSION = tokens()["version"]
 

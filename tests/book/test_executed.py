@@ -3,8 +3,8 @@
 import json
 import re
 
-from claims_page import ClaimReader, claims_of
-from common import ROOT, RUN, lessons
+from tools.claims_page import ClaimReader, claims_of
+from tools.common import ROOT, RUN, lessons
 
 
 def outputs(notebook):

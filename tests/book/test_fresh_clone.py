@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common import ROOT, lessons
+from tools.common import ROOT, lessons
 
 OFFLINE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 

@@ -2,7 +2,7 @@
 
 import json
 
-from common import tokens
+from tools.common import tokens
 
 
 def test_nothing_changed_nothing_runs(tiny_book):
@@ -78,7 +78,7 @@ def test_another_choice_of_data_runs_everything(tiny_book, monkeypatch):
 def test_lessons_run_while_there_is_time(tiny_book):
     tiny_book.change("book/02_two.py", "conv_output_size(5, 3)", "conv_output_size(6, 3)")
     assert tiny_book.make("notebooks")[0] == 0
-    command = [".venv/bin/python", "tools/run_lessons.py", "--minutes"]
+    command = [".venv/bin/python", "-m", "tools.run_lessons", "--minutes"]
     status, output = tiny_book.call(*command, "0")
     assert status == 0 and "01_one: re-used" in output and "02_two: left out" in output, output
     status, output = tiny_book.call(*command, "5", COURSE_STRICT="1")

@@ -2,8 +2,8 @@
 
 from copy import copy
 
-from claims_page import MARKS, shorten
-from common import lessons
+from tools.claims_page import MARKS, shorten
+from tools.common import lessons
 
 
 def claims_of(lesson, pages):

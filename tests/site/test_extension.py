@@ -8,7 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from common import ROOT, environment, lessons, needs, read
+from tools.common import ROOT, environment, lessons, needs, read
 
 
 def test_a_build_without_executed_lessons_says_what_to_do(tmp_path):

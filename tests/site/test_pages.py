@@ -2,7 +2,7 @@
 
 import re
 
-from common import ROOT, lessons, read, tokens
+from tools.common import ROOT, lessons, read, tokens
 
 LESSONS = lessons()
 PAGES_WITHOUT_SOURCE = {"book/claims.html", "search.html"}

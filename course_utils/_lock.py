@@ -1,0 +1,36 @@
+"""One process at a time."""
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+
+@contextmanager
+def alone(file: Path, say: Callable[[str], object] = print, wait: float = 3600) -> Iterator[None]:
+    """Hold the lock `FILE.lock`, so that of several processes one works on the file at a time.
+
+    The lock is freed when the process ends, however it ends. Where locks do not work, as on some network drives, or
+    after `wait` seconds, go on without: files are replaced in one step, so that at worst the work is done twice.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file.with_name(file.name + ".lock"))
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"Another process is at work on {file.name}. Waiting for it …")
+            lock.acquire(timeout=wait)
+    except (Timeout, NotImplementedError):
+        pass
+    except OSError as problem:
+        if problem.errno not in NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,177 @@
+"""What must agree between files that lie apart: address, version, requirements, names, the list of tasks."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import tomllib
+from functools import cache
+from importlib import metadata
+
+import pytest
+from packaging.requirements import Requirement
+
+from tools.common import ROOT, lessons, read, read_notebook, setup_cell, tokens
+
+PACKAGE = ROOT / "course_utils"
+SCRIPTS = [path for folder in ("tools", "experiments", "book/_ext") for path in (ROOT / folder).glob("*.py")]
+MANUSCRIPT = [ROOT / "book" / f"{lesson}.py" for lesson in lessons()]
+
+
+def project_files():
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def requirements():
+    lines = [line.split("#")[0].strip() for line in read(ROOT / "requirements.txt").splitlines()]
+    return [Requirement(line) for line in lines if line]
+
+
+# Public names whose first lesson is still to be written: {"occlusion": "13_inside"}.
+AWAITED = {}
+
+
+@cache
+def names_in(path):
+    """All names and attributes that a Python file mentions."""
+    nodes = list(ast.walk(ast.parse(read(path))))
+    imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom | ast.Import) for alias in node.names}
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return imported | names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+@cache
+def imported():
+    """The top-level modules that our code imports."""
+    modules = set()
+    for path in [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT, *(ROOT / "tests").rglob("*.py")]:
+        modules |= set(re.findall(r'importorskip\("(\w+)', read(path)))
+        for node in ast.walk(ast.parse(read(path))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(node.module.split(".")[0])
+    return modules
+
+
+installed = cache(metadata.packages_distributions)
+
+
+def public_definitions():
+    for path in sorted(PACKAGE.glob("[a-z]*.py")):
+        for node in ast.parse(read(path)).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                yield pytest.param(path, node, id=f"{path.stem}.{node.name}")
+
+
+@pytest.mark.parametrize(("path", "node"), list(public_definitions()))
+def test_public_names_of_course_utils_are_used(path, node):
+    """By a lesson, a script or another module; a class also by its own module, which returns or raises it."""
+    others = [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT]
+    used = set().union(*(names_in(other) for other in others if other not in (path, PACKAGE / "__init__.py")))
+    if isinstance(node, ast.ClassDef):
+        used |= names_in(path)
+    if node.name not in used and AWAITED.get(node.name) in set(AWAITED.values()) - set(lessons()):
+        pytest.skip(f"awaits lesson {AWAITED[node.name]}")
+    assert node.name in used
+
+
+def test_each_lazy_name_exists():
+    import course_utils
+
+    for name in course_utils._HOME.keys() | course_utils._MODULES:
+        assert getattr(course_utils, name) is not None
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
+def test_each_requirement_is_used(requirement):
+    """Imported by our code, called by make, or named in the settings."""
+    modules = {module for module, owners in installed().items() if requirement.name in owners}
+    scripts = metadata.distribution(requirement.name).entry_points.select(group="console_scripts")
+    calls = read(ROOT / "Makefile") + "".join(read(path) for path in (ROOT / "tools").glob("*.py"))
+    called = any(re.search(rf'(/|"){re.escape(script.name)}\b', calls) for script in scripts)
+    settings = read(ROOT / "pyproject.toml") + read(ROOT / "_config.yml")
+    settings = "\n".join(line for line in settings.splitlines() if "dependencies" not in line and ">=" not in line)
+    assert modules & imported() or called or requirement.name in settings
+
+
+def test_each_requirement_has_a_reason():
+    for line in read(ROOT / "requirements.txt").splitlines():
+        assert not line or line.startswith("#") or re.fullmatch(r"\S+ +# \S.+", line), line
+
+
+def test_the_tested_set_holds_every_requirement():
+    pins = dict(line.split("==") for line in read(ROOT / "constraints.txt").splitlines() if "==" in line)
+    pins = {name.lower(): version for name, version in pins.items()}
+    for requirement in requirements():
+        assert requirement.specifier.contains(pins[requirement.name.lower()], prereleases=True)
+
+
+def test_the_package_asks_for_what_the_requirements_ask():
+    asked = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["dependencies"]
+    ranges = {requirement.name: requirement.specifier for requirement in requirements()}
+    assert {Requirement(line).name: Requirement(line).specifier for line in asked}.items() <= ranges.items()
+
+
+def test_each_lesson_needs_packages_that_are_required():
+    names = {requirement.name for requirement in requirements()}
+    for lesson in lessons():
+        packages = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))["packages"]
+        assert {Requirement(line).name for line in packages} <= names - {"torch", "torchvision"}
+
+
+def test_each_lesson_with_data_needs_what_fetches_it():
+    for lesson in lessons():
+        needs = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))
+        packages = {Requirement(line).name for line in needs["packages"]}
+        assert not needs["data"] or {"filelock", "platformdirs", "pooch", "requests", "tqdm", "urllib3"} <= packages
+
+
+def test_the_address_stands_in_one_place():
+    address, places = tokens()["repository"], []
+    for path in project_files():
+        if path.suffix not in {".png", ".svg", ".npz"} and (count := read(path).count(address)):
+            places.append((path.relative_to(ROOT).as_posix(), count))
+    assert setup_cell().count(address) == 1
+    assert sorted(places) == sorted([("_config.yml", 1), *((f"notebooks/{lesson}.ipynb", 1) for lesson in lessons())])
+
+
+def test_version_tag_and_launch_links_agree():
+    import course_utils
+
+    tag, version = tokens()["tag"], course_utils.__version__
+    assert tag == f"v{version}" and f'VERSION, REPOSITORY = "{version}",' in setup_cell()
+    spec = importlib.util.spec_from_file_location("course_site", ROOT / "book" / "_ext" / "course_site.py")
+    course_site = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(course_site)
+    links = {name: url for name, url, _ in course_site.launch_links(tokens()["url"], "06_lenet")}
+    assert f"/blob/{tag}/" in links["Colab"] and f"/{tag}?" in links["Binder"]
+    if (citation := ROOT / "CITATION.cff").exists():
+        assert re.search(rf"^version: \W*{re.escape(version)}\b", read(citation), re.MULTILINE)
+
+
+def test_every_task_of_make_is_listed_by_help():
+    text = read(ROOT / "Makefile")
+    tasks = set(re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)[1].split())
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  make (\S+) +\S", shown, re.MULTILINE)) == tasks
+    assert {"book", "test", "notebooks", "lab", "serve", "calibrate", "brand", "clean", "help"} <= tasks
+
+
+def test_each_tool_says_what_it_is_for():
+    for path in (ROOT / "tools").glob("*.py"):
+        assert ast.get_docstring(ast.parse(read(path))), path
+
+
+def test_no_lesson_is_left_out_of_the_table_of_contents():
+    listed = re.findall(r"^ *- file: notebooks/(\S+)", read(ROOT / "_toc.yml"), re.MULTILINE)
+    assert listed == lessons()
+
+
+def test_notebooks_are_valid():
+    import nbformat
+
+    for lesson in lessons():
+        nbformat.validate(read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb"))

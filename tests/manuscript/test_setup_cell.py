@@ -1,0 +1,104 @@
+"""The first cell of every lesson: where it finds `course_utils`, and what it leaves behind when it fails."""
+
+import io
+import tarfile
+
+import pytest
+
+from tools.common import setup_cell, tokens
+
+VERSION = tokens()["version"]
+SHOW = "\nimport course_utils, subprocess\nprint(course_utils.__file__)\n"
+SHOW_CHILD = "subprocess.run([sys.executable, '-c', 'import course_utils; print(course_utils.__file__)'], check=True)\n"
+
+
+def put_course(folder, version=VERSION):
+    """A small stand-in for the package."""
+    (folder / "course_utils").mkdir(parents=True)
+    (folder / "course_utils" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    return str(folder / "course_utils" / "__init__.py")
+
+
+def pack(file, version=VERSION, top="kernel-by-kernel-0.1.0"):
+    """An archive as GitHub makes it, with one top folder."""
+    files = {"README.md": "Hello\n" * 10_000, "course_utils/__init__.py": f'__version__ = "{version}"\n'}
+    with tarfile.open(file, "w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"{top}/{name}")
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return file
+
+
+@pytest.fixture
+def start(tmp_path, run_python):
+    """Run the setup cell, and what shows its result, in a folder; the cache is `tmp_path/cache`."""
+    file = tmp_path / "cell.py"
+    file.write_text(setup_cell() + SHOW + SHOW_CHILD, encoding="utf-8")
+
+    def run(cwd, **environment):
+        cwd.mkdir(parents=True, exist_ok=True)
+        return run_python("-W", "error", file, cwd=cwd, COURSE_HOME=tmp_path / "cache", **environment)
+
+    return run
+
+
+NOWHERE = {"COURSE_ARCHIVE": "file:///there/is/no/such.tar.gz"}
+
+
+def test_it_is_short():
+    lines = setup_cell().splitlines()
+    assert len(lines) <= 45 and max(map(len, lines)) <= 78
+
+
+def test_a_clone_is_found_from_any_folder_inside_it(start, tmp_path):
+    file = put_course(tmp_path / "clone")
+    done = start(tmp_path / "clone" / "work" / "deep", **NOWHERE)
+    assert done.stdout.split() == [file, file], done.stderr
+
+
+def test_an_installed_package_of_this_version_is_found(start, tmp_path):
+    file = put_course(tmp_path / "installed")
+    done = start(tmp_path / "empty", PYTHONPATH=tmp_path / "installed", **NOWHERE)
+    assert done.stdout.split() == [file, file], done.stderr
+
+
+def test_another_version_is_passed_over(start, tmp_path):
+    put_course(tmp_path / "installed", version="0.0.9")
+    archive = pack(tmp_path / "v.tar.gz")
+    done = start(tmp_path / "empty", PYTHONPATH=tmp_path / "installed", COURSE_ARCHIVE=archive.as_uri())
+    home = tmp_path / "cache" / f"v{VERSION}"
+    assert done.stdout.split() == [str(home / "course_utils" / "__init__.py")] * 2, done.stderr
+
+
+def test_the_archive_is_fetched_once(start, tmp_path):
+    archive = pack(tmp_path / "v.tar.gz")
+    first = start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri())
+    archive.unlink()
+    second = start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri())
+    assert first.stdout == second.stdout != ""
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"v{VERSION}"]
+
+
+@pytest.mark.parametrize("fault", ["missing", "truncated", "another version", "not an archive"])
+def test_a_failed_fetch_says_what_to_do_and_leaves_nothing(start, tmp_path, fault):
+    archive = pack(tmp_path / "v.tar.gz", version="0.0.9" if fault == "another version" else VERSION)
+    if fault == "missing":
+        archive.unlink()
+    if fault == "truncated":
+        archive.write_bytes(archive.read_bytes()[:200])
+    if fault == "not an archive":
+        archive.write_text("<html>Sign in to this network</html>")
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri())
+    message = done.stderr.splitlines()[-1]
+    assert done.returncode and message.startswith("RuntimeError: ") and archive.as_uri() in message
+    assert "run this cell again" in message and "COURSE_ARCHIVE" in message and "clone" in message
+    assert not list((tmp_path / "cache").glob("**/*"))
+
+
+def test_nothing_is_written_outside_of_the_folder(start, tmp_path):
+    archive = tmp_path / "v.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("../../escaped"), io.BytesIO(b""))
+    assert start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri()).returncode
+    assert not list(tmp_path.rglob("escaped"))

@@ -1,0 +1,160 @@
+"""Claims: true ones are shown once, false ones raise, and measured ones know when they may not speak."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from course_utils import claims
+from course_utils.claims import ClaimError, claim
+
+REAL, COPY, SAMPLE = (SimpleNamespace(name="mnist", source=source) for source in ("official", "JPEG copy", "sample"))
+
+
+@pytest.fixture(autouse=True)
+def shown(monkeypatch):
+    """The statements that were shown, in a fresh lesson 99."""
+    statements = []
+    monkeypatch.setattr(claims.Statement, "show", lambda self: statements.append(self))
+    monkeypatch.delenv("COURSE_STRICT", raising=False)
+    claims._lesson = "00"
+    claims.begin("99_test")
+    yield statements
+    claims._lesson = "00"
+    claims._numbers.clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (3, {"equals": 3}),
+        (0.1307, {"equals": 0.13, "within": 0.001}),
+        (3, {"at_least": 3}),
+        (3, {"at_most": 3}),
+        (3, {"at_least": 2, "at_most": 4}),
+        (True, {"equals": True}),
+        ("[0, 1]", {"equals": "[0, 1]"}),
+        (torch.tensor(0.5), {"equals": 0.5}),
+    ],
+)
+def test_a_true_claim_is_shown_once(value, bounds, shown):
+    assert claim("It is {value}.", value, **bounds) is None
+    assert [statement.status for statement in shown] == ["checked"]
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (4, {"equals": 3}),
+        (0.132, {"equals": 0.13, "within": 0.001}),
+        (2, {"at_least": 3}),
+        (4, {"at_most": 3}),
+        (5, {"at_least": 2, "at_most": 4}),
+        (False, {"equals": True}),
+        (float("nan"), {"at_most": 1}),
+    ],
+)
+def test_a_false_claim_raises_and_is_not_shown(value, bounds, shown):
+    with pytest.raises(ClaimError):
+        claim("It is {value}.", value, **bounds)
+    assert not shown
+
+
+def test_a_claim_without_a_bound_is_refused():
+    with pytest.raises(ValueError, match="equals="):
+        claim("It is {value}.", 3)
+
+
+def test_numbers_are_given_once_a_sentence(shown):
+    for sentence in ("One: {value}.", "Two: {value}.", "One: {value}."):
+        claim(sentence, 1, equals=1)
+    claims.begin("99_test")  # the setup cell, run again
+    claim("Three: {value}.", 1, equals=1)
+    assert [statement.id for statement in shown] == ["99-01", "99-02", "99-01", "99-03"]
+    claims.begin("98_other")
+    claim("One: {value}.", 1, equals=1)
+    assert shown[-1].id == "98-01"
+
+
+def test_the_mark_is_one_div_with_its_data(shown):
+    claim.data("`x < y` holds for {value:.1%}.", 0.5, data=REAL, equals=0.5)
+    html = shown[0]._repr_html_()
+    assert re.findall(r"<div [^>]*>", html) == [html[: html.index(">") + 1]]
+    for part in (
+        'class="claim"',
+        'data-id="99-01"',
+        'data-kind="data"',
+        'data-status="checked"',
+        'data-value="0.5"',
+        'data-copy="official"',
+        "<code>x &lt; y</code> holds for 50.0%.",
+    ):
+        assert part in html
+    assert repr(shown[0]) == "[claim 99-01, checked] `x < y` holds for 50.0%."
+
+
+@pytest.mark.parametrize(
+    ("data", "bound", "status"),
+    [
+        (REAL, 0.5, "checked"),
+        (SAMPLE, 0.9, "skipped"),
+        (COPY, {"official": 0.9}, "skipped"),
+        (COPY, {"JPEG copy": 0.5}, "checked"),
+    ],
+)
+def test_a_claim_about_data_is_checked_on_the_copies_it_names(data, bound, status, shown):
+    claim.data("Mean {value}.", 0.5, data=data, equals=bound)
+    assert shown[0].status == status
+
+
+def test_a_false_claim_about_data_raises_on_its_copy():
+    with pytest.raises(ClaimError, match="0.5"):
+        claim.data("Mean {value}.", 0.5, data=REAL, equals={"official": 0.6})
+
+
+@pytest.fixture
+def bounds(tmp_path, monkeypatch):
+    """Five recorded runs for one sentence, as `make calibrate` writes them."""
+    (tmp_path / "results").mkdir()
+    runs = {"values": [0.97, 0.98, 0.98, 0.98, 0.99], "mean": 0.98, "sd": 0.007, "at_least": 0.959}
+    content = {"copy": "official", "seeds": [0, 1, 2, 3, 4], "claims": {"It reads {value:.1%}.": runs}}
+    (tmp_path / "results" / "bounds_99.json").write_text(json.dumps(content))
+    monkeypatch.setattr(claims, "resource", lambda path: tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    ("value", "data", "stated", "status"),
+    [
+        (0.96, REAL, True, "checked"),
+        (0.95, REAL, True, "missed"),
+        (0.95, REAL, False, "skipped"),
+        (0.95, SAMPLE, True, "skipped"),
+        (0.95, COPY, True, "skipped"),
+    ],
+)
+def test_a_measured_claim_speaks_at_its_size_and_on_its_copy(bounds, value, data, stated, status, shown):
+    claim.measured("It reads {value:.1%}.", value, data=data, stated=stated)
+    assert shown[0].status == status
+    if status in ("checked", "missed"):
+        assert "5 runs gave 98.0% ± 0.7%; at least 95.9%" in shown[0].note
+
+
+def test_strict_makes_a_miss_raise(bounds, monkeypatch, shown):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    with pytest.raises(ClaimError, match="false"):
+        claim.measured("It reads {value:.1%}.", 0.95, data=REAL)
+    with pytest.raises(ClaimError, match="make calibrate"):
+        claim.measured("Never recorded: {value}.", 1.0, data=REAL)
+    claim.measured("It reads {value:.1%}.", 0.2, data=SAMPLE)
+    claim.measured("It reads {value:.1%}.", 0.2, data=COPY)  # recorded, but on the official one
+    assert [statement.status for statement in shown] == ["skipped", "skipped"]
+    with pytest.raises(ClaimError, match="make calibrate"):
+        claim.measured("Never recorded: {value}.", 1.0, data=COPY)
+
+
+def test_an_explicit_bound_needs_no_recorded_runs(shown):
+    claim.measured("More than published: {value}.", 0.99, data=REAL, at_least=0.9878)
+    claim.measured("More than published: {value}.", 0.98, data=REAL, at_least=0.9878)
+    assert [statement.status for statement in shown] == ["checked", "missed"]

@@ -1,0 +1,1 @@
+"""What `make` calls: each script runs as `python -m tools.NAME`."""
