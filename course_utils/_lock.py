@@ -1,7 +1,7 @@
 """One process at a time."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def alone(file: Path, say: Callable[[str], object] = print, wait: float = 3600) -> Iterator[None]:
+def alone(file: Path, wait: float = 3600) -> Iterator[None]:
     """Hold the lock `FILE.lock`, so that of several processes one works on the file at a time.
 
     The lock is freed when the process ends, however it ends. Where locks do not work, as on some network drives, or
@@ -23,7 +23,7 @@ def alone(file: Path, say: Callable[[str], object] = print, wait: float = 3600) 
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"Another process is at work on {file.name}. Waiting for it …")
+            print(f"Another process is at work on {file.name}. Waiting for it …")
             lock.acquire(timeout=wait)
     except (Timeout, NotImplementedError):
         pass

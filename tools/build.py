@@ -1,22 +1,25 @@
 """Make the book: pair and run the lessons, gather all sources, and let Jupyter Book build the site, strictly.
 
 Sources are gathered in `.run/book/`. The site is built there, and put into `_build/html` when it is whole: a failed
-build leaves no half site.
+build leaves no half site. With it goes a stamp over everything that it was made from, so that the next `make book`
+builds only if any of that has changed.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
 
 from tools.claims_page import claims_page, with_quoted_claims
-from tools.common import ROOT, RUN, environment, fill, lessons, read, read_notebook, write
-from tools.notebooks import pair
-from tools.run_lessons import KEPT, run_all
+from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, lessons, read, read_notebook, write
+from tools.notebooks import pair_all
+from tools.run_lessons import KEPT, run_all, settle_data, strict
 
 BANNER = (
     "> **Sample data.** The outputs on this page come from the small built-in sample, not from the real data set: "
@@ -24,14 +27,31 @@ BANNER = (
 )
 
 
+SITE = ROOT / "_build" / "html"
+STAMP = ROOT / "_build" / "stamp"
+SOURCES = ("book", "notebooks", "course_utils", "tools", "_config.yml", "_toc.yml", "requirements.txt", "Makefile")
+
+
 def main() -> None:
-    for name in lessons():
-        pair(name)
+    pair_all()
+    data = settle_data(lessons())
+    if (SITE / "index.html").exists() and STAMP.exists() and read(STAMP) == stamp(data):
+        print(f"Nothing has changed since {SITE / 'index.html'} was built.")
+        return
     records = run_all()
     runs = {name: (with_present_prose(name), facts(record)) for name, record in records.items()}
     gather(RUN / "book", runs)
-    build(RUN / "book", ROOT / "_build" / "html")
-    print(f"The book is ready. Open {ROOT / '_build' / 'html' / 'index.html'}")
+    STAMP.unlink(missing_ok=True)
+    build(RUN / "book", SITE)
+    write(STAMP, stamp(data))
+    print(f"The book is ready. Open {SITE / 'index.html'}")
+
+
+def stamp(data: dict[str, str]) -> str:
+    """A hash of all that the site is made from: sources, kept runs, the data, installed versions, settings."""
+    files = [*files_below(*(ROOT / name for name in SOURCES)), *KEPT.glob("*.json"), *KEPT.glob("*.ipynb")]
+    versions = sorted(f"{found.name} {found.version}" for found in metadata.distributions())
+    return hash_of(files, sys.version, os.environ.get("COURSE_DATA"), strict(), data, versions)
 
 
 def with_present_prose(name: str):
@@ -82,11 +102,22 @@ def with_facts(notebook, about: dict):
 
 def build(folder: Path, site: Path) -> None:
     """Build the site of the sources in `folder`, from nothing, and stop at any warning."""
-    program = Path(sys.executable).with_name("jupyter-book")
     started = time.monotonic()
     print("Building the site …", flush=True)
     done = subprocess.run(
-        [program, "build", folder, "--path-output", folder, "-n", "-W", "--keep-going", "-q"],
+        [
+            sys.executable,
+            "-m",
+            "tools.jupyter_book",
+            "build",
+            folder,
+            "--path-output",
+            folder,
+            "-n",
+            "-W",
+            "--keep-going",
+            "-q",
+        ],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ PYTEST = ["pytest", "-q", "-rs", *(["-m", ""] if "--slow" in sys.argv else [])]
 STEPS = {
     "lint": ["ruff", "check", "."],
     "layout": ["ruff", "format", "--check", "."],
+    "types": ["mypy"],
     "package, checks, manuscript, tools, house": [*PYTEST, "-n", 2, *(f"tests/{folder}" for folder in FIRST)],
     "every lesson in fast mode, a strict site": ["python", "-m", "tools.rehearse"],
     "how the book is made": [*PYTEST, "tests/book"],

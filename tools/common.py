@@ -1,6 +1,7 @@
 """What the scripts in this folder share: where things lie, the course's address and version, and the lessons."""
 
 import ast
+import hashlib
 import os
 import re
 import subprocess
@@ -8,7 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-import nbformat
+sys.modules.setdefault("rfc3987_syntax", None)  # else jsonschema compiles a grammar, two seconds long, for no notebook
+import nbformat  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / os.environ.get("RUN_DIR", ".run")  # an absolute RUN_DIR lies outside of the checkout
@@ -54,9 +56,13 @@ def is_setup(cell) -> bool:
     return cell.source.startswith(SETUP_TITLE)
 
 
+def needs_file(lesson: str) -> Path:
+    return ROOT / "course_utils" / "needs" / f"{lesson}.toml"
+
+
 def needs(lesson: str) -> dict:
-    """What a lesson needs beyond torch: `{"packages": [...], "data": [...]}`."""
-    return tomllib.loads(read(ROOT / "course_utils" / "needs" / f"{lesson}.toml"))
+    """What a lesson needs beyond torch: `{"packages": [...], "data": [...], "gpu_helps": ...}`."""
+    return tomllib.loads(read(needs_file(lesson)))
 
 
 def read_notebook(path: Path):
@@ -73,6 +79,20 @@ def write(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
+
+
+def files_below(*places: Path) -> list[Path]:
+    """The files in these folders, and those of these that are files; without what Python and we leave among them."""
+    found = [path for place in places for path in (place.rglob("*") if place.is_dir() else [place])]
+    return sorted(path for path in found if path.is_file() and path.suffix not in (".pyc", ".lock", ".part"))
+
+
+def hash_of(files: list[Path], *facts: object) -> str:
+    """SHA-256 in hex of the names and bytes of files, and of some facts."""
+    digest = hashlib.sha256(repr(facts).encode())
+    for file in files:
+        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -13,9 +13,11 @@ Source of the digits: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten
 import numpy as np
 from sklearn.datasets import load_digits
 
-from course_utils._images.sample import FOLDER, SIZES
+from course_utils._files import PACKAGE
+from course_utils._images.sample import SIZES
 from tools import sample_drawings
 
+FOLDER = PACKAGE / "_images" / "sample"
 PIXEL, FINE = 12, 3  # a pixel measures 12 units and is looked at in 3×3 places
 CIRCLE = (
     (100, 0), (92, 38), (71, 71), (38, 92), (0, 100), (-38, 92), (-71, 71), (-92, 38),

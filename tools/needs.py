@@ -8,7 +8,6 @@ a GPU.
 import ast
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -111,7 +110,3 @@ def as_toml(facts: dict) -> str:
     names = ", ".join(f'"{name}"' for name in facts["data"])
     lines += ["]", f"data = [{names}]", f"gpu_helps = {str(facts['gpu_helps']).lower()}"]
     return "\n".join(lines) + "\n"
-
-
-def needs_file(lesson: str) -> Path:
-    return ROOT / "course_utils" / "needs" / f"{lesson}.toml"

@@ -5,12 +5,23 @@ address from `_config.yml` and the package's version. With each notebook goes th
 ids are kept, outputs are not. A second run changes no byte.
 """
 
-import jupytext
-import nbformat
-from jupytext.combine import combine_inputs_with_outputs
+import json
 
-from tools.common import ROOT, SETUP_MARKER, lessons, read, read_notebook, setup_cell, write
-from tools.needs import as_toml, needs, needs_file
+import nbformat
+
+from tools.common import (
+    ROOT,
+    RUN,
+    SETUP_MARKER,
+    files_below,
+    hash_of,
+    lessons,
+    needs_file,
+    read,
+    read_notebook,
+    setup_cell,
+    write,
+)
 
 KEYS = ("tags", "mystnb", "nbmake", "jupyter", "cellView")  # of a cell's metadata; Jupyter and nbmake add others
 METADATA = {
@@ -21,6 +32,8 @@ METADATA = {
 
 def made_from(manuscript: str):
     """The notebook that a manuscript makes, without ids of its own."""
+    import jupytext  # it takes its time, and is needed only when something has changed
+
     notebook = jupytext.reads(manuscript, fmt="py:percent")
     for cell in notebook.cells:
         if cell.source == SETUP_MARKER:
@@ -32,6 +45,10 @@ def made_from(manuscript: str):
 
 def pair(lesson: str) -> None:
     """Write a lesson's notebook and its needs, where they differ from what is there."""
+    from jupytext.combine import combine_inputs_with_outputs
+
+    from tools.needs import as_toml, needs
+
     target = ROOT / "notebooks" / f"{lesson}.ipynb"
     notebook = made_from(read(ROOT / "book" / f"{lesson}.py"))
     if target.exists():
@@ -48,6 +65,18 @@ def pair(lesson: str) -> None:
             write(file, text)
 
 
-if __name__ == "__main__":
+def pair_all() -> None:
+    """Pair all lessons; a lesson of which nothing has changed since it was paired last is passed over."""
+    file = RUN / "paired.json"
+    known = json.loads(read(file)) if file.exists() else {}
+    shared = hash_of(files_below(ROOT / "course_utils", ROOT / "tools", ROOT / "requirements.txt"), setup_cell())
     for name in lessons():
-        pair(name)
+        files = [ROOT / "book" / f"{name}.py", ROOT / "notebooks" / f"{name}.ipynb", needs_file(name)]
+        if any(not path.exists() for path in files) or known.get(name) != hash_of(files, shared):
+            pair(name)
+            known[name] = hash_of(files, shared)
+    write(file, json.dumps(known, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    pair_all()

@@ -13,19 +13,22 @@ from tools.build import build, gather
 from tools.common import ROOT, RUN, call, lessons, needs, read_notebook
 
 TEST = RUN / "test"
+TRACE = TEST / "trace"  # which modules each lesson has loaded and used: see tools/trace.py
 
 
-def run_in_fast_mode(*arguments) -> int:
-    """Run notebooks by nbmake; arguments as for pytest. Returns the exit status."""
+def run_in_fast_mode(*arguments: object, **variables: str) -> int:
+    """Run notebooks by nbmake; arguments as for pytest, variables of the environment. Returns the exit status."""
     settings = ["-c", ROOT / "pyproject.toml", f"--rootdir={ROOT}", "-p", "no:cacheprovider"]
-    return call("pytest", "--nbmake", *settings, *arguments, COURSE_DATA="sample", OMP_NUM_THREADS="1")
+    return call("pytest", "--nbmake", *settings, *arguments, COURSE_DATA="sample", OMP_NUM_THREADS="1", **variables)
 
 
 def main() -> None:
     shutil.rmtree(TEST, ignore_errors=True)
     shutil.rmtree(RUN / "site", ignore_errors=True)
     shutil.copytree(ROOT / "notebooks", TEST / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    if run_in_fast_mode(TEST / "notebooks", "--overwrite", "-n", 2, "--durations=0"):
+    TRACE.mkdir()
+    trace = {"PYTHONSTARTUP": str(ROOT / "tools" / "trace.py"), "COURSE_TRACE": str(TRACE)}
+    if run_in_fast_mode(TEST / "notebooks", "--overwrite", "-n", 2, "--durations=0", **trace):
         sys.exit("A lesson failed in fast mode, see above.")
     today = {"date": time.strftime("%Y-%m-%d"), "machine": f"torch {version('torch')} on CPU, 1 thread"}
     runs = {}

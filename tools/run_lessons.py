@@ -38,11 +38,14 @@ class OutOfTime(Exception):
     """The time given to all lessons together is over."""
 
 
-def settle_data(names: list[str]) -> str:
+def settle_data(names: list[str]) -> dict[str, str]:
     """Decide once for all lessons whether they run on real data or on the sample, and say so.
 
     What is not here is downloaded now. If one data set can't be had, all lessons run on the sample. The answer is put
     into `COURSE_DATA`, so that no lesson asks the network again.
+
+    Returns:
+        The fingerprint of each data set; empty where lessons run on the sample.
     """
     wanted = sorted({data for name in names for data in needs(name)["data"]})
     try:
@@ -61,7 +64,7 @@ def settle_data(names: list[str]) -> str:
     else:
         listed = ", ".join(f"{data} ({copy})" for data, copy in copies.items())
         print(f"Data: {listed or 'none needed'}, from {sources.folder()}")
-    return sources.mode()
+    return {} if sources.mode() == "sample" else {data: sources.fingerprint(data) for data in wanted}
 
 
 def hash_code(notebook) -> str:

@@ -5,6 +5,7 @@ are needed, so that a build without executed lessons ends with the message below
 """
 
 import importlib.util
+import os
 import re
 import shutil
 from pathlib import Path
@@ -72,6 +73,14 @@ def dress_page(app, pagename, templatename, context, doctree):
         add_launch_links(context, links, context["pathto"](f"_sources/notebooks/{lesson}.ipynb", 1))
 
 
+def build_in_parallel(app, config):
+    """Read and write pages in several processes. Two extensions do not say whether they can; they keep nothing of a
+    page that another page would need."""
+    app.parallel = 1 + (os.cpu_count() or 1)  # one of them only hands out the work
+    for name in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):
+        app.extensions[name].parallel_read_safe = True
+
+
 def silence_thebe(app, config):
     """Jupyter Book always loads Thebe; its inline script comes twice and is an error on every page."""
     for event in ("env-before-read-docs", "doctree-resolved"):
@@ -95,6 +104,7 @@ def add_mathjax(app, exception):
 
 
 def setup(app):
+    app.connect("config-inited", build_in_parallel)
     app.connect("config-inited", silence_thebe)
     app.connect("builder-inited", require_executed_lessons, priority=1)
     app.connect("html-page-context", dress_page, priority=900)

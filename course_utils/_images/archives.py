@@ -4,11 +4,16 @@ import gzip
 import io
 import pickle
 import tarfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from .catalogue import Edition
+
+TRAIN = [f"data_batch_{number}" for number in range(1, 6)]  # the batches of CIFAR-10
 
 
 def read_archives(edition: Edition, files: dict[str, Path]) -> dict[str, np.ndarray]:
@@ -24,7 +29,7 @@ def read_archives(edition: Edition, files: dict[str, Path]) -> dict[str, np.ndar
     Raises:
         ValueError: a file is not of that form; it names the file.
     """
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for archive in edition.archives:
         try:
             arrays |= FORMS[edition.form](archive.file, files[archive.file])
@@ -33,7 +38,7 @@ def read_archives(edition: Edition, files: dict[str, Path]) -> dict[str, np.ndar
     return arrays
 
 
-def _read_idx(name, file):
+def _read_idx(name: str, file: Path) -> dict[str, np.ndarray]:
     """One array in the format of MNIST: two zero bytes, 8 for uint8, the number of axes, each length as four bytes with
     the highest first, then the values. Source: the page of MNIST, section *File formats*."""
     with gzip.open(file) as stream:
@@ -49,50 +54,33 @@ def _read_idx(name, file):
     return {key: values.reshape(shape)}
 
 
-def _read_binary(name, file):
+def _binary_batch(stream: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10's binary version: for each image one byte for its label and 3×32×32 for its pixels, channel by channel.
 
     Source: the page of CIFAR-10, section *Binary version*.
     """
-
-    def batch(stream):
-        rows = np.frombuffer(stream.read(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
-        return rows[:, 1:], rows[:, 0]
-
-    return _batches(file, "cifar-10-batches-bin/{}.bin", batch)
+    rows = np.frombuffer(stream.read(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    return rows[:, 1:], rows[:, 0]
 
 
-def _read_python(name, file):
+def _python_batch(stream: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10's Python version: pickled dictionaries with `data` (uint8, N×3072) and `labels`.
 
     Source: the page of CIFAR-10, section *Dataset layout*.
     """
-
-    def batch(stream):
-        content = CautiousUnpickler(stream, encoding="bytes").load()
-        return np.asarray(content[b"data"]), np.array(content[b"labels"])
-
-    return _batches(file, "cifar-10-batches-py/{}", batch)
+    content = CautiousUnpickler(stream, encoding="bytes").load()
+    return np.asarray(content[b"data"]), np.array(content[b"labels"])
 
 
-def _batches(file, member, read):
+def _read_batches(read: Callable, member: str, _: str, file: Path) -> dict[str, np.ndarray]:
     """The five training batches and the test batch of CIFAR-10, images as N×32×32×3."""
-    found = {}
+    found, wanted = {}, {member.format(batch): batch for batch in (*TRAIN, "test_batch")}
     with tarfile.open(file, "r:gz") as tar:
         for entry in tar:  # in the order of the archive: to go back would mean to decompress it again
-            if entry.isfile():
-                for batch in (
-                    "data_batch_1",
-                    "data_batch_2",
-                    "data_batch_3",
-                    "data_batch_4",
-                    "data_batch_5",
-                    "test_batch",
-                ):
-                    if entry.name == member.format(batch):
-                        found[batch] = read(io.BytesIO(tar.extractfile(entry).read()))
+            if entry.name in wanted and (stream := tar.extractfile(entry)):
+                found[wanted[entry.name]] = read(io.BytesIO(stream.read()))
     arrays = {}
-    for split, names in (("train", [f"data_batch_{number}" for number in range(1, 6)]), ("test", ["test_batch"])):
+    for split, names in (("train", TRAIN), ("test", ["test_batch"])):
         if missing := [name for name in names if name not in found]:
             raise ValueError(f"it holds no {' and no '.join(missing)}")
         x, y = (np.concatenate([found[name][part] for name in names]) for part in (0, 1))
@@ -113,10 +101,14 @@ class CautiousUnpickler(pickle.Unpickler):
     ADMITTED = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}
     HOMES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> object:
         if module in self.HOMES and name in self.ADMITTED:
             return self.ADMITTED[name]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no data set needs")
 
 
-FORMS = {"idx": _read_idx, "binary": _read_binary, "python": _read_python}
+FORMS: dict[str, Callable[[str, Path], dict[str, np.ndarray]]] = {
+    "idx": _read_idx,
+    "binary": partial(_read_batches, _binary_batch, "cifar-10-batches-bin/{}.bin"),
+    "python": partial(_read_batches, _python_batch, "cifar-10-batches-py/{}"),
+}

@@ -4,8 +4,7 @@ The table itself is `catalogue.toml`, beside this module.
 """
 
 import tomllib
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .._files import resource
 
@@ -25,9 +24,11 @@ class Archive(NamedTuple):
     size: int
     md5: str
 
+    def __str__(self) -> str:
+        return f"{self.file}  {self.size:,} bytes  md5 {self.md5}"
 
-@dataclass(frozen=True)
-class Edition:
+
+class Edition(NamedTuple):
     """One way in which a data set was published: `form` ("idx", "binary" or "python") says how it is read."""
 
     form: str
@@ -35,8 +36,7 @@ class Edition:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A data set: its title, the shape of an image, the names of its classes, its terms, the copies that are known by
     their hash, and its editions, the one to be preferred first."""
 
@@ -49,14 +49,14 @@ class Source:
     editions: tuple[Edition, ...]
 
 
-def _edition(form, archives, addresses):
-    archives = tuple(Archive(**archive) for archive in archives)
-    return Edition(form, archives, tuple(Address(**address) for address in addresses))
+def _edition(form: str, archives: list[dict], addresses: list[dict]) -> Edition:
+    published = tuple(Archive(**archive) for archive in archives)
+    return Edition(form, published, tuple(Address(**address) for address in addresses))
 
 
-def _source(shape, classes, editions, **facts):
-    editions = tuple(_edition(**edition) for edition in editions)
-    return Source(shape=tuple(shape), classes=tuple(classes), editions=editions, **facts)
+def _source(shape: list[int], classes: list[str], editions: list[dict], **facts: Any) -> Source:
+    read = tuple(_edition(**edition) for edition in editions)
+    return Source(shape=tuple(shape), classes=tuple(classes), editions=read, **facts)
 
 
 _table = tomllib.loads(resource("_images/catalogue.toml").read_text(encoding="utf-8"))

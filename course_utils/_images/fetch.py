@@ -5,12 +5,13 @@ next start resumes it. An archive is accepted whole and with the published sum, 
 """
 
 import os
-import socket
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import product
 from pathlib import Path
-from threading import Thread
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -25,8 +26,7 @@ from .prepared import DownloadError
 TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "."}  # where it keeps archives
 CONNECT, READ = 5, 15  # seconds: for an address to open its door, and for its next byte
 GRACE = 20  # seconds after which an address that is slower than the least rate is given up
-RATES = (250_000,)  # bytes a second, at least: one round of addresses for each
-PATIENT = (250_000, 25_000)  # who asks for a data set by name would rather have it slowly than not at all
+RATES = (250_000, 25_000)  # bytes a second, at least; the second round is for those who would rather wait
 ATTEMPTS = 4  # at one address, as long as each brings it further
 
 
@@ -42,120 +42,77 @@ class Refused(Exception):
     """An address did not give the archive; the message says why in a few words."""
 
 
-class TooSlow(Refused):
-    """What has come so far may be resumed by one who has more time."""
+def reachable(name: str, tried: list[str]) -> list[list[str]]:
+    """The addresses that answer at all: for each edition, in order, `COURSE_DATA_MIRROR` first.
 
-
-class CannotResume(Exception):
-    """The address does not go on from where a download broke off."""
-
-
-def at_hand(name: str, folder: Path, tried: list[str]) -> Found | None:
-    """The first edition all of whose archives lie here already, or None; what is wrong with others goes into `tried`.
-
-    They are looked for in `folder/NAME/`, in `folder`, where torchvision puts them, and in the mirror's folder. They
-    are checked and never changed.
-    """
-    mirror = _mirror(name)
-    if isinstance(mirror, Path) and not mirror.is_dir():
-        tried.append(f"COURSE_DATA_MIRROR: there is no folder {mirror}")
-    for edition in SOURCES[name].editions:
-        files = {archive.file: _find(name, archive, folder, tried) for archive in edition.archives}
-        if all(files.values()):
-            return Found(edition, files, dict.fromkeys(files, "a file that was there"))
-    return None
-
-
-def reachable(name: str, tried: list[str], seconds: float = CONNECT) -> list[list[str]]:
-    """The addresses that let us connect: for each edition, in order, `COURSE_DATA_MIRROR` first.
-
-    All are tried at once, so that a machine without a way out waits `seconds` and no longer.
+    All are asked at once, so that a machine without a way out waits `CONNECT` seconds and no longer.
 
     Raises: DownloadError, where there is none.
     """
-    mirror = _mirror(name)
-    first = [mirror] if isinstance(mirror, str) else []
+    first = [mirror] if isinstance(mirror := _mirror(name), str) else []
     bases = [first + [address.base for address in edition.addresses] for edition in SOURCES[name].editions]
-    answers = knock(list(dict.fromkeys(sum(bases, []))), seconds)
-    tried += [f"{base}: {answer}" for base, answer in answers.items() if answer]
-    if all(answers.values()):
-        raise DownloadError(f"none of {len(answers)} addresses could be reached", tried)
-    return [[base for base in each if not answers[base]] for each in bases]
+    pool = ThreadPoolExecutor()
+    asked = {base: pool.submit(requests.head, base, timeout=CONNECT) for base in dict.fromkeys(sum(bases, []))}
+    wait(asked.values(), CONNECT)
+    pool.shutdown(wait=False, cancel_futures=True)
+    silent = {base for base, answer in asked.items() if not answer.done() or answer.exception()}
+    tried += [f"{base}: no connection within {CONNECT} s" for base in silent]
+    if silent == asked.keys():
+        raise DownloadError(f"none of {len(silent)} addresses could be reached", tried)
+    return [[base for base in each if base not in silent] for each in bases]
 
 
-def download(name: str, work: Path, bases: list[list[str]], tried: list[str], rates: tuple[float, ...]) -> Found:
-    """Fetch the archives of the first edition that can be had whole into the folder `work`.
+def collect(name: str, folder: Path, tried: list[str], bases: Sequence = (), patient: bool = False) -> Found | None:
+    """The archives of the first edition that can be had whole: at hand, or fetched into `folder/.downloads/NAME/`.
+
+    At hand are files in `folder/NAME/`, in `folder`, where torchvision puts them, and in the mirror's folder. They are
+    checked and never changed.
 
     Args:
-        bases: the addresses of each edition, as `reachable` returns them.
-        tried: is told of each address that failed, and why.
-        rates: least bytes a second; a slower address is given up for the next, and asked again in the next round.
+        tried: is told of each file and address that failed, and why.
+        bases: the addresses of each edition, as `reachable` returns them; without them nothing is fetched.
+        patient: when all addresses are slower than they should be, ask again and wait.
 
     Raises:
-        DownloadError: no edition could be had.
         OSError: the folder can't take it.
     """
-    for edition, usable in zip(SOURCES[name].editions, bases, strict=True):
+    mirror, editions = _mirror(name), SOURCES[name].editions
+    if isinstance(mirror, Path) and not mirror.is_dir():
+        tried.append(f"COURSE_DATA_MIRROR: there is no folder {mirror}")
+    for edition, usable in zip(editions, bases or [[]] * len(editions), strict=True):
         files, origin = {}, {}
         for archive in edition.archives:
-            if file := _find(name, archive, work.parent.parent, []):
+            if file := _find(name, archive, folder, tried):
                 files[archive.file], origin[archive.file] = file, "a file that was there"
-            elif base := _from_one_of(usable, archive, work, tried, rates):
-                files[archive.file], origin[archive.file] = work / archive.file, base
+            elif base := _from_one_of(usable, archive, folder / ".downloads" / name, tried, patient):
+                files[archive.file], origin[archive.file] = folder / ".downloads" / name / archive.file, base
                 usable = [base, *(other for other in usable if other != base)]  # it has proved itself
             else:
                 break
         else:
             return Found(edition, files, origin)
-    raise DownloadError(f"none of the addresses gave it whole ({tried[-1].split(': ', 1)[-1]})", tried)
+    return None
 
 
-def knock(bases: list[str], seconds: float) -> dict[str, str]:
-    """Try all addresses at once, for so many seconds at most: "" for each that lets us connect, else why not.
-
-    Where a proxy is set (`https_proxy`, …), it is the proxy that must answer.
-    """
-    answers = {}
-
-    def visit(base):
-        try:
-            proxy = requests.utils.select_proxy(base, requests.utils.get_environ_proxies(base))
-            door = urlsplit(base if proxy is None else proxy if "://" in proxy else f"http://{proxy}")
-            port = door.port or {"https": 443, "http": 80}.get(door.scheme, 1080)
-            socket.create_connection((door.hostname, port), seconds).close()
-            answers[base] = ""
-        except (OSError, ValueError) as problem:
-            answers[base] = f"no connection ({_reason(problem)})"
-
-    visitors = [Thread(target=visit, args=(base,), daemon=True) for base in bases]
-    for visitor in visitors:
-        visitor.start()
-    end = time.monotonic() + seconds
-    for visitor in visitors:  # looking up a name knows no limit, so this is not left to create_connection
-        visitor.join(max(0, end - time.monotonic()))
-    return {base: answers.get(base, f"no connection within {seconds:g} s") for base in bases}
-
-
-def _mirror(name) -> str | Path | None:
+def _mirror(name: str) -> str | Path | None:
     """What `COURSE_DATA_MIRROR` says of a data set: an address to put a file's name behind, a folder, or None.
 
     Files of data set NAME are looked for at `$COURSE_DATA_MIRROR/NAME/FILE`. The variable is an address such as
     `https://school.example/data`, `file:///srv/data`, or the path of a folder. Raises: ValueError.
     """
-    mirror = os.environ.get("COURSE_DATA_MIRROR")
-    if not mirror:
-        return None
-    scheme = urlsplit(mirror).scheme
-    if scheme in ("http", "https"):
+    mirror = os.environ.get("COURSE_DATA_MIRROR", "")
+    parts = urlsplit(mirror)
+    if parts.scheme in ("http", "https"):
         return f"{mirror.rstrip('/')}/{name}/"
-    if scheme == "file":
-        return Path(url2pathname(urlsplit(mirror).path))
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
     if "://" in mirror:
         raise ValueError(f"COURSE_DATA_MIRROR must be an http or https address or a folder; got {mirror!r}.")
-    return Path(mirror).expanduser().absolute()
+    return Path(mirror).expanduser().absolute() if mirror else None
 
 
-def _find(name, archive, folder, tried):
+def _find(name: str, archive: Archive, folder: Path, tried: list[str]) -> Path | None:
+    """Where the archive lies whole, if anywhere; what is wrong with other files of its name goes into `tried`."""
     mirror = _mirror(name)
     places = [folder / ".downloads" / name, folder / name, folder, folder / TORCHVISION[name]]
     places += [mirror / name, mirror] if isinstance(mirror, Path) else []
@@ -170,135 +127,99 @@ def _find(name, archive, folder, tried):
     return None
 
 
-def _from_one_of(bases, archive, work, tried, rates):
-    """The address that gave the archive, or None."""
-    for rate in rates:
-        slow = []
-        for base in bases:
-            try:
-                _fetch(archive, base, work, rate)
-                return base
-            except Refused as problem:
-                tried.append(f"{base}{archive.file}: {problem}")
-                if isinstance(problem, TooSlow):
-                    slow.append(base)
-        bases = slow
+def _from_one_of(bases: list[str], archive: Archive, work: Path, tried: list[str], patient: bool) -> str | None:
+    """The address that gave the archive."""
+    for rate, base in product(RATES[: 1 + patient], bases):
+        try:
+            _fetch(archive, base, work, rate)
+            return base
+        except Refused as problem:
+            tried.append(f"{base}{archive.file}: {problem}")
     return None
 
 
-def _fetch(archive, base, work, rate):
+def _fetch(archive: Archive, base: str, work: Path, rate: float) -> None:
     """Fetch an archive from one address, resuming what has come of it. Raises: Refused, OSError."""
     part = work / f"{archive.file}.part"
     for _ in range(ATTEMPTS):
-        before = _length(part)
+        if _length(part) > archive.size:
+            part.unlink()
+        before, problem = _length(part), "it ended"
         try:
             if before != archive.size:
                 _receive(archive, base + archive.file, part, rate)
-        except CannotResume:
-            part.unlink()
-            continue
-        except (requests.RequestException, HTTPError, ValueError) as problem:
-            if _length(part) <= before:
-                raise Refused(_words(problem)) from None
-            continue  # it broke off, and has brought us further
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            problem = _words(error)
         if _is_whole(archive, part):
             part.replace(work / archive.file)
             return
-        if _length(part) == archive.size:
+        come = _length(part)
+        if come >= archive.size:
             part.unlink()
             if before == 0:
                 raise Refused("the right length but other content")
             # else it was a wrong beginning, perhaps of another address, that was resumed: once more, whole
-        elif _length(part) <= before:
-            raise Refused(f"broke off after {before:,} of {archive.size:,} bytes")
+        elif come <= before and not (before and come == 0):  # it is no nearer, and will not begin again
+            raise Refused(f"{problem}, after {come:,} of {archive.size:,} bytes")
     raise Refused(f"broke off or sent other content, {ATTEMPTS} times")
 
 
-def _receive(archive, address, part, rate):
-    """Let pooch bring `part` nearer to its full length, resuming it where the server allows."""
-    with open(part, "ab") as stream:
-        if stream.tell() > archive.size:
-            stream.truncate(0)
-        have = stream.seek(0, os.SEEK_END)
+def _receive(archive: Archive, address: str, part: Path, rate: float) -> None:
+    """Let pooch bring `part` nearer to its full length, resuming it where the server allows; else `part` is emptied."""
+    with open(part, "ab") as stream, Meter(archive, stream, rate) as meter:
+        have = stream.tell()
 
-        def check(response, **_):
+        def check(response: requests.Response, **_: object) -> None:
             """Look at an answer before its body comes."""
-            if response.is_redirect or response.status_code >= 400 and not (have and response.status_code == 416):
-                return
-            ranges = [f"bytes {have}-{archive.size - 1}/{size}" for size in (archive.size, "*")]
-            if response.status_code == 416 or (
-                response.status_code == 206 and not (have and response.headers.get("Content-Range") in ranges)
-            ):
-                raise CannotResume if have else Refused("sends a part in place of the whole")
-            if response.status_code != 206:
-                stream.truncate(0)  # it sends the whole
+            if response.status_code in (200, 416):  # it sends the whole, or can't go on from there
+                stream.truncate(0)
                 meter.had = 0
-            expected, announced = archive.size - _length(part), response.headers.get("Content-Length")
-            if announced not in (None, str(expected)):
-                sort = response.headers.get("Content-Type", "unknown type").split(";")[0]
-                raise Refused(f"offers {announced} bytes ({sort}) in place of {expected}")
+            rest, facts = str(archive.size - _length(part)), response.headers
+            right_part = f"bytes {have}-{archive.size - 1}/" in facts.get("Content-Range", "")
+            fits = facts.get("Content-Length", rest) == rest and (response.status_code == 200 or right_part)
+            if response.status_code in (200, 206) and not fits:
+                sort = facts.get("Content-Type", "unknown type").split(";")[0]
+                raise Refused(f"offers {facts.get('Content-Length')} bytes ({sort}) in place of {rest}")
 
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        with Meter(archive, part, rate) as meter:
-            fetch = pooch.HTTPDownloader(
-                progressbar=meter, timeout=(CONNECT, READ), headers=headers, hooks={"response": check}
-            )
-            fetch(address, stream, None)
+        options = {"timeout": (CONNECT, READ), "headers": headers, "hooks": {"response": check}}
+        pooch.HTTPDownloader(progressbar=meter, **options)(address, stream, None)
 
 
-class Meter:
-    """What pooch tells of its progress. It ends what is too slow or too long, and is a bar on a terminal."""
+class Meter(tqdm):
+    """What pooch tells of its progress: a bar on a terminal, which ends what is too slow or too long."""
 
-    def __init__(self, archive: Archive, part: Path, rate: float):
-        self.archive, self.part, self.rate = archive, part, rate
-        self.total, self.had, self.started = archive.size, _length(part), time.monotonic()  # pooch sets the total
+    def __init__(self, archive: Archive, stream: BinaryIO, rate: float):
+        self.archive, self.stream, self.rate = archive, stream, rate
+        self.had, self.started = stream.tell(), time.monotonic()
+        look = {"desc": archive.file, "unit": "B", "unit_scale": True, "leave": False}
+        super().__init__(total=archive.size, initial=self.had, disable=not sys.stderr.isatty(), **look)
 
-    def __enter__(self):
-        self.bar = tqdm(
-            total=self.archive.size, initial=self.had, desc=self.archive.file, unit="B", unit_scale=True, leave=False,
-            disable=not sys.stderr.isatty(),  # anywhere else its frames would pile up
-        )  # fmt: skip
-        return self
-
-    def update(self, _):
-        have, elapsed = _length(self.part), time.monotonic() - self.started
-        self.bar.update(have - self.bar.n)
+    def update(self, n: float | None = 1) -> bool | None:
+        """Look at what has come by now; pooch's own count is one of blocks."""
+        have, elapsed = self.stream.tell(), time.monotonic() - self.started
         if have > self.archive.size:
-            self.part.unlink()
+            self.stream.truncate(0)
             raise Refused(f"sends more than {self.archive.size:,} bytes")
-        came = have - min(self.had, have)
-        if have < self.archive.size and elapsed > GRACE and came < self.rate * elapsed:
-            raise TooSlow(f"too slow ({came / elapsed / 1000:,.1f} kB/s)")
-
-    def reset(self):
-        """Pooch resets a bar before it fills it."""
-
-    def close(self):
-        self.bar.close()
-
-    def __exit__(self, *_):
-        self.close()
+        if have < self.archive.size and elapsed > GRACE and have - self.had < self.rate * elapsed:
+            raise Refused(f"too slow ({(have - self.had) / elapsed / 1000:,.1f} kB/s)")
+        return super().update(have - self.n)
 
 
-def _is_whole(archive, file):
+def _is_whole(archive: Archive, file: Path) -> bool:
     """Whether this file has the published length and sum."""
     return _length(file) == archive.size and pooch.file_hash(str(file), alg="md5") == archive.md5
 
 
-def _length(file):
+def _length(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _words(problem):
-    """Why an address gave nothing more, in a few words."""
+def _words(problem: BaseException) -> str:
+    """Why an address gave no more: its answer, or the innermost of an error's causes, which says most."""
     response = getattr(problem, "response", None)
     if response is not None:
         return f"HTTP {response.status_code} {response.reason or ''}".strip()
-    return f"no answer ({_reason(problem)})"
-
-
-def _reason(problem):
-    """The innermost of an error's causes, which says most in the fewest words."""
     while problem.__context__ is not None:
         problem = problem.__context__
     return f"{type(problem).__name__}: {problem}"[:150]

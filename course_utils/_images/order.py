@@ -2,22 +2,13 @@
 
 import numpy as np
 
-from .._arguments import kind, shown, whole
-
 
 def stratified_order(y: np.ndarray, seed: int) -> np.ndarray:
     """All positions of the labels y, in a random order of which every beginning holds each class in proportion.
 
     The k-th image of a class of n, in random order, stands at (k − 1/2) / n of the way. The random order comes from
     the raw output of PCG64, which NumPy promises to keep, on every platform and in every version.
-
-    Raises:
-        TypeError, ValueError: y is no array of labels from 0, or seed no whole number of at least 0.
     """
-    seed = whole("seed", seed, least=0)
-    labels = kind("y", y, np.ndarray, "an array of labels")
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or labels.min() < 0:
-        raise ValueError(f"y must hold N whole numbers from 0, with N at least 1; got {shown(y)}.")
     shuffled = np.random.PCG64(seed).random_raw(len(y)).argsort(kind="stable")
     labels = y[shuffled]
     counts = np.bincount(labels)

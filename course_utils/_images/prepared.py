@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,15 +33,9 @@ class DownloadError(Exception):
         self.tried = tried
 
 
-class Identity(NamedTuple):
-    """The name of a copy, and its fingerprint: the SHA-256 in hex of its arrays, as they are ordered."""
-
-    copy: str
-    fingerprint: str
-
-
 class Prepared(NamedTuple):
-    """Arrays in Keras's layout (`x_train`, `y_train`, …; all uint8), the name of the copy, and its fingerprint."""
+    """Arrays in Keras's layout (`x_train`, `y_train`, …; all uint8; none where only the copy was asked for), the name
+    of the copy, and its fingerprint: the SHA-256 in hex of the arrays, as they are ordered."""
 
     arrays: dict[str, np.ndarray]
     copy: str
@@ -53,18 +48,28 @@ def read_file(name: str, file: Path) -> Prepared:
     Raises:
         DataError: the file can't be read, or an array is missing or not as `check` wants it.
     """
-    state = file.stat()
     arrays = _read_arrays(name, file)
-    return Prepared(arrays, *_identity(name, file, state.st_size, state.st_mtime_ns, arrays))
+    fingerprint, story = hash_arrays(arrays), _read_story(name, file)
+    if story is not None and story["arrays"] == fingerprint:
+        copy = story["copy"]
+    else:  # what the catalogue calls these arrays, as they are ordered or else in any order
+        copies = SOURCES[name].copies
+        copy = copies.get(fingerprint) or copies.get(hash_content(arrays), "unknown copy")
+    return Prepared(arrays, copy, fingerprint)
 
 
-def identify(name: str, file: Path) -> Identity:
-    """The identity of a prepared file, which is read again only when its size or time has changed.
+def identify(name: str, file: Path) -> Prepared:
+    """A prepared file's copy and fingerprint, without its arrays; read again only when its size or time has changed.
 
     Raises: DataError, as `read_file`.
     """
     state = file.stat()
-    return _identity(name, file, state.st_size, state.st_mtime_ns, None)
+    return _identity(name, file, state.st_size, state.st_mtime_ns, _story_of(file).is_file())
+
+
+@cache
+def _identity(name: str, file: Path, *state: int) -> Prepared:
+    return read_file(name, file)._replace(arrays={})
 
 
 def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict) -> Prepared:
@@ -76,7 +81,7 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
 
     Raises: OSError, with whatever the system says of a full disk or of a folder that can't be written to.
     """
-    fingerprint, part = hash_arrays(arrays), work_folder(name, file.parent) / file.name
+    fingerprint, part = hash_arrays(arrays), file.parent / ".downloads" / name / file.name
     try:
         with open(part, "wb") as stream:
             np.savez(stream, **arrays)
@@ -93,13 +98,6 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
     replace(_story_of(file), json.dumps(story, indent=1).encode())
     os.replace(part, file)
     return Prepared(arrays, "official", fingerprint)
-
-
-def work_folder(name: str, folder: Path) -> Path:
-    """Where the downloads of a data set lie until all of it is there; made if need be."""
-    work = folder / ".downloads" / name
-    work.mkdir(parents=True, exist_ok=True)
-    return work
 
 
 def _story_of(file: Path) -> Path:
@@ -155,7 +153,7 @@ def hash_content(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _read_arrays(name, file):
+def _read_arrays(name: str, file: Path) -> dict[str, np.ndarray]:
     try:
         try:
             with open(file, "rb") as stream:
@@ -167,38 +165,15 @@ def _read_arrays(name, file):
             raise ValueError(f"it can't be read ({type(problem).__name__}: {problem})") from problem
         return check(name, arrays)
     except ValueError as problem:
-        images = "×".join(["N", *map(str, SOURCES[name].shape)])
+        images, most = "×".join(["N", *map(str, SOURCES[name].shape)]), len(SOURCES[name].classes) - 1
         raise DataError(
             f"{file}: {problem}.\n"
-            f"Expected: a .npz with x_train and x_test ({images}, uint8) and y_train and y_test "
-            f"(N integers from 0 to {len(SOURCES[name].classes) - 1}).\n"
+            f"Expected: a .npz with x_train and x_test ({images}, uint8), y_train and y_test (N labels, 0 to {most}).\n"
             f"Mend it: put a sound copy in its place, or move it away and use COURSE_DATA=sample."
         ) from problem
 
 
-_identities: dict[tuple, Identity] = {}  # by data set, path, size and time of change
-
-
-def _identity(name, file, size, changed, arrays):
-    key = name, file, size, changed, _story_of(file).is_file()
-    if key not in _identities:
-        arrays = _read_arrays(name, file) if arrays is None else arrays
-        fingerprint, story = hash_arrays(arrays), _read_story(name, file)
-        if story is not None and story["arrays"] == fingerprint:
-            copy = story["copy"]
-        else:
-            copy = _name_of(name, fingerprint, arrays)
-        _identities[key] = Identity(copy, fingerprint)
-    return _identities[key]
-
-
-def _name_of(name, fingerprint, arrays):
-    """What the catalogue calls these arrays, as they are ordered or else in any order."""
-    copies = SOURCES[name].copies
-    return copies.get(fingerprint) or copies.get(hash_content(arrays), "unknown copy")
-
-
-def _read_story(name, file):
+def _read_story(name: str, file: Path) -> dict | None:
     """What NAME.json says, or None where there is none that makes sense."""
     try:
         story = json.loads(_story_of(file).read_text(encoding="utf-8"))

@@ -8,11 +8,10 @@ nothing about the real data. `tools/draw_sample.py` has made the files.
 import numpy as np
 
 from .._arguments import one_of
-from .._files import PACKAGE, resource
+from .._files import resource
 from .catalogue import SOURCES
 from .order import stratified_order
 
-FOLDER = PACKAGE / "_images" / "sample"
 SIZES = {"train": 1200, "valid": 300, "test": 297}
 NOISE = 18  # grey levels up or down, at most
 
@@ -35,7 +34,7 @@ def make(name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _with_grain(x, random):
+def _with_grain(x: np.ndarray, random: np.random.PCG64) -> np.ndarray:
     """Pictures with noise, the same for all colours of a pixel; in grey ones not on the black around the thing."""
     raw = random.random_raw(x[..., 0].size if x.ndim == 4 else x.size) >> np.uint64(32)
     grain = (raw % np.uint64(2 * NOISE + 1)).astype(np.int64).reshape(x.shape[:3]) - NOISE

@@ -17,6 +17,21 @@ def test_every_notebook_was_executed(site):
     assert list(json.loads((RUN / "test" / "executed.json").read_text(encoding="utf-8"))) == lessons()
 
 
+# Modules that a lesson may load and not use, with the reason.
+LOADED_ONLY = {
+    "course_utils.checks": "an empty package",
+    "course_utils._images": "an empty package",
+    "course_utils._images.catalogue": "a table, which its import reads",
+}
+
+
+def test_a_lesson_loads_no_module_that_it_does_not_use(lesson, executed):
+    """A change in a module runs all lessons again that load it; so they load only what they use."""
+    trace = json.loads((RUN / "test" / "trace" / f"{lesson[:2]}.json").read_text(encoding="utf-8"))
+    assert "course_utils.runtime" in trace["used"]
+    assert set(trace["loaded"]) - set(trace["used"]) - LOADED_ONLY.keys() == set()
+
+
 def test_every_cell_was_executed(executed):
     counts = [cell.execution_count for cell in executed.cells if cell.cell_type == "code"]
     assert counts and None not in counts

@@ -4,8 +4,17 @@ import nbformat
 import pytest
 from nbformat.v4 import new_output
 
-from tools.common import ROOT, SETUP_MARKER, SETUP_TITLE, is_setup, lessons, read, read_notebook, setup_cell
-from tools.needs import needs_file
+from tools.common import (
+    ROOT,
+    SETUP_MARKER,
+    SETUP_TITLE,
+    is_setup,
+    lessons,
+    needs_file,
+    read,
+    read_notebook,
+    setup_cell,
+)
 from tools.notebooks import KEYS, made_from, pair
 
 

@@ -10,7 +10,6 @@ import tarfile
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -123,7 +122,7 @@ def small_sources(files, addresses):
             )
             bases = tuple(Address(address.format(name=name)) for address in addresses)
             editions.append(Edition(edition.form, archives, bases))
-        made[name] = replace(source, editions=tuple(editions))
+        made[name] = source._replace(editions=tuple(editions))
     return made
 
 
@@ -288,7 +287,7 @@ class Server:
                 self.wfile.write(b"\x00\x01 not HTTP at all\r\n\r\n")
 
             def range_elsewhere(self, name, file, content):
-                start = max(0, self.start() - 1)
+                start = self.start() - 1 if self.start() else 1
                 self.answer(206, content[start:], {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"})
 
             def range_unnamed(self, name, file, content):

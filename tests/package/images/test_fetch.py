@@ -6,19 +6,18 @@ import random
 import socket
 import threading
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from course_utils._images import fetch as network
 from course_utils._images import prepared, sources
-from course_utils._images.catalogue import SOURCES
+from course_utils._images.catalogue import SOURCES, Address
 from tests.package.images.misbehaving import FAULTS, small_arrays, small_files, small_sources
 
 FILES = small_files()
 CALM = {"CONNECT": 10, "READ": 20}  # this machine may be busy
-IMPATIENT = {"CONNECT": 10, "READ": 1, "GRACE": 0.5, "RATES": (20_000,)}
+IMPATIENT = {"CONNECT": 10, "READ": 1, "GRACE": 0.5, "RATES": (20_000, 1)}
 SLOW = {"silent", "stalled", "dripping"}  # these cost a second or so each, and need an impatient client
 TARGETS = [
     (name, edition.form, archive.file)
@@ -48,7 +47,7 @@ def offer(server, monkeypatch):
     def offer(*behaviours, form=None):
         for name, source in small_sources(FILES, [server.address(behaviour) for behaviour in behaviours]).items():
             editions = [edition for edition in source.editions if form in (None, edition.form)]
-            monkeypatch.setitem(SOURCES, name, replace(source, editions=tuple(editions)))
+            monkeypatch.setitem(SOURCES, name, source._replace(editions=tuple(editions)))
 
     return offer
 
@@ -60,9 +59,15 @@ def fetch(tmp_path, monkeypatch):
     def fetch(name, patience=CALM, **options):
         for limit, value in patience.items():
             monkeypatch.setattr(network, limit, value)
-        return sources.obtain(name, tmp_path / f"{name}.npz", say=lambda line: None, **options)
+        return sources.obtain(name, tmp_path / f"{name}.npz", **options)
 
     return fetch
+
+
+def work_folder(name, folder):
+    work = folder / ".downloads" / name
+    work.mkdir(parents=True, exist_ok=True)
+    return work
 
 
 def assert_official(name, folder, read):
@@ -98,7 +103,7 @@ def test_a_fault_is_never_accepted(fault, scene, name, form, file, server, offer
     whole = FILES[name][file]
     if scene.startswith("on a"):
         half = whole[: len(whole) // 2] if scene == "on a good half" else b"?" * (len(whole) // 2)
-        (prepared.work_folder(name, tmp_path) / f"{file}.part").write_bytes(half)
+        (work_folder(name, tmp_path) / f"{file}.part").write_bytes(half)
     if scene == "fault alone":
         with pytest.raises(prepared.DownloadError, match="none of the addresses gave it whole") as caught:
             fetch(name, patience)
@@ -130,7 +135,7 @@ def test_a_beginning_is_resumed_even_from_another_address(server, offer, fetch, 
 def test_a_server_without_ranges_sends_it_whole(server, offer, fetch, tmp_path, monkeypatch):
     offer("good", form="binary")
     content = FILES["cifar10"]["cifar-10-binary.tar.gz"]
-    (prepared.work_folder("cifar10", tmp_path) / "cifar-10-binary.tar.gz.part").write_bytes(content[:1000])
+    (work_folder("cifar10", tmp_path) / "cifar-10-binary.tar.gz.part").write_bytes(content[:1000])
     handler = server.httpd.RequestHandlerClass
     monkeypatch.setattr(handler, "well", lambda self, content: self.answer(200, content))
     read = fetch("cifar10")
@@ -140,7 +145,7 @@ def test_a_server_without_ranges_sends_it_whole(server, offer, fetch, tmp_path, 
 
 def test_a_wrong_beginning_is_thrown_away_and_the_whole_fetched_from_the_same_address(server, offer, fetch, tmp_path):
     offer("good", form="binary")
-    (prepared.work_folder("cifar10", tmp_path) / "cifar-10-binary.tar.gz.part").write_bytes(b"?" * 1000)
+    (work_folder("cifar10", tmp_path) / "cifar-10-binary.tar.gz.part").write_bytes(b"?" * 1000)
     read = fetch("cifar10")
     assert_official("cifar10", tmp_path, read)
     assert requests(server, "gz") == ["bytes=1000-", None]
@@ -151,7 +156,7 @@ def test_a_beginning_as_long_as_the_whole(length, server, offer, fetch, tmp_path
     offer("good", form="binary")
     content = FILES["cifar10"]["cifar-10-binary.tar.gz"]
     beginning = content if length == "all" else content + b"x"
-    (prepared.work_folder("cifar10", tmp_path) / "cifar-10-binary.tar.gz.part").write_bytes(beginning)
+    (work_folder("cifar10", tmp_path) / "cifar-10-binary.tar.gz.part").write_bytes(beginning)
     read = fetch("cifar10")
     assert_official("cifar10", tmp_path, read)
     assert requests(server, "gz") == ([] if length == "all" else [None])
@@ -178,28 +183,29 @@ def test_these_tests_are_held_back_from_the_network(no_network):
 
 
 def test_an_offline_machine_waits_once_for_all_addresses(monkeypatch):
-    over = threading.Event()
-
-    def nobody_answers(*_):
-        over.wait(30)
-        raise TimeoutError
-
-    monkeypatch.setattr(socket, "create_connection", nobody_answers)
+    over, tried = threading.Event(), []
+    monkeypatch.setattr(network.requests, "head", lambda *_, **__: over.wait(30))
+    monkeypatch.setattr(network, "CONNECT", 0.3)
     start = time.monotonic()
-    answers = network.knock([f"https://{letter}.example/" for letter in "abcdefgh"], 0.3)
+    with pytest.raises(prepared.DownloadError, match="none of 5 addresses could be reached"):
+        network.reachable("cifar10", tried)
     assert time.monotonic() - start < 3
     over.set()
-    assert set(answers.values()) == {"no connection within 0.3 s"} and len(answers) == 8
+    assert len(tried) == 5 and all("no connection within 0.3 s" in line for line in tried)
 
 
-def test_knock_tells_who_is_there(server):
+def test_who_is_not_there_is_not_asked(server, offer, monkeypatch):
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
-    good, refused, odd = server.address("good"), f"http://127.0.0.1:{port}/", "http://127.0.0.1:99999/"
-    answers = network.knock([good, refused, odd, "http://elsewhere.example/"], 5)
-    assert answers[good] == "" and "Connection refused" in answers[refused]
-    assert all(answer.startswith("no connection (") for base, answer in answers.items() if base != good)
+    offer("good", form="idx")
+    [edition], good = SOURCES["mnist"].editions, server.address("good").format(name="mnist")
+    gone = [f"http://127.0.0.1:{port}/", "http://127.0.0.1:99999/", "http://elsewhere.example/"]
+    addresses = tuple(Address(base) for base in (gone[0], good, *gone[1:]))
+    monkeypatch.setitem(SOURCES, "mnist", SOURCES["mnist"]._replace(editions=(edition._replace(addresses=addresses),)))
+    tried = []
+    assert network.reachable("mnist", tried) == [[good]]
+    assert sorted(line.split(": no connection")[0] for line in tried) == sorted(gone)
 
 
 def test_too_slow_is_given_up_and_kept_and_a_patient_round_takes_it(server, offer, fetch, tmp_path, monkeypatch):
@@ -210,7 +216,7 @@ def test_too_slow_is_given_up_and_kept_and_a_patient_round_takes_it(server, offe
     begun = part.stat().st_size
     assert part.name == "train-images-idx3-ubyte.gz.part" and 1 < begun < 10_000
     server.only = "t10k-labels-idx1-ubyte.gz"  # 38 bytes, which come in about a second
-    read = fetch("mnist", IMPATIENT | {"PATIENT": (20_000, 1)}, patient=True)
+    read = fetch("mnist", IMPATIENT, patient=True)
     assert_official("mnist", tmp_path, read)
     assert requests(server, "train-images-idx3-ubyte.gz")[-1] == f"bytes={begun}-"
     assert requests(server, "t10k-labels-idx1-ubyte.gz")[0] is None
@@ -223,4 +229,4 @@ def test_an_address_that_proved_itself_is_asked_first(server, offer, fetch, tmp_
 
 
 def test_the_defaults_are_those_that_the_page_states():
-    assert (network.CONNECT, network.READ, network.GRACE, network.RATES) == (5, 15, 20, (250_000,))
+    assert (network.CONNECT, network.READ, network.GRACE, network.RATES) == (5, 15, 20, (250_000, 25_000))

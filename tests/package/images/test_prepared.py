@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -26,7 +25,6 @@ def folder(tmp_path, monkeypatch):
     """An empty data folder, in mode `auto`."""
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COURSE_DATA", "auto")
-    monkeypatch.setattr(sources, "_warned", set())
     monkeypatch.setattr(sources, "_failed", {})
     return tmp_path
 
@@ -54,7 +52,6 @@ def test_a_prepared_file_is_read(folder):
     read = sources.read("mnist")
     assert read.copy == "unknown copy" and read.fingerprint == prepared.hash_arrays(stored)
     assert all(np.array_equal(read.arrays[key], stored[key]) for key in stored)
-    assert sources.available("mnist") and not sources.available("cifar10")
     assert state(folder) == before
 
 
@@ -88,11 +85,11 @@ def test_mode_real_without_a_file_says_what_was_looked_for_and_what_helps(folder
 
 
 def test_unknown_names_and_modes_are_refused(monkeypatch):
-    for function in (sources.read, sources.describe, sources.fingerprint, sources.available, sources.path):
+    for function in (sources.read, sources.describe, sources.fingerprint, sources.path):
         with pytest.raises(ValueError, match=r"'mnist', 'fashion_mnist', 'cifar10'; got 'imagenet'"):
             function("imagenet")
     monkeypatch.setenv("COURSE_DATA", "reel")
-    with pytest.raises(ValueError, match="COURSE_DATA must be one of auto, real, sample; got 'reel'"):
+    with pytest.raises(ValueError, match="COURSE_DATA must be one of 'auto', 'real', 'sample'; got 'reel'"):
         sources.read("mnist")
 
 
@@ -107,13 +104,12 @@ def test_the_folder(monkeypatch):
 
 def test_the_warning_comes_once_on_stdout_and_names_no_path(capsys, folder, monkeypatch):
     for name in ("mnist", "mnist", "cifar10"):
-        sources.warn_of_sample(name)
+        assert sources.describe(name) == "sample"
     said = capsys.readouterr()
     assert said.out.count("\n") == 2 and said.out.count("SAMPLE DATA") == 2 and said.err == ""
     assert "fetch mnist" in said.out and "CIFAR-10" in said.out and str(folder) not in said.out
     monkeypatch.setenv("COURSE_DATA", "sample")
-    sources.warn_of_sample("fashion_mnist")
-    assert capsys.readouterr().out == ""
+    assert sources.describe("fashion_mnist") == "sample" and capsys.readouterr().out == ""
 
 
 def test_nothing_here_needs_torch(folder):
@@ -263,7 +259,7 @@ def test_copies_are_named_by_their_hash(folder, monkeypatch):
     moved = {key: value[::-1] for key, value in moved.items()}
     other["x_train"][0, 0, 0] ^= 1
     known = {prepared.hash_arrays(official): "official", prepared.hash_content(official): "reordered copy"}
-    monkeypatch.setitem(sources.SOURCES, "mnist", replace(sources.SOURCES["mnist"], copies=known))
+    monkeypatch.setitem(sources.SOURCES, "mnist", sources.SOURCES["mnist"]._replace(copies=known))
     cases = [(official, "official"), (moved, "reordered copy"), (other, "unknown copy")]
     for seconds, (stored, name) in enumerate(cases):
         np.savez(folder / "mnist.npz", **stored)

@@ -79,7 +79,7 @@ def test_unknown_names_are_refused():
 def test_the_files_are_what_the_tool_draws(named):
     name, _ = named
     drawn = draw_sample.draw(name)
-    with np.load(sample.FOLDER / f"{name}.npz") as stored:
+    with np.load(draw_sample.FOLDER / f"{name}.npz") as stored:
         assert set(stored.files) == set(drawn)
         assert all(np.array_equal(stored[key], drawn[key]) for key in drawn)
-    assert (sample.FOLDER / f"{name}.npz").stat().st_size < 700_000
+    assert (draw_sample.FOLDER / f"{name}.npz").stat().st_size < 700_000

@@ -22,7 +22,7 @@ import course_utils
 from course_utils import claim, load
 from course_utils._images import archives, fetch, prepared, sources
 from course_utils._images.catalogue import SOURCES
-from course_utils.records import Record
+from course_utils.records import record_all
 from tests.package.images.misbehaving import small_arrays, small_files, small_sources, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch, server):
     """An empty data folder in mode `auto`, and a catalogue of small data sets that one good address serves."""
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COURSE_DATA", "auto")
-    for attribute in ("_warned", "_failed", "loaded"):
+    for attribute in ("_failed", "loaded"):
         monkeypatch.setattr(sources, attribute, type(getattr(sources, attribute))())
     for name, source in small_sources(FILES, [server.address("good")]).items():
         monkeypatch.setitem(SOURCES, name, source)
@@ -115,9 +115,8 @@ def test_the_name_of_a_download_travels_to_setup_results_and_claims(capsys, fold
     assert data.source == "official" and repr(data) == "mnist (official): train 20, valid 10, test 10"
     assert sources.loaded["mnist"]["copy"] == "official"
     claim.data("It has {value} classes.", 10, data=data, equals={"official": 10})
-    record = Record("trial", {}, tmp_path / "results")
-    record.add({}, data)
-    assert record.content["data"] == "mnist, official"
+    record_all("trial", {}, data, lambda data, config, seed: {}, [{"seed": 0}], folder=tmp_path / "results")
+    assert '"data": "mnist, official"' in (tmp_path / "results" / "trial.json").read_text()
     assert ", checked] It has 10 classes." in capsys.readouterr().out  # on the sample it would be skipped
 
 
@@ -180,7 +179,7 @@ def test_mode_sample_asks_nobody(server, monkeypatch, folder):
 
 def test_a_failure_is_remembered_so_that_no_run_mixes_sample_and_real(no_way_out, monkeypatch, server, capsys):
     assert sources.describe("mnist") == "sample"
-    monkeypatch.setattr(fetch, "knock", lambda *_: pytest.fail("asked again"))
+    monkeypatch.setattr(fetch, "reachable", lambda *_: pytest.fail("asked again"))
     assert load("mnist").source == "sample" == sources.describe("mnist")
     said = capsys.readouterr().out
     assert "none of 1 addresses could be reached" in said and "/" not in said.replace("can't", "")
@@ -220,7 +219,7 @@ def test_make_book_settles_the_question_once(no_way_out, monkeypatch, capsys, fo
 
     monkeypatch.setattr(run_lessons, "needs", lambda name: {"data": ["mnist", "cifar10"]})
     np.savez(folder / "mnist.npz", **small_arrays("mnist"))
-    assert run_lessons.settle_data(["02", "06"]) == "sample" == os.environ["COURSE_DATA"]
+    assert run_lessons.settle_data(["02", "06"]) == {} and os.environ["COURSE_DATA"] == "sample"
     assert "the built-in sample (cifar10: none of 1 addresses could be reached)" in capsys.readouterr().out
 
 
@@ -228,7 +227,9 @@ def test_make_book_downloads_before_the_first_lesson(monkeypatch, capsys, server
     from tools import run_lessons
 
     monkeypatch.setattr(run_lessons, "needs", lambda name: {"data": ["mnist", "cifar10"]})
-    assert run_lessons.settle_data(["02", "06"]) == "real" == os.environ["COURSE_DATA"]
+    settled = run_lessons.settle_data(["02", "06"])
+    assert settled == {name: prepared.hash_arrays(small_arrays(name)) for name in ("mnist", "cifar10")}
+    assert os.environ["COURSE_DATA"] == "real"
     assert "Data: cifar10 (official), mnist (official)" in capsys.readouterr().out
 
 
@@ -349,7 +350,7 @@ sys.path.insert(0, {root!r})
 import numpy as np
 from course_utils._images import archives, fetch, prepared, sources
 from course_utils._images.catalogue import SOURCES
-from course_utils.records import Record
+from course_utils.records import record_all
 from tests.package.images.misbehaving import small_files, small_sources
 import filelock, pooch, requests
 SOURCES.update(small_sources(small_files(), [{address!r}]))
@@ -413,7 +414,7 @@ def test_killed_at_every_step_it_never_leaves_a_wrong_file(server, folder):
             assert prepared.identify("cifar10", place / "cifar10.npz").copy == "official"
         asked, length = len(server.seen), len(FILES["cifar10"][BINARY])
         had_all = any(file.stat().st_size == length for file in place.rglob(f"{BINARY}*"))
-        again = sources.obtain("cifar10", place / "cifar10.npz", say=lambda line: None)
+        again = sources.obtain("cifar10", place / "cifar10.npz")
         assert is_official("cifar10", again) and prepared.is_ours("cifar10", place / "cifar10.npz")
         assert len(server.seen) == asked + (0 if had_all or "npz" in reached else 1)
     assert at > 12, "too few steps were seen"
@@ -531,7 +532,7 @@ def shelf(monkeypatch):
 
 def test_a_read_only_folder_is_read_without_a_lock(shelf, server):
     sources.describe("cifar10")
-    prepared._identities.clear()
+    prepared._identity.cache_clear()
     before = state(shelf)
     with read_only(shelf):
         assert is_official("cifar10", sources.read("cifar10"))
