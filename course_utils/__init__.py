@@ -3,55 +3,27 @@
 Names are loaded when they are first used: importing `course_utils` alone costs next to nothing.
 """
 
+from typing import Any
+
 __version__ = "0.1.0"
 
-_HOME = {  # public name -> the module that holds it
-    "Augment": "augment",
-    "Checkpoint": "checkpoint",
-    "EarlyStopping": "checkpoint",
-    "as_dataset": "data",
-    "batches": "data",
-    "calibration_error": "metrics",
-    "check": "exercises",
-    "claim": "claims",
-    "conv_output_size": "shapes",
-    "count_macs": "shapes",
-    "count_parameters": "shapes",
-    "device": "runtime",
-    "evaluate": "training",
-    "fit": "training",
-    "fit_temperature": "metrics",
-    "load": "data",
-    "predict": "training",
-    "receptive_field": "shapes",
-    "recorded": "records",
-    "recorded_runs": "records",
-    "setup": "runtime",
-    "train_epoch": "training",
-    "wilson_interval": "metrics",
+_NAMES = {  # module -> those of its names that can be taken from the package itself
+    "augment": ["Augment"],
+    "checkpoint": ["Checkpoint", "EarlyStopping"],
+    "claims": ["claim"],
+    "data": ["as_dataset", "batches", "load"],
+    "exercises": ["check"],
+    "metrics": ["calibration_error", "fit_temperature", "wilson_interval"],
+    "records": ["recorded", "recorded_runs"],
+    "runtime": ["device", "setup"],
+    "shapes": ["conv_output_size", "count_macs", "count_parameters", "receptive_field"],
+    "training": ["evaluate", "fit", "predict", "train_epoch"],
 }
-_MODULES = {
-    "augment",
-    "checkpoint",
-    "claims",
-    "convolution",
-    "data",
-    "diagrams",
-    "exercises",
-    "history",
-    "metrics",
-    "networks",
-    "plots",
-    "pooling",
-    "records",
-    "runtime",
-    "search",
-    "shapes",
-    "training",
-}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = {*_NAMES, "convolution", "diagrams", "history", "networks", "plots", "pooling", "search"}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:  # a module or what one holds
     from importlib import import_module
 
     if name in _HOME:
@@ -61,5 +33,5 @@ def __getattr__(name):
     raise AttributeError(f"course_utils has no {name!r}; it has {', '.join(sorted(_HOME.keys() | _MODULES))}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(globals().keys() | _HOME.keys() | _MODULES)

@@ -5,10 +5,24 @@ Nothing here needs torch until a tensor is asked for.
 
 import math
 import operator
+from collections.abc import Iterable, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
 
 
-def whole(name: str, value, *, least: int | None = None, most: int | None = None) -> int:
+class DataSet(Protocol):
+    """What knows its name and where it came from, as `ImageData` does."""
+
+    name: str
+    source: str
+
+
+def whole(name: str, value: SupportsIndex, *, least: int | None = None, most: int | None = None) -> int:
     """value as a whole number from least to most. Raises: TypeError, ValueError."""
     expected = f"{name} must be a whole number{_range(least, most)}"
     if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")):
@@ -22,7 +36,7 @@ def whole(name: str, value, *, least: int | None = None, most: int | None = None
     return number
 
 
-def number(name: str, value, *, least: float | None = None, most: float | None = None) -> float:
+def number(name: str, value: float, *, least: float | None = None, most: float | None = None) -> float:
     """value as a finite number from least to most. Raises: TypeError, ValueError."""
     expected = f"{name} must be a number{_range(least, most)}"
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -32,7 +46,7 @@ def number(name: str, value, *, least: float | None = None, most: float | None =
     return float(value)
 
 
-def one_of(name: str, value, choices) -> str:
+def one_of(name: str, value: str, choices: Iterable[str]) -> str:
     """value, which must be one of the choices. Raises: TypeError, ValueError."""
     expected = f"{name} must be one of {', '.join(map(repr, choices))}"
     if not isinstance(value, str):
@@ -42,21 +56,14 @@ def one_of(name: str, value, choices) -> str:
     return value
 
 
-def kind(name: str, value, wanted: type | tuple, such_as: str):
+def kind(name: str, value: T, wanted: Any, such_as: str) -> T:  # a union has no type of its own
     """value, which must be of the type wanted; such_as is an example of it. Raises: TypeError."""
     if not isinstance(value, wanted):
         raise TypeError(f"{name} must be {such_as}; got {shown(value)}.")
     return value
 
 
-def function(name: str, value, such_as: str):
-    """value, which must be callable; such_as says of what. Raises: TypeError."""
-    if not callable(value):
-        raise TypeError(f"{name} must be {such_as}; got {shown(value)}.")
-    return value
-
-
-def tensor(name: str, value, shape: str, *, floating: bool = False, hint: str = ""):
+def tensor(name: str, value: "torch.Tensor", shape: str, *, floating: bool = False, hint: str = "") -> "torch.Tensor":
     """value, a tensor with as many axes as shape, such as "N×C×H×W", has letters or numbers; hint says how to mend one.
 
     Raises:
@@ -70,35 +77,33 @@ def tensor(name: str, value, shape: str, *, floating: bool = False, hint: str = 
     if floating and not value.is_floating_point():
         raise TypeError(f"{name} must be a tensor of floating-point numbers; got {value.dtype}.")
     axes = shape.split("×")
-    fits = value.ndim == len(axes) and all(
-        not axis.isdigit() or int(axis) == length for axis, length in zip(axes, value.shape, strict=True)
-    )
-    if not fits:
+    given = {k: int(axis) for k, axis in enumerate(axes) if axis.isdigit()}
+    if value.ndim != len(axes) or any(value.shape[k] != length for k, length in given.items()):
         raise ValueError(f"{name} must be a tensor, {shape}; got shape {tuple(value.shape)}.{hint and ' ' + hint}")
     return value
 
 
-def image_data(name: str, value):
+def image_data(name: str, value: DataSet) -> DataSet:
     """value, a data set that knows its name and its source. Raises: TypeError."""
     if not hasattr(value, "source") or not hasattr(value, "name"):
         raise TypeError(f"{name} must be ImageData, as load('mnist') returns it; got {shown(value)}.")
     return value
 
 
-def shape(name: str, value) -> tuple[int, ...]:
+def shape(name: str, value: Sequence[int]) -> tuple[int, ...]:
     """value, the shape of a batch: a tuple of whole numbers of at least 1. Raises: TypeError, ValueError."""
     if not isinstance(value, tuple | list) or not value:
         raise TypeError(f"{name} must be a tuple of whole numbers, such as (1, 1, 28, 28); got {shown(value)}.")
     return tuple(whole(f"{name}[{axis}]", length, least=1) for axis, length in enumerate(value))
 
 
-def _range(least, most):
+def _range(least: float | None, most: float | None) -> str:
     if least is not None and most is not None:
         return f" from {least} to {most}"
     return f" of at least {least}" if least is not None else f" of at most {most}" if most is not None else ""
 
 
-def shown(value):
+def shown(value: object) -> str:
     """value in an error message: short; a tensor or an array by its type and shape."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{type(value).__name__} of {value.dtype} and shape {tuple(value.shape)}"

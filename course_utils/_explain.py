@@ -5,25 +5,34 @@ and whether the losses are finite.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sized
+from types import TracebackType
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from ._arguments import function, kind, one_of, shown
-from .history import Diverged
+from ._arguments import kind, one_of, shown
+from ._files import resource
+from .history import Diverged, Score
 
-NO_BATCH = "{} must hold at least one batch; got none. Is the split empty, or drop_last set on a small one?"
+TEXTS: dict[str, str] = tomllib.loads(resource("explain.toml").read_text(encoding="utf-8"))
 TOGETHER = 50  # losses that are read at once from a device that Python would have to wait for
 
 
-class Watch:
-    """The batches of an epoch and the loss, which explain what does not fit.
+def text(problem: str, **facts: object) -> str:
+    """What is said about a problem, with the facts of the case."""
+    return TEXTS[problem].format(**facts)
 
-    To be used as `with Watch(model, batches, loss_fn) as watch: for x, y in watch: …`, with `watch.loss` for the loss.
-    With the optimizer of a training, a loss that is not finite raises: on a CPU before its step, since reading a loss
-    costs nothing there; on another device up to 50 steps later, because Python would have to wait for each.
+
+class Watch:
+    """One pass through batches: sums up how the model does, and explains what does not fit.
+
+    To be used as `with watch: for x, y in watch: …`, with `watch.loss` for the loss and `watch.score` at the end. With
+    the optimizer of a training, a loss that is not finite raises: on a CPU before its step, since reading a loss costs
+    nothing there; on another device up to 50 steps later, because Python would have to wait for each.
 
     Raises, inside the `with`:
         TypeError: the batches are no pairs of tensors, or the model does not answer with one.
@@ -31,113 +40,109 @@ class Watch:
         Diverged: a loss that is not finite; it names the first one.
     """
 
-    def __init__(self, model, batches, loss_fn=None, optimizer=None):
-        self.model, self.batches, self.loss_fn, self.optimizer = model, batches, loss_fn, optimizer
-        self.batch, self.looked, self.unread, self.read = None, False, [], 0
+    def __init__(self, model: nn.Module, batches: Iterable, loss_fn: Callable, optimizer: Optimizer | None) -> None:
+        self.model, self.batches, self.loss_fn = model, batches, loss_fn
+        self.groups: list[dict] = [] if optimizer is None else optimizer.param_groups
+        self.batch: tuple[Tensor, ...] = ()
+        self.losses: list[Tensor] = []
+        self.correct: list[Tensor] = []
+        self.sizes: list[int] = []
+        self.looked, self.read = False, 0  # whether at the first batch, and at how many losses
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in self.batches:
-            if self.batch is None:
+            if not self.batch:
                 _look_at_batch(self.model, batch)
-            self.batch = batch
+            self.batch = tuple(batch)
             yield batch
-        self._read_losses()
+        if self.groups:
+            self._read_losses()
 
-    def loss(self, logits, y):
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         """The loss of a batch; the first time, a look at logits, labels and loss comes with it."""
-        if self.looked:
-            loss = self.loss_fn(logits, y)
-        else:
-            loss = self._first_loss(logits, y)
-        if self.optimizer is not None:
-            self.unread.append(loss.detach())
-            if loss.device.type == "cpu" or len(self.unread) == TOGETHER:
-                self._read_losses()
+        loss = self.loss_fn(logits, y) if self.looked else self._first_loss(logits, y)
+        self.losses.append(loss.detach())
+        if self.groups and (loss.device.type == "cpu" or len(self.losses) - self.read == TOGETHER):
+            self._read_losses()
         return loss
 
-    def _first_loss(self, logits, y):
+    def count(self, logits: Tensor, y: Tensor) -> None:
+        """Count the right answers of a batch."""
+        self.correct.append((logits.detach().argmax(1) == y).sum())
+        self.sizes.append(len(y))
+
+    def score(self) -> Score:
+        """The score over all images: a short last batch weighs what it holds, no more.
+
+        Losses and counts stay on their device until now, so that a GPU never has to wait for Python.
+        """
+        if not self.sizes:
+            raise ValueError(text("no batch", name="batches"))
+        losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
+        loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
+        return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
+
+    def _first_loss(self, logits: Tensor, y: Tensor) -> Tensor:
         _look_at_answer(logits, y)
         ours = getattr(self.batches, "iterable", self.batches)  # behind a progress bar
         _look_at_labels(logits, getattr(ours, "y", y))  # all labels of the split, if the batches know them
         loss = self.loss_fn(logits, y)
         if not isinstance(loss, Tensor) or loss.ndim:
-            raise ValueError(f"loss_fn must return one number, the mean loss of its batch; got {shown(loss)}.")
+            raise ValueError(text("loss is no number", got=shown(loss)))
         self.looked = True
         return loss
 
-    def _read_losses(self):
-        losses = torch.stack(self.unread).tolist() if self.unread else []
-        for step, loss in enumerate(losses, self.read + 1):
+    def _read_losses(self) -> None:
+        unread = self.losses[self.read :]
+        for step, loss in enumerate(torch.stack(unread).tolist() if unread else [], self.read + 1):
             if not math.isfinite(loss):
-                raise Diverged(loss, step, self._advice(at_once=len(losses) == 1))
-        self.unread, self.read = [], self.read + len(losses)
+                raise Diverged(loss, step, self._advice(at_once=len(unread) == 1))
+        self.read = len(self.losses)
 
-    def _advice(self, at_once):
-        lr = float(self.optimizer.param_groups[0]["lr"])
+    def _advice(self, at_once: bool) -> str:
+        lr = float(self.groups[0]["lr"])
         if not at_once:
-            return (
-                f"Look at the learning rate ({lr:g}), at the normalisation of the images, and at the labels. The "
-                "weights are spoiled: begin anew, or from a checkpoint."
-            )
+            return text("weights are spoiled", lr=lr)
         x, y = self.batch
-        return (
-            f"Its step was not taken. Look at the learning rate ({lr:g}), at the normalisation (x lies from "
-            f"{x.min():.3g} to {x.max():.3g}), and at the labels (they lie from {y.min()} to {y.max()})."
-        )
+        return text("step was not taken", lr=lr, darkest=x.min(), brightest=x.max(), low=y.min(), high=y.max())
 
-    def __enter__(self):
+    def __enter__(self) -> "Watch":
         return self
 
-    def __exit__(self, kind, error, traceback):
-        if not isinstance(error, Exception) or self.batch is None:
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or not self.batch:
             return
         if isinstance(error, IndexError) and str(error).startswith("Target "):  # cross-entropy's words, on a CPU
             y = self.batch[1]
-            raise ValueError(
-                f"Each label must have its class; the labels of this batch lie from {y.min()} to {y.max()}: {error}"
-            ) from error
+            raise ValueError(text("label without a class", low=y.min(), high=y.max(), error=error)) from error
         _explain_layer(self.model, self.batch[0], error, traceback)
 
 
-def _look_at_batch(model, batch):
-    pair = isinstance(batch, tuple | list) and len(batch) == 2
-    if not pair or not all(isinstance(part, Tensor) for part in batch):
-        raise TypeError(f"Each batch must be a pair of tensors (x, y), as `batches` yields them; got {shown(batch)}.")
+def _look_at_batch(model: nn.Module, batch: object) -> None:
+    if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+        raise TypeError(text("batch is no pair", got=shown(batch)))
     x, y = batch
     devices = {parameter.device for parameter in model.parameters()}
     if len(devices) == 1 and (x.device not in devices or y.device not in devices):
-        raise ValueError(
-            f"The model must be on the device of its batches; it is on {devices.pop()}, x on {x.device}, "
-            f"y on {y.device}. Move the model, model.to(...), before you make the optimizer; make the "
-            "batches there, batches(..., device=...)."
-        )
+        raise ValueError(text("another device", model=devices.pop(), x=x.device, y=y.device))
 
 
-def _look_at_answer(logits, y):
+def _look_at_answer(logits: Tensor, y: Tensor) -> None:
     if not isinstance(logits, Tensor):
-        raise TypeError(f"The model must return its logits, a tensor N×classes; got {shown(logits)}.")
+        raise TypeError(text("answer is no tensor", got=shown(logits)))
     if y.ndim != 1 or y.is_floating_point():
-        raise ValueError(
-            f"Labels must be whole numbers, one for each image: y of shape N, int64; got shape "
-            f"{tuple(y.shape)}, {y.dtype}. Do not one-hot them; y.long() makes whole numbers."
-        )
+        raise ValueError(text("labels are no whole numbers", shape=tuple(y.shape), dtype=y.dtype))
     if logits.ndim != 2 or len(logits) != len(y):
-        raise ValueError(
-            f"The model must answer {len(y)} images with logits of shape ({len(y)}, classes); got shape "
-            f"{tuple(logits.shape)}. To flatten each image by itself, write x.flatten(1)."
-        )
+        raise ValueError(text("answer of another shape", images=len(y), shape=tuple(logits.shape)))
 
 
-def _look_at_labels(logits, y):
+def _look_at_labels(logits: Tensor, y: Tensor) -> None:
     classes, low, high = logits.shape[1], int(y.min()), int(y.max())
     if low < 0 or high >= classes:
-        raise ValueError(
-            f"Labels must lie from 0 to {classes - 1}, as the model gives {classes} logits; they lie from "
-            f"{low} to {high}. Let the last layer have one output for each class."
-        )
+        raise ValueError(text("more labels than logits", last=classes - 1, classes=classes, low=low, high=high))
 
 
-def _explain_layer(model, x, error, traceback):
+def _explain_layer(model: nn.Module, x: Tensor, error: Exception, traceback: TracebackType | None) -> None:
     """Name the layer in which the error arose: as a ValueError where torch refused the batch, else as a note."""
     names, layer = {module: name for name, module in model.named_modules()}, None
     while traceback is not None:
@@ -151,81 +156,63 @@ def _explain_layer(model, x, error, traceback):
     if type(error) not in (RuntimeError, ValueError) or not type(layer).__module__.startswith("torch.nn."):
         error.add_note(f"It arose in layer {names[layer]!r}, {type(layer).__name__}, with {seen}.")
         return
-    remedy = "Compare the layer with x: channels are axis 1, height and width axes 2 and 3."
+    remedy = "compare the layer with x"
     if not x.is_floating_point():
-        remedy = "Pixels must be floating-point numbers: `batches` normalises them, x.float() / 255 scales them."
+        remedy = "pixels are whole numbers"
     elif len(x) == 1 and "BatchNorm" in type(layer).__name__:
-        remedy = "One image has no spread to normalise by: leave a last batch of one image out with drop_last=True."
-    words = str(error).splitlines()[0].rstrip(".")
-    raise ValueError(
-        f"Layer {names[layer]!r}, {layer}, cannot take what reaches it from {seen}: {words}. {remedy}"
-    ) from error
+        remedy = "one image has no spread"
+    facts = {"name": names[layer], "layer": layer, "seen": seen, "words": str(error).splitlines()[0].rstrip(".")}
+    raise ValueError(text("layer", remedy=text(remedy), **facts)) from error
 
 
-def check(model, batches, name="batches"):
+def expect_network(model: nn.Module, batches: Iterable, name: str = "batches") -> None:
     """Refuse what is no network, or nothing to loop over. Raises: TypeError."""
     kind("model", model, nn.Module, "a network (nn.Module)")
-    _check_loop(name, batches, "batches to loop over, such as batches(images, 64)")
+    _expect_loop(name, batches, "batches to loop over, such as batches(images, 64)")
 
 
-def _check_loop(name, value, such_as):
+def _expect_loop(name: str, value: object, such_as: str) -> None:
     """Refuse what can't be looped over, and what can but should not: texts, dicts, tensors, arrays."""
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | dict) or hasattr(value, "dtype"):
         raise TypeError(f"{name} must be {such_as}; got {shown(value)}.")
 
 
-def check_loss_fn(loss_fn):
+def expect_loss_fn(loss_fn: Callable) -> None:
     """Refuse what can't be called. Raises: TypeError."""
-    function("loss_fn", loss_fn, "a function of (logits, y), such as F.cross_entropy")
+    kind("loss_fn", loss_fn, Callable, "a function of (logits, y), such as F.cross_entropy")
 
 
-def check_optimizer(optimizer, model):
+def expect_optimizer(optimizer: Optimizer, model: nn.Module) -> None:
     """Refuse an optimizer of another model. Raises: TypeError, ValueError."""
-    kind("optimizer", optimizer, torch.optim.Optimizer, "an optimizer, such as torch.optim.Adam")
+    kind("optimizer", optimizer, Optimizer, "an optimizer, such as torch.optim.Adam")
     held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     if not any(id(parameter) in held for parameter in model.parameters()):
-        raise ValueError(
-            "optimizer must hold parameters of this model; it holds those of another. Make it anew "
-            "whenever you make the model anew."
-        )
+        raise ValueError(text("optimizer of another model"))
 
 
-def check_again_and_again(name, batches):
+def expect_again_and_again(name: str, batches: Iterable) -> None:
     """Refuse what is empty, at once or after one epoch. Raises: TypeError, ValueError."""
-    if hasattr(batches, "__len__") and len(batches) == 0:
-        raise ValueError(NO_BATCH.format(name))
+    if isinstance(batches, Sized) and len(batches) == 0:
+        raise ValueError(text("no batch", name=name))
     if isinstance(batches, Iterator):
-        raise TypeError(
-            f"{name} must start anew in each epoch; got a {type(batches).__name__}, which is empty after "
-            "one. Pass what it came from, or a list of it."
-        )
+        raise TypeError(text("batches for one epoch", name=name, got=type(batches).__name__))
 
 
-def check_scheduler(scheduler, scheduler_step, optimizer):
+def expect_scheduler(scheduler: LRScheduler | None, scheduler_step: str, optimizer: Optimizer) -> None:
     """Refuse a scheduler of another optimizer, or one that cannot step so. Raises: TypeError, ValueError."""
     one_of("scheduler_step", scheduler_step, ("epoch", "batch"))
-    if scheduler is None:
-        return
-    kind("scheduler", scheduler, LRScheduler, "a scheduler of torch.optim.lr_scheduler, or None")
+    kind("scheduler", scheduler, LRScheduler | None, "a scheduler of torch.optim.lr_scheduler, or None")
     if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ValueError(
-            "scheduler must change the learning rate of this optimizer; it was made with another. Make it "
-            "anew whenever you make the optimizer anew."
-        )
+        raise ValueError(text("scheduler of another optimizer"))
     if scheduler_step == "batch" and isinstance(scheduler, ReduceLROnPlateau):
-        raise ValueError(
-            'scheduler_step must be "epoch" for ReduceLROnPlateau, which is shown the validation loss; got "batch".'
-        )
+        raise ValueError(text("plateau of batches"))
 
 
-def check_callbacks(callbacks) -> list:
+def expect_callbacks(callbacks: Iterable) -> list:
     """The callbacks as a list. Raises: TypeError."""
-    _check_loop("callbacks", callbacks, "a list of callbacks")
+    _expect_loop("callbacks", callbacks, "a list of callbacks")
     callbacks = list(callbacks)
     for callback in callbacks:
         if isinstance(callback, type) or not callable(getattr(callback, "on_epoch_end", None)):
-            raise TypeError(
-                "callbacks must be objects with a method on_epoch_end(state), such as EarlyStopping(3); "
-                f"got {shown(callback)}."
-            )
+            raise TypeError(text("no callback", got=shown(callback)))
     return callbacks

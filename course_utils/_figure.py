@@ -1,53 +1,31 @@
 """What every figure of the book is drawn with: one look, which importing this module sets, pictures, and checks."""
 
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from ._arguments import kind, number, shown
+from ._files import resource
 
-# Colours that stay apart for colour-blind readers (M. Okabe and K. Ito, Color universal design, 2008).
-# The same colour is the same thing everywhere in the book.
-COLOURS = {
-    "train": "#0072B2",
-    "valid": "#D55E00",
-    "held out": "#D55E00",
-    "published": "#666666",
-    "sigmoid": "#CC79A7",
-    "sigmoid − ½": "#882255",
-    "tanh": "#E69F00",
-    "relu": "#56B4E9",
-    "red": "#CC3311",
-    "green": "#117733",
-    "blue": "#0077BB",
-    "constant": "#888888",
-    "frame": "#D55E00",
-    "right": "#1B7837",
-    "wrong": "#B2182B",
-}
+Picture: TypeAlias = np.ndarray | torch.Tensor
+Pictures: TypeAlias = Picture | Sequence[Picture]
+Numbers: TypeAlias = Sequence[float] | np.ndarray | torch.Tensor
+Value = TypeVar("Value")
+
+COLOURS: dict[str, str] = tomllib.loads(resource("colours.toml").read_text(encoding="utf-8"))
 WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
 
-plt.rcParams.update(
-    {
-        "figure.dpi": 130,
-        "figure.facecolor": "white",
-        "savefig.bbox": "tight",
-        "figure.constrained_layout.use": True,
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "legend.frameon": False,
-        "image.cmap": "gray",
-        "axes.prop_cycle": plt.cycler(color=["#332288", "#117733", "#AA4499", "#999933", "#44AA99"]),  # P. Tol, muted
-    }
-)
+plt.style.use(resource("figure.mplstyle"))
 
 
-def numbers_of(name, values):
+def numbers_of(name: str, values: object) -> np.ndarray:
     """values as an array of numbers, with at least one axis. Raises: TypeError."""
     try:
         array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
@@ -58,7 +36,7 @@ def numbers_of(name, values):
     return array
 
 
-def groups_of(name, groups):
+def groups_of(name: str, groups: Mapping[str, Value]) -> Mapping[str, Value]:
     """groups, a dict with something in it. Raises: TypeError, ValueError."""
     kind(name, groups, dict, "a dict, such as {name: values}")
     if not groups:
@@ -66,7 +44,7 @@ def groups_of(name, groups):
     return groups
 
 
-def picture_of(picture):
+def array_of(picture: Picture) -> np.ndarray:
     """A picture as NumPy H×W or H×W×3, from a tensor or array of shape H×W, 1×H×W or 3×H×W."""
     array = numbers_of("pictures", picture)
     if array.ndim == 3 and array.shape[0] in (1, 3):
@@ -78,7 +56,26 @@ def picture_of(picture):
     return array
 
 
-def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
+def make_panels(rows: int, columns: int, height: float, **options: object) -> tuple[Figure, np.ndarray]:
+    """A figure of the book's width, and its panels, rows × columns."""
+    return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
+
+
+def name_panel(axes: Axes, name: str, *, size: int = 11) -> None:
+    """Write the name of a panel above its middle."""
+    axes.set_title(name, fontsize=size, loc="center")
+
+
+def draw_picture(
+    axes: Axes,
+    picture: Picture,
+    *,
+    signed: bool = False,
+    numbers: bool = False,
+    limit: float | None = None,
+    name: str = "",
+    frame: tuple[int, int, int, int] | None = None,
+) -> None:
     """Draw one picture on given axes, without ticks.
 
     Args:
@@ -87,11 +84,13 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
         signed: blue for negative, white for 0, red for positive.
         numbers: write each value into its pixel, to four digits.
         limit: with `signed`, the value of the strongest colour; else the value shown white. Default: the largest.
+        name: a short text above it.
+        frame: row, column, height and width of a part to draw a frame around.
 
     Raises:
         TypeError, ValueError: the picture holds no numbers, or has another shape.
     """
-    array = picture_of(picture)
+    array = array_of(picture)
     limit = max(float(np.abs(array).max()), 1e-12) if limit is None else number("limit", limit)
     if limit <= 0:
         raise ValueError(f"limit must be above 0, the value of the strongest colour; got {limit}.")
@@ -104,12 +103,17 @@ def draw_picture(axes, picture, *, signed=False, numbers=False, limit=None):
     if numbers:
         for (i, j), value in np.ndenumerate(array):
             dark = abs(value) > 0.6 * limit if signed else value < 0.5 * limit
-            axes.text(
-                j, i, f"{value + 0.0:.4g}", ha="center", va="center", color="white" if dark else "black", fontsize=10
-            )
+            style = {"ha": "center", "va": "center", "fontsize": 10, "color": "white" if dark else "black"}
+            axes.text(j, i, f"{value + 0.0:.4g}", **style)
+    if name:
+        name_panel(axes, name, size=10)
+    if frame is not None:
+        row, column, height, width = frame
+        place = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(place, width, height, fill=False, color=COLOURS["frame"], linewidth=3))
 
 
-def show_figure(figure, title=None):
+def show_figure(figure: Figure, title: str | None = None) -> None:
     """Show a figure of several panels, with what it finds written above all of them."""
     if title is not None:
         kind("title", title, str, "a sentence")

@@ -11,7 +11,7 @@ def picture_of(x: torch.Tensor) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def pixels_of(returned, channels: int) -> torch.Tensor:
+def pixels_of(returned: object, channels: int) -> torch.Tensor:
     """What a transform returned, as a C×H×W tensor: uint8, or float32 from 0 to 1. Raises: TypeError, ValueError."""
     if isinstance(returned, Image.Image):
         pixels = np.array(returned)  # a copy, which torch may write to
@@ -23,9 +23,9 @@ def pixels_of(returned, channels: int) -> torch.Tensor:
     if returned.dtype == torch.uint8:
         return returned.as_subclass(torch.Tensor)
     if not (returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1):  # NaN is neither
+        seen = f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}"
         raise ValueError(
-            f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got "
-            f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}. Is there a Normalize in "
-            f"it? Leave it out: as_dataset normalises."
+            f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got {seen}. "
+            "Is there a Normalize in it? Leave it out: as_dataset normalises."
         )
     return returned.as_subclass(torch.Tensor).float()

@@ -7,11 +7,12 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 PADDING = {"constant": "zeros", "edge": "border", "reflect": "reflection"}  # torchvision's names: those of grid_sample
 
 
-def copy(x, flip, dy, dx, padding_mode):
+def copy(x: Tensor, flip: Tensor, dy: Tensor, dx: Tensor, padding_mode: str) -> Tensor:
     """Mirror and shift in one copy: each pixel is looked up where it comes from."""
     _, channels, height, width = x.shape
     rows = torch.arange(height, device=x.device) - dy[:, None]  # N×H
@@ -28,14 +29,14 @@ def copy(x, flip, dy, dx, padding_mode):
     return _laid_out_like(x, source.flatten(2).gather(2, places.expand(-1, channels, -1)).view(x.shape))
 
 
-def _reflect(positions, size):
+def _reflect(positions: Tensor, size: int) -> Tensor:
     """Positions on an axis, mirrored at its first and last pixel until they lie between these."""
     there_and_back = 2 * (size - 1)
     positions = positions.remainder(max(there_and_back, 1))
     return torch.minimum(positions, there_and_back - positions)
 
 
-def find_sources(flip, dy, dx, angle, factor):
+def find_sources(flip: Tensor, dy: Tensor, dx: Tensor, angle: Tensor, factor: Tensor) -> Tensor:
     """Where pixels come from: N matrices 2×3 that take a place (x, y, 1), in pixels from the centre, to its source.
 
     They undo the shift, the turn, the scaling and the mirroring, in this order.
@@ -45,7 +46,7 @@ def find_sources(flip, dy, dx, angle, factor):
     return torch.stack([side * c, -side * s, side * (s * dy - c * dx), s, c, -s * dx - c * dy], 1).view(-1, 2, 3)
 
 
-def resample(x, sources, padding_mode):
+def resample(x: Tensor, sources: Tensor, padding_mode: str) -> Tensor:
     """Give each pixel the colour found at its source, bilinear."""
     height, width = x.shape[2:]
     reflect = padding_mode == "reflect"  # then −1 and 1 in `grid` are the centres of the outermost pixels, else edges
@@ -59,26 +60,26 @@ def resample(x, sources, padding_mode):
     return _laid_out_like(x, F.grid_sample(x, grid, padding_mode=PADDING[padding_mode], align_corners=reflect))
 
 
-def hue_matrices(hue_factor):
+def hue_matrices(hue_factor: Tensor) -> Tensor:
     """Rotations about the grey axis, N×3×3."""
     turn = 2 * math.pi * hue_factor[:, None, None]
     axis = turn.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     return turn.cos() * torch.eye(3).to(axis) + (1 - turn.cos()) / 3 + turn.sin() * axis
 
 
-def recolour(x, matrices):
+def recolour(x: Tensor, matrices: Tensor) -> Tensor:
     """Multiply the red, green and blue of each pixel by the matrix of its image, N×3×3. Raises: ValueError."""
     if x.shape[1] != 3:
         raise ValueError(f"x must have three channels, N×3×H×W; got shape {tuple(x.shape)}.")
     return _laid_out_like(x, (matrices.to(x.dtype) @ x.flatten(2)).view(x.shape))
 
 
-def brighten(x, factor):
+def brighten(x: Tensor, factor: Tensor) -> Tensor:
     """Multiply all pixels of an image by its factor."""
     return x * factor.to(x.dtype)[:, None, None, None]
 
 
-def paint(x, top, left, bottom, right, value):
+def paint(x: Tensor, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor, value: float) -> Tensor:
     """Fill the rectangle of each image, rows top … bottom − 1 and columns left … right − 1, with one value."""
     rows, columns = (torch.arange(size, device=x.device) for size in x.shape[2:])
     rows = (rows >= top[:, None]) & (rows < bottom[:, None])
@@ -87,6 +88,6 @@ def paint(x, top, left, bottom, right, value):
     return x * (1 - inside) + value * inside
 
 
-def _laid_out_like(x, result):
+def _laid_out_like(x: Tensor, result: Tensor) -> Tensor:
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return result.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)

@@ -4,11 +4,16 @@ import inspect
 import io
 import random
 import zipfile
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from ._arguments import shown
+from ._loop import State
 
 FORMAT = "course_utils checkpoint 1"
 
@@ -34,7 +39,7 @@ def pack(content: dict, *, prove: bool) -> memoryview:
     return stream.getbuffer()
 
 
-def read(file) -> dict:
+def read(file: Path) -> dict:
     """The content of a checkpoint file, on the CPU.
 
     Raises:
@@ -58,13 +63,13 @@ def read(file) -> dict:
     return content
 
 
-def parts(state) -> dict:
+def parts(state: State) -> dict:
     """The parts of a training that have a state_dict, by name."""
     found = {name: getattr(state, name) for name in ("model", "optimizer", "scheduler", "scaler")}
     return {name: part for name, part in found.items() if part is not None}
 
 
-def generators(state) -> dict[str, torch.Generator]:
+def generators(state: State) -> dict[str, torch.Generator]:
     """The generators that the batches draw from, by where they were found; a DataLoader has some in its samplers."""
     found = {}
     for split in ("train_batches", "valid_batches"):
@@ -77,7 +82,7 @@ def generators(state) -> dict[str, torch.Generator]:
     return found
 
 
-def random_state(model) -> dict:
+def random_state(model: nn.Module) -> dict:
     """The states of the global random generators of Python, NumPy, the CPU and the model's device, as plain values."""
     name, keys, *rest = np.random.get_state()
     state = {"python": random.getstate(), "numpy": (name, keys.tolist(), *rest), "cpu": torch.get_rng_state()}
@@ -86,16 +91,16 @@ def random_state(model) -> dict:
     return state
 
 
-def set_random_state(state: dict, model) -> None:
+def set_random_state(state: dict, model: nn.Module) -> None:
     """Put back what `random_state` returned; a device that it did not know keeps its own."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
     torch.set_rng_state(state["cpu"])
-    if (device := _accelerator(model)) in state:
+    if (device := _accelerator(model)) and device in state:
         getattr(torch, device).set_rng_state(state[device])
 
 
-def describe(state) -> dict:
+def describe(state: State) -> dict[str, dict[str, str]]:
     """What must be equal for a training to go on, as {part: {name: text}}."""
     optimizer = state.optimizer
     groups = [[tuple(value.shape) for value in group["params"]] for group in optimizer.param_groups]
@@ -113,13 +118,13 @@ def describe(state) -> dict:
     }
 
 
-def describe_model(model) -> dict[str, str]:
+def describe_model(model: nn.Module) -> dict[str, str]:
     """Shape and dtype of each of its weights and buffers, by name."""
     tensors = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
     return {name: f"{tuple(value.shape)} {value.dtype}" for name, value in tensors.items()}
 
 
-def describe_scheduler(scheduler) -> dict[str, str]:
+def describe_scheduler(scheduler: LRScheduler | None) -> dict[str, str]:
     """Its class, and those of its arguments that it keeps under their names; what it counts is left out."""
     if scheduler is None:
         return {"class": "none"}
@@ -147,18 +152,18 @@ def differences(was: dict, now: dict) -> str:
     return "; ".join(found[:3]) + more
 
 
-def _accelerator(model):
+def _accelerator(model: nn.Module) -> str | None:
     """ "cuda" or "mps" if the model is there, else None."""
     kinds = {parameter.device.type for parameter in model.parameters()}
     return next(iter(kinds & {"cuda", "mps"}), None)
 
 
-def _length(batches):
+def _length(batches: Iterable) -> str:
     try:
-        return str(len(batches))
+        return str(len(batches))  # type: ignore[arg-type]
     except TypeError:
         return "unknown"
 
 
-def _first_line(problem):
+def _first_line(problem: Exception) -> str:
     return (str(problem).splitlines() or [type(problem).__name__])[0]

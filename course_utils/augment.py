@@ -6,13 +6,21 @@ N numbers, one for each. Images x are N×C×H×W, on any device, floating point,
 take any dtype. Shape, dtype and memory format stay, and x itself is never written to.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
+from torch import Tensor
 
 from . import _pixels
 from ._arguments import kind, number, one_of, tensor, whole
 
+Pixels: TypeAlias = int | Tensor  # one number for all images, or one for each
+Ends: TypeAlias = tuple[float, float]
+Range: TypeAlias = float | Ends
 
-def horizontal_flip(x, flip):
+
+def horizontal_flip(x: Tensor, flip: bool | Tensor) -> Tensor:
     """Mirror images left to right.
 
     Args:
@@ -23,13 +31,19 @@ def horizontal_flip(x, flip):
         TypeError, ValueError: an argument that is not as above.
 
     Source: torchvision's `horizontal_flip`, the same to the last bit.
+
+    Example:
+        >>> x = torch.tensor([[[[1, 2, 3]]], [[[4, 5, 6]]]])
+        >>> horizontal_flip(x, torch.tensor([True, False])).flatten(1)
+        tensor([[3, 2, 1],
+                [4, 5, 6]])
     """
     tensor("x", x, "N×C×H×W")
-    flip = _each("flip", flip, x, _truth)
+    flip = _each("flip", flip, x, kind, wanted=bool, such_as="True or False")
     return torch.where(flip[:, None, None, None], x.flip(3), x)
 
 
-def shift(x, dy, dx, padding_mode="constant"):
+def shift(x: Tensor, dy: Pixels, dx: Pixels, padding_mode: str = "constant") -> Tensor:
     """Move images by whole pixels, as padding and then cropping does.
 
     Args:
@@ -42,6 +56,11 @@ def shift(x, dy, dx, padding_mode="constant"):
         TypeError, ValueError: an argument that is not as above.
 
     Source: torchvision's `crop` of a `pad`, the same to the last bit; also its `affine(translate=[dx, dy])`.
+
+    Example:
+        >>> x = torch.tensor([[[[1, 2, 3]]]])
+        >>> shift(x, 0, 1), shift(x, 0, 1, "edge")
+        (tensor([[[[0, 1, 2]]]]), tensor([[[[1, 1, 2]]]]))
     """
     tensor("x", x, "N×C×H×W")
     one_of("padding_mode", padding_mode, _pixels.PADDING)
@@ -49,7 +68,7 @@ def shift(x, dy, dx, padding_mode="constant"):
     return _pixels.copy(x, torch.zeros_like(dy, dtype=torch.bool), dy, dx, padding_mode)
 
 
-def rotate(x, angle, padding_mode="constant"):
+def rotate(x: Tensor, angle: float | Tensor, padding_mode: str = "constant") -> Tensor:
     """Turn images about their centre, bilinear.
 
     Args:
@@ -61,6 +80,12 @@ def rotate(x, angle, padding_mode="constant"):
         TypeError, ValueError: an argument that is not as above.
 
     Source: torchvision's `rotate(interpolation=BILINEAR)`, equal to 1e-5. (Its `affine` turns clockwise.)
+
+    Example:
+        >>> x = torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])
+        >>> rotate(x, 90).round(decimals=2)
+        tensor([[[[1., 0.],
+                  [0., 0.]]]])
     """
     tensor("x", x, "N×C×H×W", floating=True)
     one_of("padding_mode", padding_mode, _pixels.PADDING)
@@ -69,7 +94,7 @@ def rotate(x, angle, padding_mode="constant"):
     return _pixels.resample(x, _pixels.find_sources(none, none, none, angle, none + 1), padding_mode)
 
 
-def scale(x, factor, padding_mode="constant"):
+def scale(x: Tensor, factor: float | Tensor, padding_mode: str = "constant") -> Tensor:
     """Enlarge images about their centre (factor above 1) or shrink them, bilinear; H and W stay.
 
     Args:
@@ -81,6 +106,11 @@ def scale(x, factor, padding_mode="constant"):
         TypeError, ValueError: an argument that is not as above.
 
     Source: torchvision's `affine(scale=factor, interpolation=BILINEAR)`, equal to 1e-5.
+
+    Example:
+        >>> x = torch.tensor([[[[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0]]]])
+        >>> scale(x, 2)[0, 0, 1]
+        tensor([0.5625, 0.7500, 0.7500, 0.5625])
     """
     tensor("x", x, "N×C×H×W", floating=True)
     one_of("padding_mode", padding_mode, _pixels.PADDING)
@@ -89,7 +119,7 @@ def scale(x, factor, padding_mode="constant"):
     return _pixels.resample(x, _pixels.find_sources(none, none, none, none, factor), padding_mode)
 
 
-def adjust_brightness(x, brightness_factor):
+def adjust_brightness(x: Tensor, brightness_factor: float | Tensor) -> Tensor:
     """Multiply each image by its factor, and clamp to 0 … 1.
 
     Args:
@@ -100,12 +130,16 @@ def adjust_brightness(x, brightness_factor):
         TypeError, ValueError: an argument that is not as above.
 
     Source: torchvision's `adjust_brightness`.
+
+    Example:
+        >>> adjust_brightness(torch.tensor([[[[0.25, 0.75]]]]), 2)
+        tensor([[[[0.5000, 1.0000]]]])
     """
     tensor("x", x, "N×C×H×W", floating=True)
     return _pixels.brighten(x, _each("brightness_factor", brightness_factor, x, least=0)).clamp_(0, 1)
 
 
-def adjust_hue(x, hue_factor):
+def adjust_hue(x: Tensor, hue_factor: float | Tensor) -> Tensor:
     """Turn the colours of images about the grey axis, red = green = blue, and clamp to 0 … 1.
 
     Torchvision's `adjust_hue` is another operation: it goes through HSV and keeps the largest of red, green and blue,
@@ -120,13 +154,18 @@ def adjust_hue(x, hue_factor):
         TypeError, ValueError: an argument that is not as above; images of other than three channels.
 
     Source: the rotation about an axis, O. Rodrigues, Journal de mathématiques pures et appliquées 5 (1840).
+
+    Example:
+        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+        >>> adjust_hue(red, 1 / 3).flatten().round(decimals=2)
+        tensor([0., 1., 0.])
     """
     tensor("x", x, "N×C×H×W", floating=True)
     turn = _pixels.hue_matrices(_each("hue_factor", hue_factor, x, least=-0.5, most=0.5))
     return _pixels.recolour(x, turn).clamp_(0, 1)
 
 
-def erase(x, i, j, h, w, v=0):
+def erase(x: Tensor, i: Pixels, j: Pixels, h: Pixels, w: Pixels, v: float = 0) -> Tensor:
     """Paint a rectangle in each image; what sticks out of the image is left away.
 
     Args:
@@ -139,6 +178,11 @@ def erase(x, i, j, h, w, v=0):
         TypeError, ValueError: an argument that is not as above.
 
     Source: torchvision's `erase`, the same to the last bit.
+
+    Example:
+        >>> erase(torch.ones(1, 1, 2, 4), 0, 1, 2, 2)
+        tensor([[[[1., 0., 0., 1.],
+                  [1., 0., 0., 1.]]]])
     """
     tensor("x", x, "N×C×H×W", floating=True)
     i, j = (_each(name, value, x, whole) for name, value in (("i", i), ("j", j)))
@@ -170,20 +214,24 @@ class Augment:
 
     Source: torchvision's `RandomHorizontalFlip`, `RandomCrop` with padding, `RandomAffine` and `ColorJitter`;
     T. DeVries and G. W. Taylor, Improved regularization of convolutional neural networks with Cutout, 2017.
+
+    Example:
+        >>> Augment(flip=0.5, scale=0.1)
+        Augment(flip=0.5, scale=(0.9, 1.1))
     """
 
-    _NOTHING = {
-        "flip": 0,
-        "shift": 0,
-        "rotation": (0, 0),
-        "scale": (1, 1),
-        "padding_mode": "constant",
-        "brightness": (1, 1),
-        "hue": (0, 0),
-        "cutout": 0,
-    }
-
-    def __init__(self, *, flip=0, shift=0, rotation=0, scale=0, padding_mode="constant", brightness=0, hue=0, cutout=0):
+    def __init__(
+        self,
+        *,
+        flip: float = 0,
+        shift: int = 0,
+        rotation: Range = 0,
+        scale: Range = 0,
+        padding_mode: str = "constant",
+        brightness: Range = 0,
+        hue: Range = 0,
+        cutout: int = 0,
+    ) -> None:
         self.flip = number("flip", flip, least=0, most=1)
         self.shift = whole("shift", shift, least=0)
         self.rotation = _range("rotation", rotation, around=0)
@@ -193,14 +241,21 @@ class Augment:
         self.hue = _range("hue", hue, around=0, least=-0.5, most=0.5)
         self.cutout = whole("cutout", cutout, least=0)
 
-    def _asked(self):
-        return {name: value for name, value in vars(self).items() if value != self._NOTHING[name]}
+    def _asked(self) -> dict[str, object]:
+        nothing = vars(Augment())
+        return {name: value for name, value in vars(self).items() if value != nothing[name]}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Augment({', '.join(f'{name}={value!r}' for name, value in self._asked().items())})"
 
-    def __call__(self, x, *, generator=None) -> torch.Tensor:
-        """Change a batch x: N×C×H×W, floating point, from 0 to 1; so is the answer. Raises: TypeError, ValueError."""
+    def __call__(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Change a batch x: N×C×H×W, floating point, from 0 to 1; so is the answer. Raises: TypeError, ValueError.
+
+        Example:
+            >>> x = torch.rand(8, 3, 32, 32)
+            >>> Augment(rotation=10, hue=0.05)(x).shape
+            torch.Size([8, 3, 32, 32])
+        """
         tensor("x", x, "N×C×H×W", floating=True)
         asked, before = self._asked().keys(), x
         flip, dy, dx, angle, factor, brightness, hue, i, j = self.draw(x, generator=generator).values()
@@ -216,7 +271,7 @@ class Augment:
             x.clamp_(0, 1)
         return _pixels.paint(x, i, j, i + self.cutout, j + self.cutout, 0) if self.cutout else x
 
-    def draw(self, x, *, generator=None) -> dict[str, torch.Tensor]:
+    def draw(self, x: Tensor, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Draw what a call would: by the names of the functions' arguments, N numbers each, on the device of x.
 
         All come from one draw, so that one more change asked for leaves the others as they were.
@@ -227,6 +282,11 @@ class Augment:
 
         Raises:
             TypeError, ValueError: an argument that is not as above.
+
+        Example:
+            >>> drawn = Augment(shift=2).draw(torch.rand(8, 3, 32, 32))
+            >>> drawn["dy"].shape, drawn["flip"].any()
+            (torch.Size([8]), tensor(False))
         """
         n, _, height, width = tensor("x", x, "N×C×H×W").shape
         generator = torch.default_generator if generator is None else generator
@@ -245,17 +305,16 @@ class Augment:
         }
 
 
-def _below(count, u):
+def _below(count: int, u: Tensor) -> Tensor:
     """Whole numbers 0 … count − 1, equally likely, from u, uniform in [0, 1)."""
     return (u * count).floor().long()
 
 
-def _between(low_high, u):
-    low, high = low_high
-    return low + (high - low) * u
+def _between(low_high: Ends, u: Tensor) -> Tensor:
+    return low_high[0] + (low_high[1] - low_high[0]) * u
 
 
-def _range(name, value, *, around, least=None, most=None):
+def _range(name: str, value: Range, *, around: float, least: float | None = None, most: float | None = None) -> Ends:
     """value as (low, high). Raises: TypeError, ValueError."""
     if not isinstance(value, tuple | list):
         reach = min((abs(end - around) for end in (least, most) if end is not None), default=None)
@@ -269,16 +328,12 @@ def _range(name, value, *, around, least=None, most=None):
     return low, high
 
 
-def _each(name, value, x, check=number, **limits):
-    """value, one or N of what passes the check, as N, one for each image of x. Raises: TypeError, ValueError."""
+def _each(name: str, value: object, x: Tensor, single: Callable = number, **limits: object) -> Tensor:
+    """value, one or N of what `single` lets pass, as N, one for each image of x. Raises: TypeError, ValueError."""
     if not isinstance(value, torch.Tensor):
-        return torch.tensor(check(name, value, **limits), device=x.device).expand(len(x))
+        return torch.tensor(single(name, value, **limits), device=x.device).expand(len(x))
     if value.shape != x.shape[:1]:
         raise ValueError(f"{name} must be one value, or {len(x)} for the images of x; got shape {tuple(value.shape)}.")
     for end in value.aminmax() if len(value) else ():
-        check(name, end.item(), **limits)
-    return value.to(x.device, torch.int64 if check is whole else None)
-
-
-def _truth(name, value):
-    return kind(name, value, bool, "True or False")
+        single(name, end.item(), **limits)
+    return value.to(x.device, torch.int64 if single is whole else None)

@@ -9,6 +9,7 @@ from torch import nn
 from . import _snapshot
 from ._arguments import kind, number, one_of, whole
 from ._files import replace
+from ._loop import State
 from .history import MONITORS, Epoch, History
 
 
@@ -27,15 +28,28 @@ class EarlyStopping:
         TypeError, ValueError: an argument of the wrong kind or out of its range.
 
     Source: L. Prechelt, Early stopping – but when?, 1998.
+
+    Example:
+        >>> stop = EarlyStopping(3, monitor="valid accuracy")
+        >>> stop.patience, stop.min_delta
+        (3, 0.0)
     """
 
-    def __init__(self, patience: int, *, monitor: str = "valid loss", min_delta: float = 0.0):
+    def __init__(self, patience: int, *, monitor: str = "valid loss", min_delta: float = 0.0) -> None:
         self.patience = whole("patience", patience, least=1)
         self.monitor = one_of("monitor", monitor, MONITORS)
         self.min_delta = number("min_delta", min_delta, least=0)
 
-    def on_epoch_end(self, state) -> str | None:
-        """Answer "stop" when the last `patience` epochs brought no new best one."""
+    def on_epoch_end(self, state: State) -> str | None:
+        """Answer "stop" when the last `patience` epochs brought no new best one.
+
+        Example:
+            >>> from types import SimpleNamespace
+            >>> rows = [[1, [0.9, 0.6], [0.8, 0.7], 0.1, 2.0], [2, [0.7, 0.7], [0.9, 0.6], 0.1, 2.0]]
+            >>> EarlyStopping(1).on_epoch_end(SimpleNamespace(history=History.from_lists(rows)))
+            Stopped: 1 epochs without a better valid loss than in epoch 1.
+            'stop'
+        """
         best = state.history.best(self.monitor, min_delta=self.min_delta)
         best_epoch = best.epoch if best else 0
         if state.history[-1].epoch - best_epoch < self.patience:
@@ -66,18 +80,46 @@ class Checkpoint:
             checkpoint, or that of another training (the message says what differs; nothing has been changed); a model,
             optimizer or scheduler that keeps more than tensors and plain values.
         OSError: out of `fit`: the file could not be written. The one before it is still there.
+
+    Example:
+        >>> import torch
+        >>> from course_utils import batches, fit, load
+        >>> from course_utils.networks import lenet
+        >>> model, images = lenet(), batches(load("mnist").valid, 100)
+        >>> optimizer = torch.optim.Adam(model.parameters())
+        >>> history = fit(model, images, images, optimizer, epochs=1, callbacks=[Checkpoint("lenet.pt")])
+        epoch   train loss  accuracy   valid loss  accuracy   seconds
+            1 ...
+        >>> history = fit(model, images, images, optimizer, epochs=2, callbacks=[Checkpoint("lenet.pt", resume=True)])
+        lenet.pt: resumed after epoch 1.
+        epoch   train loss  accuracy   valid loss  accuracy   seconds
+            2 ...
     """
 
     keeps_all = True  # `fit` calls it first at the start, and last at the end of an epoch
 
-    def __init__(self, file: str | os.PathLike, *, monitor: str = "valid loss", resume: bool = False):
+    def __init__(self, file: str | os.PathLike, *, monitor: str = "valid loss", resume: bool = False) -> None:
         self.file = Path(kind("file", file, str | os.PathLike, 'the name of a file, such as "lenet.pt"'))
         self.monitor = one_of("monitor", monitor, MONITORS)
         self.resume = kind("resume", resume, bool, "True or False")
-        self._best, self._proved = None, False
+        self._best: dict | None = None
+        self._proved = False
 
-    def on_fit_start(self, state) -> None:
-        """Put everything back as the file has it, if there is one to resume; else write the first."""
+    def on_fit_start(self, state: State) -> None:
+        """Put everything back as the file has it, if there is one to resume; else write the first.
+
+        Example:
+            >>> import torch
+            >>> from course_utils import batches, fit, load
+            >>> from course_utils.networks import lenet
+            >>> model, images = lenet(), batches(load("mnist").valid, 100)
+            >>> optimizer = torch.optim.Adam(model.parameters())
+            >>> checkpoint = Checkpoint("lenet.pt")  # `fit` calls it
+            >>> history = fit(model, images, images, optimizer, epochs=1, callbacks=[checkpoint])
+            epoch ...
+            >>> checkpoint.file.exists()
+            True
+        """
         self._best, self._proved = None, False
         if self.resume and self.file.exists():
             content = _snapshot.read(self.file)
@@ -92,8 +134,21 @@ class Checkpoint:
                 )
         self._write(state)
 
-    def on_epoch_end(self, state) -> None:
-        """Keep the weights if this epoch is the best one so far, and write the file."""
+    def on_epoch_end(self, state: State) -> None:
+        """Keep the weights if this epoch is the best one so far, and write the file.
+
+        Example:
+            >>> import torch
+            >>> from course_utils import batches, fit, load
+            >>> from course_utils.networks import lenet
+            >>> model, images = lenet(), batches(load("mnist").valid, 100)
+            >>> optimizer = torch.optim.Adam(model.parameters())
+            >>> checkpoint = Checkpoint("lenet.pt")  # `fit` calls it
+            >>> history = fit(model, images, images, optimizer, epochs=1, callbacks=[checkpoint])
+            epoch ...
+            >>> checkpoint.load_best(model) == history.best()
+            True
+        """
         best = state.history.best(self.monitor)
         if best is state.history[-1]:
             self._best = {"row": History([best]).to_lists()[0], "model": copy.deepcopy(state.model.state_dict())}
@@ -108,6 +163,17 @@ class Checkpoint:
             FileNotFoundError: there is no file yet.
             ValueError: the file is no whole checkpoint, or that of another network or monitor, or no epoch in it has a
                 finite value. The model has not been changed then.
+
+        Example:
+            >>> import torch
+            >>> from course_utils import batches, fit, load
+            >>> from course_utils.networks import lenet
+            >>> model, images = lenet(), batches(load("mnist").valid, 100)
+            >>> optimizer = torch.optim.Adam(model.parameters())
+            >>> history = fit(model, images, images, optimizer, epochs=2, callbacks=[Checkpoint("lenet.pt")])
+            epoch ...
+            >>> Checkpoint("lenet.pt").load_best(model) == history.best()
+            True
         """
         kind("model", model, nn.Module, "a network (nn.Module)")
         content = _snapshot.read(self.file)
@@ -115,17 +181,15 @@ class Checkpoint:
         if differences := _snapshot.differences(content["training"], here):
             raise ValueError(f"{self.file} holds the best weights of another network or monitor. {differences}.")
         if content["best"] is None:
-            raise ValueError(
-                f"{self.file} holds no best epoch: it has seen {len(content['history'])} epochs, and none "
-                f"with a finite {self.monitor}."
-            )
+            seen = f"it has seen {len(content['history'])} epochs, and none with a finite {self.monitor}"
+            raise ValueError(f"{self.file} holds no best epoch: {seen}.")
         model.load_state_dict(content["best"]["model"])
         return History.from_lists([content["best"]["row"]])[0]
 
-    def _describe(self, state):
+    def _describe(self, state: State) -> dict[str, dict[str, str]]:
         return _snapshot.describe(state) | {"checkpoint": {"monitor": self.monitor}}
 
-    def _write(self, state):
+    def _write(self, state: State) -> None:
         content = {
             "format": _snapshot.FORMAT,
             "training": self._describe(state),
@@ -141,7 +205,7 @@ class Checkpoint:
         replace(self.file, _snapshot.pack(content, prove=not self._proved))
         self._proved = True
 
-    def _restore(self, state, content):
+    def _restore(self, state: State, content: dict) -> None:
         for name, part in _snapshot.parts(state).items():
             part.load_state_dict(content[name])
         for name, generator in _snapshot.generators(state).items():

@@ -3,25 +3,49 @@
 import html
 import json
 import math
+import operator
 import os
 import re
 import string
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
-from ._arguments import image_data, kind, number, shown
+from ._arguments import DataSet, image_data, kind, number, shown
 from ._files import resource
 
 _lesson = "00"
-_numbers = {}  # sentence -> its number in this lesson
+_numbers: dict[str, int] = {}  # sentence -> its number in this lesson
+
+
+class _Scalar(Protocol):
+    """A tensor or NumPy value of one element."""
+
+    def item(self) -> float: ...
+
+
+Stated = float | str | _Scalar
+Bound = Stated | dict[str, Stated] | None
 
 
 class ClaimError(AssertionError):
-    """A stated number is not true."""
+    """A stated number is not true.
+
+    Example:
+        >>> claim("Two and two make {value}.", 2 + 2, equals=5)
+        Traceback (most recent call last):
+        course_utils.claims.ClaimError: This claim is false: Two and two make 4. The value is 4; stated was: equals 5.
+    """
 
 
 @dataclass
 class Statement:
-    """A claim as it is shown: HTML in a notebook, one line of text elsewhere."""
+    """A claim as it is shown: HTML in a notebook, one line of text elsewhere.
+
+    Example:
+        >>> Statement("LeNet has {value:,} parameters.", 61706, "claim", "checked", "equals 61,706")
+        [claim 06-01, checked] LeNet has 61,706 parameters.
+    """
 
     sentence: str
     value: object
@@ -30,21 +54,29 @@ class Statement:
     note: str
     copy: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.text = _written(self.sentence, self.value)
-        number = _numbers.setdefault(self.sentence, len(_numbers) + 1)
-        self.id = f"{_lesson}-{number:02}"
 
-    def __repr__(self):
+    @cached_property
+    def id(self) -> str:
+        """The lesson and the claim's number in it, which it gets when it is first shown."""
+        return f"{_lesson}-{_numbers.setdefault(self.sentence, len(_numbers) + 1):02}"
+
+    def __repr__(self) -> str:
         return f"[claim {self.id}, {self.status}] {self.text}"
 
-    def show(self):
-        """Show this claim once, where its cell shows things."""
+    def show(self) -> None:
+        """Show this claim once, where its cell shows things.
+
+        Example:
+            >>> Statement("LeNet has {value:,} parameters.", 61706, "claim", "checked", "equals 61,706").show()
+            [claim 06-01, checked] LeNet has 61,706 parameters.
+        """
         from IPython.display import display
 
         display(self)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         attributes = {"id": self.id, "kind": self.kind, "status": self.status, "value": self.value, "copy": self.copy}
         if self.kind == "measured":
             attributes["sentence"] = self.sentence
@@ -58,7 +90,13 @@ class Statement:
 
 
 def begin(lesson: str) -> None:
-    """Number claims from 1 in the lesson of this name; running a lesson's setup cell again keeps the numbers."""
+    """Number claims from 1 in the lesson of this name; running a lesson's setup cell again keeps the numbers.
+
+    Example:
+        >>> begin("08_capacity")
+        >>> claim("Two and two make {value}.", 2 + 2, equals=4)
+        [claim 08-01, checked] Two and two make 4.
+    """
     global _lesson
     if not re.match(r"\d\d", kind("lesson", lesson, str, "a lesson's name, such as '06_lenet'")):
         raise ValueError(f"lesson must begin with its number, such as '06_lenet'; got {lesson!r}.")
@@ -67,33 +105,29 @@ def begin(lesson: str) -> None:
         _numbers.clear()
 
 
-def _bound(value, equals, within, at_least, at_most):
+def _bound(value: Any, equals: Bound, within: float, at_least: Bound, at_most: Bound) -> tuple[bool, str]:
     """Whether the bounds hold, and the bounds in words."""
     if equals is None and at_least is None and at_most is None:
         raise ValueError("A claim needs something to be checked against: equals=, at_least= or at_most=.")
-    equals, at_least, at_most = (
-        _comparable(name, bound, value)
-        for name, bound in (("equals", equals), ("at_least", at_least), ("at_most", at_most))
-    )
+    given = {"equals": equals, "at_least": at_least, "at_most": at_most}
+    exact, least, most = (_comparable(name, bound, value) for name, bound in given.items())
     words, holds, within = [], True, number("within", within, least=0)
-    if equals is not None:
-        known = f"{equals:.6g}" if isinstance(equals, float) else f"{equals:,}" if _is_number(equals) else equals
+    if exact is not None:
+        known = f"{exact:.6g}" if isinstance(exact, float) else f"{exact:,}" if _is_number(exact) else exact
         words.append(f"equals {known}" + (f" within {within:g}" if within else ""))
-        holds &= abs(value - equals) <= within if within else value == equals
-    if at_least is not None:
-        words.append(f"at least {at_least:.6g}")
-        holds &= value >= at_least
-    if at_most is not None:
-        words.append(f"at most {at_most:.6g}")
-        holds &= value <= at_most
+        holds &= abs(value - exact) <= within if within else value == exact
+    for side, bound, lies_there in (("least", least, operator.ge), ("most", most, operator.le)):
+        if bound is not None:
+            words.append(f"at {side} {bound:.6g}")
+            holds &= lies_there(value, bound)
     return bool(holds), " and ".join(words)
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _comparable(name, given, value):
+def _comparable(name: str, given: Bound, value: object) -> Any:
     """The bound as a plain value: None, a number if the value is one, else for `equals` something of the same type."""
     bound = None if given is None else _plain(name, given)
     alike = _is_number(bound) if _is_number(value) else name == "equals" and type(bound) is type(value)
@@ -102,7 +136,7 @@ def _comparable(name, given, value):
     return bound
 
 
-def _plain(name, value):
+def _plain(name: str, value: Any) -> Any:
     """A Python number, truth value or string, from a tensor or NumPy scalar if need be."""
     if hasattr(value, "item"):
         try:
@@ -114,21 +148,21 @@ def _plain(name, value):
     return value
 
 
-def _value(value):
+def _value(value: Stated) -> float | str:
     """What a claim states, as a plain value. NaN is never true."""
-    value = _plain("value", value)
-    if _is_number(value) and math.isnan(value):
+    plain = _plain("value", value)
+    if _is_number(plain) and math.isnan(plain):
         raise ClaimError("The value of a claim is NaN: no bound can hold for it.")
-    return value
+    return plain
 
 
-def _written(sentence, value):
+def _written(sentence: str, value: object) -> str:
     """The sentence with the value in its place."""
     kind("sentence", sentence, str, "one sentence with {value} in it")
     try:
         names = {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
     except ValueError:  # a brace that is never closed, say
-        names = None
+        names = set()
     if names != {"value"}:
         raise ValueError(f"sentence must hold {{value}} and no other field; got {sentence!r}.")
     try:
@@ -137,19 +171,27 @@ def _written(sentence, value):
         raise ValueError(f"value must fit the format in {sentence!r}; got {value!r} ({problem}).") from None
 
 
-def _here(bound, copy):
-    """A bound may differ from data copy to data copy; None where it says nothing of this one."""
-    return bound.get(copy) if isinstance(bound, dict) else bound
-
-
 class Claims:
     """`claim(...)` states what is true anywhere, `claim.data` what is true of a data set, `claim.measured` a result.
 
     Each shows its sentence, in which `{value}` stands for the number (any format such as `{value:.1%}` will do),
     with its own number in the lesson. A claim that is false raises `ClaimError`.
+
+    Example:
+        >>> claim("LeNet has {value:,} parameters.", 61706, equals=61706)
+        [claim 06-01, checked] LeNet has 61,706 parameters.
     """
 
-    def __call__(self, sentence, value, *, equals=None, within=0, at_least=None, at_most=None):
+    def __call__(
+        self,
+        sentence: str,
+        value: Stated,
+        *,
+        equals: Stated | None = None,
+        within: float = 0,
+        at_least: Stated | None = None,
+        at_most: Stated | None = None,
+    ) -> None:
         """State what is true on any machine and any data. Always checked.
 
         Args:
@@ -161,12 +203,26 @@ class Claims:
         Raises:
             ClaimError: the sentence is false.
             ValueError, TypeError: no bound, or a sentence, value or bound that do not fit each other.
+
+        Example:
+            >>> claim("The mean is {value:.2f}.", 0.1307, equals=0.13, within=0.001)
+            [claim 06-01, checked] The mean is 0.13.
         """
         value = _value(value)
         holds, words = _bound(value, equals, within, at_least, at_most)
         return self._show(sentence, value, "claim", holds, words)
 
-    def data(self, sentence, value, *, data, equals=None, within=0, at_least=None, at_most=None):
+    def data(
+        self,
+        sentence: str,
+        value: Stated,
+        *,
+        data: DataSet,
+        equals: Bound = None,
+        within: float = 0,
+        at_least: Bound = None,
+        at_most: Bound = None,
+    ) -> None:
         """State what is true of one data set; checked when `data` is the real one, skipped on the sample.
 
         Args:
@@ -177,15 +233,30 @@ class Claims:
         Raises:
             ClaimError: the sentence is false of this data.
             ValueError, TypeError: as above, or data is no `ImageData`.
+
+        Example:
+            >>> from course_utils import load
+            >>> data = load("mnist")
+            >>> claim.data("{value:,} images are left.", len(data.train), data=data, equals={"official": 55_000})
+            [claim 06-01, skipped] 1,200 images are left.
         """
         value, copy = _value(value), image_data("data", data).source
-        bounds = [_here(bound, copy) for bound in (equals, at_least, at_most)]
+        bounds = [bound.get(copy) if isinstance(bound, dict) else bound for bound in (equals, at_least, at_most)]
         if copy == "sample" or all(bound is None for bound in bounds):
-            return Statement(sentence, value, "data", "skipped", f"not checked on this data ({copy})", copy).show()
+            return self._show(sentence, value, "data", None, f"not checked on this data ({copy})", copy)
         holds, words = _bound(value, bounds[0], within, *bounds[1:])
         return self._show(sentence, value, "data", holds, f"{words} ({data.name}, {copy})", copy)
 
-    def measured(self, sentence, value, *, data, stated=True, at_least=None, at_most=None):
+    def measured(
+        self,
+        sentence: str,
+        value: Stated,
+        *,
+        data: DataSet,
+        stated: bool = True,
+        at_least: Stated | None = None,
+        at_most: Stated | None = None,
+    ) -> None:
         """State what training reached. Without an explicit bound it is three standard deviations below the mean of
         the book's own runs (`make calibrate`).
 
@@ -200,44 +271,48 @@ class Claims:
             ClaimError: strict, and the value missed its bound, or no runs are recorded (those on another copy of the
                 data make a skipped claim: their bound says nothing of this one).
             ValueError, TypeError: as above.
+
+        Example:
+            >>> from course_utils import load
+            >>> claim.measured("It reads {value:.1%} of the digits.", 0.95, data=load("mnist"))
+            [claim 06-01, skipped] It reads 95.0% of the digits.
         """
         value, copy, strict = _value(value), image_data("data", data).source, os.environ.get("COURSE_STRICT") == "1"
         if copy == "sample" or not stated:
-            reason = (
-                f"not checked on this data ({copy})"
-                if copy == "sample"
-                else "not checked: the lesson ran at another size"
-            )
-            return Statement(sentence, value, "measured", "skipped", reason, copy).show()
-        runs, known = {}, True
-        if at_least is None and at_most is None:
-            runs, known = _recorded_runs(sentence, copy)
+            why = f" on this data ({copy})" if copy == "sample" else ": the lesson ran at another size"
+            return self._show(sentence, value, "measured", None, f"not checked{why}", copy)
+        runs, known = _recorded_runs(sentence, copy) if at_least is None and at_most is None else ({}, True)
         at_least = runs.get("at_least", at_least)
         if at_least is None and at_most is None:
             if strict and not known:
-                raise ClaimError(
-                    f"No runs are recorded for {sentence!r} on the {copy}: run `make calibrate LESSON={_lesson}`."
-                )
-            return Statement(
-                sentence, value, "measured", "skipped", f"no recorded runs on this data ({copy})", copy
-            ).show()
+                remedy = f"run `make calibrate LESSON={_lesson}`"
+                raise ClaimError(f"No runs are recorded for {sentence!r} on the {copy}: {remedy}.")
+            return self._show(sentence, value, "measured", None, f"no recorded runs on this data ({copy})", copy)
         holds, words = _bound(value, None, 0, at_least, at_most)
         if runs:
             words = _in_words(sentence, runs)
         return self._show(sentence, value, "measured", holds, f"{words} ({data.name}, {copy})", copy, raises=strict)
 
     @staticmethod
-    def _show(sentence, value, kind, holds, words, copy="", raises=True):
-        status = "checked" if holds else "missed"
-        statement = Statement(sentence, value, kind, status, f"{status}: {words}", copy)
-        if not holds and raises:
-            raise ClaimError(
-                f"Claim {statement.id} is false: {statement.text} The value is {value!r}; stated was: {words}."
-            )
+    def _show(
+        sentence: str,
+        value: float | str,
+        kind: str,
+        holds: bool | None,
+        words: str,
+        copy: str = "",
+        raises: bool = True,
+    ) -> None:
+        """Show the claim; without `holds` it is one that was not checked. A false one may raise instead."""
+        status = {True: "checked", False: "missed", None: "skipped"}[holds]
+        note = words if holds is None else f"{status}: {words}"
+        statement = Statement(sentence, value, kind, status, note, copy)
+        if holds is False and raises:
+            raise ClaimError(f"This claim is false: {statement.text} The value is {value!r}; stated was: {words}.")
         statement.show()
 
 
-def _recorded_runs(sentence, copy):
+def _recorded_runs(sentence: str, copy: str) -> tuple[dict, bool]:
     """The book's own runs on this copy of the data, and whether there are any, on whatever copy."""
     try:
         recorded = json.loads(resource(f"results/bounds_{_lesson}.json").read_text(encoding="utf-8"))
@@ -247,10 +322,10 @@ def _recorded_runs(sentence, copy):
     return (runs if recorded["copy"] == copy else {}), bool(runs)
 
 
-def _in_words(sentence, runs):
+def _in_words(sentence: str, runs: dict) -> str:
     """The book's own runs, written as the sentence writes its value."""
     spec = next(spec for _, name, spec, _ in string.Formatter().parse(sentence) if name == "value")
-    mean, sd, low = (format(runs[key], spec) for key in ("mean", "sd", "at_least"))
+    mean, sd, low = (format(runs[key], spec or "") for key in ("mean", "sd", "at_least"))
     return f"the book's {len(runs['values'])} runs gave {mean} ± {sd}; at least {low}"
 
 

@@ -6,20 +6,22 @@ Shapes: images x are N×C×H×W, filters F×C×K×L, biases F, answers N×F×OH�
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ._arguments import kind, tensor
 from .shapes import conv_output_size
 
 
-def _output_shape(x, weight, bias, stride, padding):
+def _output_shape(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int
+) -> tuple[int, int, int, int]:
     """Check that filters fit images, and return the shape N×F×OH×OW of the answer."""
     hint = "x[None, None] turns one H×W picture into a batch of one with one channel."
     tensor("x", x, "N×C×H×W", floating=True, hint=hint)
     tensor("weight", weight, "F×C×K×L", floating=True)
     if x.shape[1] != weight.shape[1]:
-        raise ValueError(
-            f"x and weight must have as many channels, in axis 1 of both; got {x.shape[1]} and {weight.shape[1]}."
-        )
+        got = f"{x.shape[1]} and {weight.shape[1]}"
+        raise ValueError(f"x and weight must have as many channels, in axis 1 of both; got {got}.")
     if x.dtype != weight.dtype:
         raise TypeError(f"x and weight must share one dtype; got {x.dtype} and {weight.dtype}.")
     if bias is not None and tensor("bias", bias, "F").shape != weight.shape[:1]:
@@ -28,7 +30,7 @@ def _output_shape(x, weight, bias, stride, padding):
     return len(x), len(weight), rows, columns
 
 
-def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0):
+def conv2d_loops(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, padding: int = 0) -> Tensor:
     """Convolution as it is defined: for each image, filter and place, one dot product.
 
     Args:
@@ -46,6 +48,12 @@ def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0):
         TypeError: no tensors of floating-point numbers, or dtypes that differ.
 
     Source: the formula in the documentation of `torch.nn.Conv2d`.
+
+    Example:
+        >>> x, weight = torch.arange(9.0).view(1, 1, 3, 3), torch.ones(1, 1, 2, 2)
+        >>> conv2d_loops(x, weight)
+        tensor([[[[ 8., 12.],
+                  [20., 24.]]]])
     """
     shape = _output_shape(x, weight, bias, stride, padding)
     answer = x.new_zeros(shape)
@@ -57,7 +65,7 @@ def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0):
     return answer if bias is None else answer + bias[:, None, None]
 
 
-def im2col(x, kernel_size, *, stride=1, padding=0):
+def im2col(x: Tensor, kernel_size: tuple[int, int], *, stride: int = 1, padding: int = 0) -> Tensor:
     """Lay out every window of every image as one column.
 
     Args:
@@ -72,6 +80,13 @@ def im2col(x, kernel_size, *, stride=1, padding=0):
 
     Source: K. Chellapilla, S. Puri, P. Simard, High performance convolutional neural networks for document
     processing, IWFHR 2006.
+
+    Example:
+        >>> im2col(torch.arange(9.0).view(1, 1, 3, 3), (2, 2))
+        tensor([[[0., 1., 3., 4.],
+                 [1., 2., 4., 5.],
+                 [3., 4., 6., 7.],
+                 [4., 5., 7., 8.]]])
     """
     tensor("x", x, "N×C×H×W")
     if len(kind("kernel_size", kernel_size, tuple | list, "a pair, such as (3, 3)")) != 2:
@@ -82,17 +97,26 @@ def im2col(x, kernel_size, *, stride=1, padding=0):
     return windows.permute(0, 1, 4, 5, 2, 3).reshape(len(x), x.shape[1] * K * L, -1)
 
 
-def conv2d_im2col(x, weight, bias=None, *, stride=1, padding=0):
+def conv2d_im2col(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, padding: int = 0
+) -> Tensor:
     """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW).
 
     Arguments, answer and errors are those of `conv2d_loops`; source as in `im2col`.
+
+    Example:
+        >>> x, weight = torch.rand(2, 3, 8, 8), torch.rand(4, 3, 3, 3)
+        >>> torch.allclose(conv2d_im2col(x, weight, padding=1), F.conv2d(x, weight, padding=1), atol=1e-5)
+        True
     """
     shape = _output_shape(x, weight, bias, stride, padding)
     answer = (weight.flatten(1) @ im2col(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
     return answer if bias is None else answer + bias[:, None, None]
 
 
-def conv2d_backward(grad, x, weight, *, stride=1, padding=0):
+def conv2d_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, *, stride: int = 1, padding: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
     """The three gradients of a convolution, from the gradient of its answer.
 
     Args:
@@ -106,6 +130,12 @@ def conv2d_backward(grad, x, weight, *, stride=1, padding=0):
         ValueError: `grad` does not have the shape of the answer, or the forward pass itself would be refused.
 
     Source: I. Goodfellow, Y. Bengio, A. Courville, Deep Learning (2016), section 9.5.
+
+    Example:
+        >>> x, weight = torch.arange(9.0).view(1, 1, 3, 3), torch.ones(1, 1, 2, 2)
+        >>> grad_x, grad_weight, grad_bias = conv2d_backward(torch.ones(1, 1, 2, 2), x, weight)
+        >>> grad_weight.flatten(), grad_bias
+        (tensor([ 8., 12., 20., 24.]), tensor([4.]))
     """
     shape = _output_shape(x, weight, None, stride, padding)
     if tensor("grad", grad, "N×F×OH×OW", floating=True).shape != shape:

@@ -6,14 +6,18 @@ slice of them.
 `python -m course_utils.data` fetches, verifies and lists data sets: see its `--help`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ._arguments import function, kind, shown, tensor, whole
+from ._arguments import kind, shown, tensor, whole
 from ._images import sources
 from ._images.order import stratified_order
+
+Numbers: TypeAlias = Sequence[float] | np.ndarray | Tensor
 
 
 class Images:
@@ -27,9 +31,16 @@ class Images:
     Raises:
         TypeError: x or y is no tensor.
         ValueError: a dtype or shape that does not fit, not one image, a negative label, a std of 0.
+
+    Example:
+        >>> images = load("mnist").train
+        >>> images
+        Images(1,200 of 1×28×28)
+        >>> images[:4].x.shape, images[7].y
+        (torch.Size([4, 1, 28, 28]), tensor([3]))
     """
 
-    def __init__(self, x: torch.Tensor, y: torch.Tensor, mean, std):
+    def __init__(self, x: Tensor, y: Tensor, mean: Numbers, std: Numbers) -> None:
         for name, value, dtype, shape in (("x", x, torch.uint8, "N×C×H×W"), ("y", y, torch.int64, "N")):
             if tensor(name, value, shape).dtype != dtype:
                 raise ValueError(f"{name} must be {dtype}, {shape}; got {shown(value)}.")
@@ -44,13 +55,13 @@ class Images:
         if not (self.std > 0).all():
             raise ValueError(f"std must be above 0; got {self.std.tolist()}. Are all pixels of a channel equal?")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.x)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Images({len(self):,} of {'×'.join(map(str, self.x.shape[1:]))})"
 
-    def __getitem__(self, at) -> "Images":
+    def __getitem__(self, at: int | slice | Tensor) -> "Images":
         """The images at these places: an index, a slice, or a tensor of indices or of truth values, one for each.
 
         Raises:
@@ -61,8 +72,8 @@ class Images:
         if isinstance(at, int):
             if not -len(self) <= at < len(self):
                 raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {at}.")
-            at = [at]
-        elif not isinstance(at, slice | torch.Tensor):
+            at = slice(at % len(self), at % len(self) + 1)
+        elif not isinstance(at, slice | Tensor):
             raise TypeError(f"Images are taken by an index, a slice or a tensor of indices; got {shown(at)}.")
         return Images(self.x[at], self.y[at], self.mean, self.std)
 
@@ -73,6 +84,10 @@ class Images:
 
         Raises:
             TypeError, ValueError: n is not a whole number of at least 1, or seed not one of at least 0.
+
+        Example:
+            >>> load("mnist").train.take(100)
+            Images(100 of 1×28×28)
         """
         n, seed = whole("n", n, least=1), whole("seed", seed, least=0)
         if n >= len(self):
@@ -92,21 +107,39 @@ class ImageData:
 
     Raises:
         ValueError: a label that has no class.
+
+    Example:
+        >>> data = load("mnist")
+        >>> data.source, len(data.test), data.classes[:3]
+        ('sample', 297, ('0', '1', '2'))
     """
 
-    def __init__(self, train: Images, valid: Images, test: Images, classes, source: str, name: str = ""):
+    def __init__(
+        self, train: Images, valid: Images, test: Images, classes: Sequence[str], source: str, name: str = ""
+    ) -> None:
         for split, images in (("train", train), ("valid", valid), ("test", test)):
-            if images.y.max() >= len(classes):
-                raise ValueError(
-                    f"Labels must lie from 0 to {len(classes) - 1}, for {len(classes)} classes; "
-                    f"{split} holds {images.y.max()}."
-                )
+            n, largest = len(classes), images.y.max()
+            if largest >= n:
+                raise ValueError(f"Labels must lie from 0 to {n - 1}, for {n} classes; {split} holds {largest}.")
         self.train, self.valid, self.test = train, valid, test
         self.classes, self.source, self.name = tuple(classes), source, name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {len(getattr(self, split)):,}" for split in ("train", "valid", "test"))
         return f"{self.name} ({self.source}): {sizes}"
+
+    def normalised(self, mean: Numbers, std: Numbers) -> "ImageData":
+        """The same images, normalised by these numbers, one per channel: mean 0 and std 1 leave pixels from 0 to 1.
+
+        Raises:
+            TypeError, ValueError: as for `Images`.
+
+        Example:
+            >>> load("mnist").normalised([0.5], [0.5]).train.mean
+            tensor([0.5000])
+        """
+        train, valid, test = (Images(split.x, split.y, mean, std) for split in (self.train, self.valid, self.test))
+        return ImageData(train, valid, test, self.classes, self.source, self.name)
 
 
 def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
@@ -130,23 +163,27 @@ def load(name: str, *, valid: int = 5_000, seed: int = 0) -> ImageData:
         MissingData: a FileNotFoundError: `COURSE_DATA=real`, and the data can't be had.
 
     Source: LeCun et al. 1998 (MNIST), Xiao et al. 2017 (Fashion-MNIST), Krizhevsky 2009 (CIFAR-10).
+
+    Example:
+        >>> load("mnist")
+        mnist (sample): train 1,200, valid 300, test 297
     """
     valid, seed = whole("valid", valid, least=1), whole("seed", seed, least=0)
     arrays, copy, fingerprint = sources.read(name)
     x, y = _tensors(arrays, "train")
     if copy == "sample":
-        sources.warn_of_sample(name)
         x_valid, y_valid = _tensors(arrays, "valid")
     else:
         if valid >= len(x):
             raise ValueError(f"valid must leave some of {len(x):,} training images to train on; got {valid:,}.")
         order = stratified_order(arrays["y_train"], seed)
-        aside, rest = (torch.from_numpy(np.sort(part)) for part in (order[:valid], order[valid:]))
-        x_valid, y_valid, x, y = x[aside], y[aside], x[rest], y[rest]
-    splits = [(x, y), (x_valid, y_valid), _tensors(arrays, "test")]
+        chosen, rest = (torch.from_numpy(np.sort(part)) for part in (order[:valid], order[valid:]))
+        x_valid, y_valid, x, y = x[chosen], y[chosen], x[rest], y[rest]
     mean, std = _mean_and_std(x)
+    splits = [(x, y), (x_valid, y_valid), _tensors(arrays, "test")]
+    train, aside, test = (Images(*split, mean=mean, std=std) for split in splits)
     sources.loaded[name] = {"copy": copy, "fingerprint": fingerprint}
-    return ImageData(*(Images(*split, mean, std) for split in splits), sources.SOURCES[name].classes, copy, name)
+    return ImageData(train, aside, test, sources.SOURCES[name].classes, copy, name)
 
 
 class batches:
@@ -167,6 +204,11 @@ class batches:
     Raises:
         TypeError: an argument of the wrong kind.
         ValueError: a batch_size below 1, or one that no batch would fill with drop_last.
+
+    Example:
+        >>> train = batches(load("mnist").train, 64, shuffle=True)
+        >>> len(train), [(x.shape, y.shape) for x, y in train][0]
+        (19, (torch.Size([64, 1, 28, 28]), torch.Size([64])))
     """
 
     def __init__(
@@ -179,19 +221,15 @@ class batches:
         generator: torch.Generator | None = None,
         drop_last: bool = False,
         channels_last: bool = False,
-        device=None,
-    ):
+        device: torch.device | str | None = None,
+    ) -> None:
         kind("images", images, Images, "Images, such as load('mnist').train")
-        if augment is not None:
-            function("augment", augment, "a function of a batch")
-        if generator is not None:
-            kind("generator", generator, torch.Generator, "a torch.Generator")
+        kind("augment", augment, Callable | None, "a function of a batch")
+        kind("generator", generator, torch.Generator | None, "a torch.Generator")
         self.batch_size = whole("batch_size", batch_size, least=1)
         if drop_last and len(images) < self.batch_size:
-            raise ValueError(
-                f"With drop_last, batch_size must be at most {len(images):,}, or there is no batch; "
-                f"got {self.batch_size:,}."
-            )
+            most, got = f"{len(images):,}", f"{self.batch_size:,}"
+            raise ValueError(f"With drop_last, batch_size must be at most {most}, or there is no batch; got {got}.")
         device = images.x.device if device is None else device
         self.x, self.y = images.x.to(device), images.y.to(device)
         self.mean, self.std = (value.to(device).view(-1, 1, 1) for value in (images.mean, images.std))
@@ -202,7 +240,7 @@ class batches:
         full, rest = divmod(len(self.x), self.batch_size)
         return full if self.drop_last or not rest else full + 1
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = self._draw_order() if self.shuffle else None
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             at = slice(start, start + self.batch_size)
@@ -215,7 +253,7 @@ class batches:
                 x = self.augment(x, generator=self.generator)
             yield (x - self.mean).div_(self.std).contiguous(memory_format=self.memory_format), y
 
-    def _draw_order(self):
+    def _draw_order(self) -> Tensor:
         device = "cpu" if self.generator is None else self.generator.device
         return torch.randperm(len(self.x), generator=self.generator, device=device).to(self.x.device)
 
@@ -236,16 +274,22 @@ class as_dataset(torch.utils.data.Dataset):
         TypeError: images or transform is something else; on access, transform returned neither picture nor tensor.
         ValueError: on access, transform returned pixels beyond 0 and 1 (perhaps normalised), or other channels.
         IndexError: there is no such item.
+
+    Example:
+        >>> pictures = as_dataset(load("mnist").train)
+        >>> x, y = pictures[7]
+        >>> len(pictures), x.shape, y
+        (1200, torch.Size([1, 28, 28]), 3)
     """
 
-    def __init__(self, images: Images, transform: Callable | None = None):
+    def __init__(self, images: Images, transform: Callable | None = None) -> None:
         self.images = kind("images", images, Images, "Images, such as load('mnist').train")
-        self.transform = None if transform is None else function("transform", transform, "a function of a picture")
+        self.transform = kind("transform", transform, Callable | None, "a function of a picture")
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {index}.")
         x, mean, std = self.images.x[index], self.images.mean, self.images.std
@@ -257,7 +301,7 @@ class as_dataset(torch.utils.data.Dataset):
         return (x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), int(self.images.y[index])
 
 
-def _per_channel(name, value, x):
+def _per_channel(name: str, value: Numbers, x: Tensor) -> Tensor:
     """One finite number for each channel of x, float32. Raises: TypeError, ValueError."""
     expected = f"{name} must hold one number for each of {x.shape[1]} channels"
     try:
@@ -269,12 +313,12 @@ def _per_channel(name, value, x):
     return numbers
 
 
-def _tensors(arrays, split):
+def _tensors(arrays: dict[str, np.ndarray], split: str) -> tuple[Tensor, Tensor]:
     x, y = (torch.from_numpy(arrays[f"{part}_{split}"]) for part in "xy")
     return (x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)).contiguous(), y.long()
 
 
-def _mean_and_std(x):
+def _mean_and_std(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel, from exact counts of the 256 values that a pixel can have."""
     values = np.arange(256) / 255
     counts = np.stack([np.bincount(channel.flatten().numpy(), minlength=256) for channel in x.unbind(1)])

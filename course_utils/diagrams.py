@@ -1,22 +1,26 @@
 """Diagrams drawn from the numbers that they explain. All functions show a figure and return None."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
+from torch import Tensor, nn
+from torch.autograd.graph import Node
 
 from ._arguments import kind, shape, shown, tensor, whole
-from ._figure import COLOURS, WIDTH, draw_picture, groups_of, show_figure
+from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, make_panels, name_panel, show_figure
 from .shapes import conv_output_size
 
+Place: TypeAlias = tuple[int, int]
+Point: TypeAlias = tuple[float, float]
 
-def _frame(axes, row, column, height, width):
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), width, height, fill=False, color=COLOURS["frame"], linewidth=3))
 
-
-def _kernel_size(image, kernel):
+def _kernel_size(image: Tensor, kernel: Tensor) -> tuple[int, int]:
     """K and L of a K×L kernel that fits into an H×W image."""
     H, W = tensor("image", image, "H×W").shape
     K, L = tensor("kernel", kernel, "K×L").shape
@@ -25,19 +29,17 @@ def _kernel_size(image, kernel):
     return K, L
 
 
-def _is_list_of(kinds, value):
+def _is_list_of(kinds: type | tuple[type, ...], value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(part, kinds) for part in value)
 
 
-def _inside(place, size):
-    return (
-        isinstance(place, tuple | list)
-        and len(place) == 2
-        and all(isinstance(at, int) and 0 <= at < length for at, length in zip(place, size, strict=True))
-    )
+def _inside(place: Sequence[int], size: Sequence[int]) -> bool:
+    if not _is_list_of(int, place) or len(place) != 2:
+        return False
+    return all(0 <= at < length for at, length in zip(place, size, strict=True))
 
 
-def sliding_window(image, kernel, answer, places, *, title):
+def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequence[Place], *, title: str) -> None:
     """A strip of pictures: the kernel lies on the image at each of the places, and on the right stands its answer.
 
     Args:
@@ -48,6 +50,11 @@ def sliding_window(image, kernel, answer, places, *, title):
 
     Raises:
         TypeError, ValueError: a tensor of another shape, or a place outside of the answer.
+
+    Example:
+        >>> image, kernel = torch.arange(25.0).view(5, 5), torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+        >>> answer = nn.functional.conv2d(image[None, None], kernel[None, None])[0, 0]
+        >>> sliding_window(image, kernel, answer, [(0, 0), (2, 3)], title="One kernel, two places")
     """
     K, L = _kernel_size(image, kernel)
     rows, columns = image.shape[0] - K + 1, image.shape[1] - L + 1
@@ -55,25 +62,20 @@ def sliding_window(image, kernel, answer, places, *, title):
     count = len(kind("places", places, list | tuple, "a list of pairs (row, column)"))
     if not count or not all(_inside(place, answer.shape) for place in places):
         raise ValueError(f"places must be pairs (row, column) in an answer of {tuple(answer.shape)}; got {places}.")
-    figure, grid = plt.subplots(
-        count, 3, figsize=(WIDTH, 1.95 * count + 0.5), width_ratios=[image.shape[1], L + 1.5, answer.shape[1]]
-    )
-    for k, (row, column) in enumerate(places):
-        left, middle, right = np.atleast_2d(grid)[k]
-        window = image[row : row + K, column : column + L]
-        draw_picture(left, image, numbers=True)
-        _frame(left, row, column, K, L)
-        draw_picture(middle, window * kernel, signed=True, numbers=True, limit=float(image.max() * kernel.abs().max()))
-        draw_picture(right, answer, signed=True, numbers=True)
-        _frame(right, row, column, 1, 1)
-        middle.set_xlabel(f"sum: {(window * kernel).sum():g}")
-        if not k:
-            for axes, name in zip((left, middle, right), ("picture", "window × kernel", "answer"), strict=True):
-                axes.set_title(name, loc="center", fontsize=11)
+    figure, grid = make_panels(count, 3, 1.95 * count + 0.5, width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
+    strongest = float(image.max() * kernel.abs().max())
+    for (left, middle, right), (row, column) in zip(grid, places, strict=True):
+        products = image[row : row + K, column : column + L] * kernel
+        draw_picture(left, image, numbers=True, frame=(row, column, K, L))
+        draw_picture(middle, products, signed=True, numbers=True, limit=strongest)
+        draw_picture(right, answer, signed=True, numbers=True, frame=(row, column, 1, 1))
+        middle.set_xlabel(f"sum: {products.sum():g}")
+    for axes, name in zip(grid[0], ("picture", "window × kernel", "answer"), strict=True):
+        name_panel(axes, name)
     show_figure(figure, title)
 
 
-def im2col(image, kernel, *, at, title):
+def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     """The image, its windows as the columns of a matrix, and the kernel as a row that multiplies them.
 
     Args:
@@ -83,27 +85,28 @@ def im2col(image, kernel, *, at, title):
 
     Raises:
         TypeError, ValueError: a tensor of another shape, a kernel that does not fit, or no column of this number.
+
+    Example:
+        >>> image, kernel = torch.arange(25.0).view(5, 5), torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+        >>> im2col(image, kernel, at=3, title="The fourth window is the fourth column")
     """
     K, L = _kernel_size(image, kernel)
     columns = torch.nn.functional.unfold(image[None, None], (K, L))[0]
     at = whole("at", at, least=0, most=columns.shape[1] - 1)
     across = image.shape[1] - L + 1
-    figure, (top, bottom) = plt.subplots(2, 2, figsize=(WIDTH, 4.4), width_ratios=[1, 2.6], height_ratios=[1.25, 1])
-    draw_picture(top[0], image, numbers=True)
-    _frame(top[0], at // across, at % across, K, L)
-    top[0].set_title("picture", loc="center", fontsize=11)
-    draw_picture(top[1], columns, numbers=True)
-    _frame(top[1], 0, at, K * L, 1)
-    top[1].set_title("its windows, one in each column", loc="center", fontsize=11)
-    draw_picture(bottom[0], kernel.reshape(1, -1), signed=True, numbers=True)
-    bottom[0].set_title("kernel, as a row", loc="center", fontsize=11)
-    draw_picture(bottom[1], kernel.reshape(1, -1) @ columns, signed=True, numbers=True)
-    _frame(bottom[1], 0, at, 1, 1)
-    bottom[1].set_title("row × matrix: all answers at once", loc="center", fontsize=11)
+    row = kernel.reshape(1, -1)
+    figure, (top, bottom) = make_panels(2, 2, 4.4, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
+    draw_picture(top[0], image, numbers=True, frame=(at // across, at % across, K, L))
+    draw_picture(top[1], columns, numbers=True, frame=(0, at, K * L, 1))
+    draw_picture(bottom[0], row, signed=True, numbers=True)
+    draw_picture(bottom[1], row @ columns, signed=True, numbers=True, frame=(0, at, 1, 1))
+    names = "picture", "its windows, one in each column", "kernel, as a row", "row × matrix: all answers at once"
+    for axes, name in zip((*top, *bottom), names, strict=True):
+        name_panel(axes, name)
     show_figure(figure, title)
 
 
-def graph(result, parameters, *, title):
+def graph(result: Tensor, parameters: Mapping[str, Tensor], *, title: str) -> None:
     """The operations that autograd has recorded, read from `result.grad_fn`, and the gradient on each of their arrows.
 
     The gradients come from a backward pass of their own, which leaves every `.grad` and the graph as they are.
@@ -117,6 +120,10 @@ def graph(result, parameters, *, title):
         ValueError: result has no graph, or a parameter of it has no name.
 
     Source: PyTorch's notes "Autograd mechanics".
+
+    Example:
+        >>> w = torch.tensor(2.0, requires_grad=True)
+        >>> graph((3 * w - 1) ** 2, {"w": w}, title="From w to the loss and back")
     """
     kind("result", result, torch.Tensor, "a tensor such as a loss")
     if result.grad_fn is None:
@@ -131,8 +138,9 @@ def graph(result, parameters, *, title):
 
     members = {column: [node for node in columns if columns[node] == column] for column in columns.values()}
     tallest = max(map(len, members.values()))
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.75 * tallest))
-    boxes, places = {}, {}
+    figure, [[axes]] = make_panels(1, 1, 0.5 + 0.75 * tallest)
+    boxes: dict[Node | None, Patch] = {}
+    places: dict[Node | None, Point] = {}
     for column, nodes in members.items():
         for k, node in enumerate(nodes):
             places[node] = (column, (len(nodes) - 1) / 2 - k)
@@ -154,15 +162,15 @@ def graph(result, parameters, *, title):
     show_figure(figure, title)
 
 
-def _is_leaf(node):
+def _is_leaf(node: Node) -> bool:
     return hasattr(node, "variable")
 
 
-def _columns(last):
+def _columns(last: Node) -> dict[Node, int]:
     """Each node of a graph, with its column: 0 for the last, and each input to the left of what it goes into."""
-    columns = {}
+    columns: dict[Node, int] = {}
 
-    def place(node, column):
+    def place(node: Node, column: int) -> None:
         columns[node] = min(column, columns.get(node, 0))
         for child, _ in node.next_functions:
             if child:
@@ -172,18 +180,17 @@ def _columns(last):
     return columns
 
 
-def _gradients(result, parameters, nodes):
+def _gradients(result: Tensor, parameters: Sequence[Tensor], nodes: Iterable[Node]) -> dict[Node, tuple]:
     """For each node, the gradients that it hands on to its inputs (None where an input asks for none)."""
-    seen, hooks = {}, []
-    for node in nodes:
-        hooks.append(node.register_hook(lambda to_inputs, _, node=node: seen.update({node: to_inputs})))
+    seen: dict[Node, tuple] = {}
+    hooks = [node.register_hook(lambda to_inputs, _, node=node: seen.update({node: to_inputs})) for node in nodes]
     torch.autograd.grad(result, parameters, retain_graph=True)
     for hook in hooks:
         hook.remove()
     return seen
 
 
-def cycle(stations, *, title):
+def cycle(stations: Mapping[str, str], *, title: str) -> None:
     """Stations in a circle, in the order of the clock, each with an arrow to the next.
 
     Args:
@@ -191,9 +198,12 @@ def cycle(stations, *, title):
 
     Raises:
         TypeError, ValueError: stations is no dict, or an empty one.
+
+    Example:
+        >>> cycle({"forward": "logits", "loss": "1.2", "backward": "gradients", "step": "-0.1"}, title="One step")
     """
     groups_of("stations", stations)
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
+    figure, [[axes]] = make_panels(1, 1, 3.5)
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
     places = list(zip(np.cos(angles), np.sin(angles), strict=True))
     texts = [f"{name}\n{text}".replace("-", "−") for name, text in stations.items()]
@@ -205,19 +215,19 @@ def cycle(stations, *, title):
     show_figure(figure, title)
 
 
-def _box(axes, x, y, text, colour="#666666"):
+def _box(axes: Axes, x: float, y: float, text: str, colour: str = "#666666") -> Patch:
     """A framed text; returns its frame."""
     style = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 2}
     return axes.text(x, y, text, ha="center", va="center", bbox=style).get_bbox_patch()
 
 
-def _arrow(axes, start, end, from_box, to_box, **style):
+def _arrow(axes: Axes, start: Point, end: Point, from_box: Patch, to_box: Patch, **style: object) -> None:
     """An arrow between two boxes, from edge to edge."""
     ends = {"patchA": from_box, "patchB": to_box, "shrinkA": 3, "shrinkB": 3}
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "mutation_scale": 14} | ends | style)
 
 
-def places(settings, *, title):
+def places(settings: Sequence[Mapping[str, int]], *, title: str) -> None:
     """Every place that a kernel takes along a line of pixels, one place below the other; two panels in a row.
 
     White squares are pixels, grey ones padding, orange ones what the kernel reads. A cross marks a pixel that it reads
@@ -228,13 +238,15 @@ def places(settings, *, title):
 
     Raises:
         TypeError, ValueError: settings is no list of dicts, or holds a setting that `conv_output_size` refuses.
+
+    Example:
+        >>> places([{"size": 7, "kernel_size": 3}, {"size": 7, "kernel_size": 3, "stride": 2}], title="Five, or three")
     """
     if not _is_list_of(dict, settings):
         raise TypeError(f"settings must be a list of dicts, arguments of conv_output_size; got {shown(settings)}.")
-    counts = [conv_output_size(**setting) for setting in settings]
+    counts = [conv_output_size(**setting) for setting in settings]  # type: ignore[arg-type]
     heights = [max(counts[row : row + 2]) + 2 for row in range(0, len(counts), 2)]
-    size = (WIDTH, 0.3 * sum(heights) + 0.4)
-    figure, grid = plt.subplots(len(heights), 2, figsize=size, squeeze=False, height_ratios=heights)
+    figure, grid = make_panels(len(heights), 2, 0.3 * sum(heights) + 0.4, height_ratios=heights)
     first = min(-setting.get("padding", 0) for setting in settings)
     end = max(setting["size"] + setting.get("padding", 0) for setting in settings)
     for k, axes in enumerate(grid.flat):
@@ -245,11 +257,11 @@ def places(settings, *, title):
     show_figure(figure, title)
 
 
-def _line_of_places(axes, setting, count):
+def _line_of_places(axes: Axes, setting: Mapping[str, int], count: int) -> None:
     """One panel of `places`: the line of pixels at the top, and below it what the kernel reads at each place."""
     signs = {"size": "H", "kernel_size": "K", "stride": "S", "padding": "P", "dilation": "D"}
     sizes = ", ".join(f"{sign} = {setting[name]}" for name, sign in signs.items() if name in setting)
-    axes.set_title(f"{sizes}  →  {count}", fontsize=11, loc="center")
+    name_panel(axes, f"{sizes}  →  {count}")
     padding = setting.get("padding", 0)
     taps = np.arange(setting["kernel_size"]) * setting.get("dilation", 1) - padding
     read = np.arange(count)[:, None] * setting.get("stride", 1) + taps  # place × weight: the pixel that they meet
@@ -262,7 +274,7 @@ def _line_of_places(axes, setting, count):
         axes.add_patch(Rectangle((x, -place - 1), 1, 0.75, facecolor=COLOURS["frame"], edgecolor="white"))
 
 
-def architecture(model, input_shape, *, title):
+def architecture(model: nn.Sequential, input_shape: tuple[int, ...], *, title: str) -> None:
     """A network as a row of blocks, one for each layer that changes the shape, with shapes and parameters from a real
     forward pass.
 
@@ -273,8 +285,12 @@ def architecture(model, input_shape, *, title):
     Raises:
         TypeError, ValueError: model is no `nn.Sequential`, or input_shape no tuple of whole numbers of at least 1.
         RuntimeError: the input does not fit the model (torch's own message).
+
+    Example:
+        >>> from course_utils.networks import lenet
+        >>> architecture(lenet(), (1, 1, 28, 28), title="Most parameters lie in one layer")
     """
-    kind("model", model, torch.nn.Sequential, "an nn.Sequential")
+    kind("model", model, nn.Sequential, "an nn.Sequential")
     x = torch.zeros(shape("input_shape", input_shape))
     blocks = [("input", tuple(x.shape[1:]), 0)]
     for layer in model:
@@ -282,7 +298,7 @@ def architecture(model, input_shape, *, title):
         count = sum(parameter.numel() for parameter in layer.parameters())
         if x.shape != before or count:
             blocks.append((type(layer).__name__, tuple(x.shape[1:]), count))
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.5 * len(blocks) + 0.5))
+    figure, [[axes]] = make_panels(1, 1, 0.5 * len(blocks) + 0.5)
     largest = max(np.prod(size) for _, size, _ in blocks)
     for k, (name, size, count) in enumerate(blocks):
         length = 0.06 + 0.94 * (np.prod(size) / largest) ** 0.5
@@ -297,7 +313,7 @@ def architecture(model, input_shape, *, title):
     show_figure(figure, title)
 
 
-def arithmetic(rows, *, title):
+def arithmetic(rows: Sequence[list], *, title: str) -> None:
     """A computation as one writes it on paper: small arrays of numbers, with signs between them.
 
     Numbers stand there to three decimals. All cells have one size and one scale of colours: red is positive, blue
@@ -310,18 +326,23 @@ def arithmetic(rows, *, title):
     Raises:
         TypeError: rows is no list of lists.
         ValueError: a line without an array, or an array with more than two axes.
+
+    Example:
+        >>> picture, kernel = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, -1.0]])
+        >>> rows = [[("picture", picture), "·", ("kernel", kernel), "=", ("answer", (picture * kernel).sum())]]
+        >>> arithmetic(rows, title="One dot product")
     """
     if not _is_list_of(list, rows):
         raise TypeError(f"rows must be a list of lines, each a list of signs and arrays; got {shown(rows)}.")
     cell, letter, name_height = 0.5, 0.085, 0.4  # inches
-    rows = [[i if isinstance(i, str) else (i[0], _at_most_2d(*i[:2]), *i[2:]) for i in row] for row in rows]
+    rows = [[i if isinstance(i, str) else (i[0], _at_most_2d(*i[:2]), *i[2:], None) for i in row] for row in rows]
     arrays = [[item[1] for item in row if not isinstance(item, str)] for row in rows]
     if not all(arrays):
         raise ValueError("Each line must hold at least one array, as (name, tensor); got only signs.")
     limit = max(array.abs().max().item() for row in arrays for array in row)
     heights = [cell * max(len(array) for array in row) + name_height for row in arrays]
 
-    def width(item):
+    def width(item: Any) -> float:
         if isinstance(item, str):
             return letter * len(item) + 0.25
         return max(letter * len(item[0]), cell * item[1].shape[1])
@@ -330,25 +351,22 @@ def arithmetic(rows, *, title):
     figure = plt.figure(figsize=size, layout="none")
     top = sum(heights)
     for row, height in zip(rows, heights, strict=True):
-        left, middle = 0, top - name_height - (height - name_height) / 2
+        left, middle = 0.0, top - name_height - (height - name_height) / 2
         for item in row:
             centre = np.array([left + width(item) / 2, middle])
             left += width(item)
             if isinstance(item, str):
                 figure.text(*centre / size, item, ha="center", va="center", fontsize=12)
                 continue
-            name, array, *frames = item
+            name, array, frame, *_ = item
             sides = cell * np.array(array.shape[::-1])
             axes = figure.add_axes((*(centre - sides / 2) / size, *sides / size))
-            draw_picture(axes, array.round(decimals=3), signed=True, numbers=True, limit=limit)
-            axes.set_title(name, loc="center", fontsize=10)
-            for frame in frames:
-                _frame(axes, *frame)
+            draw_picture(axes, array.round(decimals=3), signed=True, numbers=True, limit=limit, name=name, frame=frame)
         top -= height
     show_figure(figure, title)
 
 
-def _at_most_2d(name, array):
+def _at_most_2d(name: str, array: Tensor | float) -> Tensor:
     """array as an H×W tensor; one number becomes 1×1."""
     array = torch.atleast_2d(torch.as_tensor(array).detach())
     if array.ndim > 2:
@@ -356,7 +374,7 @@ def _at_most_2d(name, array):
     return array
 
 
-def sides(pictures, panels, *, title):
+def sides(pictures: Pictures, panels: Mapping[str, Tensor], *, title: str) -> None:
     """Pictures in frames that say on which side of a split they lie: one block of rows for each way to split.
 
     Args:
@@ -365,6 +383,10 @@ def sides(pictures, panels, *, title):
 
     Raises:
         TypeError, ValueError: pictures are no rows of pictures, or panels no dict of such tensors.
+
+    Example:
+        >>> in_valid = torch.tensor([[True, False, False], [False, True, False]])
+        >>> sides(torch.rand(2, 3, 1, 8, 8), {"at random": in_valid}, title="One in three is set aside")
     """
     if getattr(pictures, "ndim", 0) != 5 and not _is_list_of((list, tuple, torch.Tensor), pictures):
         raise TypeError(f"pictures must be rows of pictures, R×n×C×H×W; got {shown(pictures)}.")
@@ -372,7 +394,7 @@ def sides(pictures, panels, *, title):
     for name, in_valid in groups_of("panels", panels).items():
         tensor(f"panels[{name!r}]", in_valid, f"{R}×{n}")
     height = len(panels) * (R * WIDTH / n + 0.2) + 0.6
-    figure, grid = plt.subplots(len(panels) * R, n, figsize=(WIDTH, height), squeeze=False)
+    figure, grid = make_panels(len(panels) * R, n, height)
     for block, (name, in_valid) in enumerate(panels.items()):
         for row in range(R):
             for column, axes in enumerate(grid[block * R + row]):
@@ -383,7 +405,6 @@ def sides(pictures, panels, *, title):
         first = grid[block * R, 0]
         first.set_title(" ", fontsize=11)  # room for the name, which is wider than a picture
         first.text(0, 1.08, name, transform=first.transAxes, fontsize=11).set_in_layout(False)
-    names = {"train": "training", "valid": "validation"}
-    patches = [Patch(color=COLOURS[split], label=label) for split, label in names.items()]
+    patches = [Patch(color=COLOURS["train"], label="training"), Patch(color=COLOURS["valid"], label="validation")]
     figure.legend(handles=patches, loc="outside lower left", ncols=2)
     show_figure(figure, title)

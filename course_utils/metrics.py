@@ -1,12 +1,17 @@
 """Measures that scikit-learn lacks."""
 
+from collections.abc import Callable, Sequence
 from math import sqrt
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch import Tensor, nn
 
-from ._arguments import function, kind, number, tensor, whole
+from ._arguments import kind, number, tensor, whole
+
+if TYPE_CHECKING:
+    from .data import Images
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -26,6 +31,11 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
         TypeError, ValueError: an argument is of another kind, or lies outside its range.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+
+    Example:
+        >>> low, high = wilson_interval(95, 100)
+        >>> f"{low:.3f} to {high:.3f}"
+        '0.888 to 0.978'
     """
     total = whole("total", total, least=1)
     correct = whole("correct", correct, least=0, most=total)
@@ -40,14 +50,19 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
 
 
 class Bin(NamedTuple):
-    """The answers whose confidence lies in one bin: mean confidence, accuracy (0 to 1), and their share of all."""
+    """The answers whose confidence lies in one bin: mean confidence, accuracy (0 to 1), and their share of all.
+
+    Example:
+        >>> Bin(confidence=0.95, accuracy=0.9, share=0.5).accuracy
+        0.9
+    """
 
     confidence: float
     accuracy: float
     share: float
 
 
-def reliability(confidence: torch.Tensor, correct: torch.Tensor, *, bins: int = 10) -> list[Bin]:
+def reliability(confidence: Tensor, correct: Tensor, *, bins: int = 10) -> list[Bin]:
     """Sort answers by their confidence into bins of equal width, and see how often each bin is right.
 
     Args:
@@ -62,28 +77,30 @@ def reliability(confidence: torch.Tensor, correct: torch.Tensor, *, bins: int = 
         TypeError, ValueError: confidence or correct are no such tensors, or differ in length; bins below 1.
 
     Source: A. Niculescu-Mizil and R. Caruana, Predicting good probabilities with supervised learning, ICML 2005.
+
+    Example:
+        >>> confidence, correct = torch.tensor([0.6, 0.7, 0.9, 0.9]), torch.tensor([True, False, True, True])
+        >>> [(round(row.confidence, 2), row.accuracy, row.share) for row in reliability(confidence, correct, bins=5)]
+        [(0.65, 0.5, 0.5), (0.9, 1.0, 0.5)]
     """
     tensor("confidence", confidence, "N", floating=True), tensor("correct", correct, "N")
     bins = whole("bins", bins, least=1)
-    if len(confidence) != len(correct) or not len(confidence):
-        raise ValueError(
-            "confidence and correct must be equally long, with at least one answer; "
-            f"got {len(confidence):,} and {len(correct):,}."
-        )
-    if not (confidence.min() >= 0 and confidence.max() <= 1):  # this order refuses NaN too
-        raise ValueError(
-            f"confidence must lie from 0 to 1, as softmax gives it; got {confidence.min():g} to {confidence.max():g}."
-        )
+    _equally_long("confidence and correct", len(confidence), len(correct))
+    low, high = confidence.aminmax()
+    if not (low >= 0 and high <= 1):  # this order refuses NaN too
+        raise ValueError(f"confidence must lie from 0 to 1, as softmax gives it; got {low:g} to {high:g}.")
     confidence, correct = confidence.cpu().double(), correct.cpu().double()
     which = torch.bucketize(confidence, torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1])
-    rows = []
-    for k in which.unique():
-        here = which == k
-        rows.append(Bin(confidence[here].mean().item(), correct[here].mean().item(), here.double().mean().item()))
-    return rows
+    filled = [which == k for k in which.unique()]
+    return [Bin(*(of.mean().item() for of in (confidence[here], correct[here], here.double()))) for here in filled]
 
 
-def calibration_error(confidence: torch.Tensor, correct: torch.Tensor, *, bins: int = 10) -> float:
+def _equally_long(names: str, first: int, second: int) -> None:
+    if first != second or not first:
+        raise ValueError(f"{names} must be equally long, with at least one answer; got {first:,} and {second:,}.")
+
+
+def calibration_error(confidence: Tensor, correct: Tensor, *, bins: int = 10) -> float:
     """The expected calibration error: the mean distance between confidence and accuracy, each bin by its share.
 
     It depends on the number of bins, and is seldom exactly 0, even for perfect probabilities: compare only values
@@ -96,11 +113,16 @@ def calibration_error(confidence: torch.Tensor, correct: torch.Tensor, *, bins: 
 
     Source: M. P. Naeini, G. F. Cooper, M. Hauskrecht, Obtaining well calibrated probabilities using Bayesian
     binning, AAAI 2015.
+
+    Example:
+        >>> confidence, correct = torch.tensor([0.6, 0.7, 0.9, 0.9]), torch.tensor([True, False, True, True])
+        >>> round(calibration_error(confidence, correct, bins=5), 3)
+        0.125
     """
     return sum(row.share * abs(row.accuracy - row.confidence) for row in reliability(confidence, correct, bins=bins))
 
 
-def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T for which softmax(logits / T) has the lowest cross-entropy: above 1 where the network is
     too sure. The answers stay as they are.
 
@@ -118,17 +140,18 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
         TypeError, ValueError: logits or labels are no such tensors, or differ in length.
 
     Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On calibration of modern neural networks, ICML 2017.
+
+    Example:
+        >>> logits, labels = torch.tensor([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0]]), torch.tensor([0, 0, 1])
+        >>> round(fit_temperature(logits, labels), 2)  # the network is sure, and right in two of three
+        5.77
     """
     tensor("logits", logits, "N×classes", floating=True), tensor("labels", labels, "N")
-    if len(logits) != len(labels) or not len(logits):
-        raise ValueError(
-            "logits and labels must be equally long, with at least one answer; "
-            f"got {len(logits):,} and {len(labels):,}."
-        )
+    _equally_long("logits and labels", len(logits), len(labels))
     logits, labels = logits.cpu().double(), labels.cpu()
     of_truth = logits.gather(1, labels[:, None])[:, 0]
 
-    def slope(scale):  # of the cross-entropy of scale · logits, which is convex: it falls, then rises
+    def slope(scale: float) -> Tensor:  # of the cross-entropy of scale · logits, which is convex: it falls, then rises
         expected = ((scale * logits).softmax(1) * logits).sum(1)
         return (expected - of_truth).mean()
 
@@ -139,7 +162,9 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return 1 / low
 
 
-def accuracy_curve(model, images, change, values, *, batch_size: int = 1_000) -> list[float]:
+def accuracy_curve(
+    model: nn.Module, images: "Images", change: Callable, values: Sequence[float], *, batch_size: int = 1_000
+) -> list[float]:
     """The accuracy of a model on images that are changed by ever more: how far does it still answer right?
 
     Args:
@@ -158,12 +183,18 @@ def accuracy_curve(model, images, change, values, *, batch_size: int = 1_000) ->
 
     Source: A. Azulay and Y. Weiss, Why do deep convolutional networks generalize so poorly to small image
     transformations?, JMLR 20 (2019).
+
+    Example:
+        >>> from course_utils import augment, load
+        >>> from course_utils.networks import lenet
+        >>> len(accuracy_curve(lenet(), load("mnist").valid, augment.rotate, [0, 45, 90]))
+        3
     """
     from .data import batches
     from .training import evaluate
 
-    function("change", change, "a function of a batch and a value, such as augment.rotate")
-    kind("model", model, torch.nn.Module, "a network (nn.Module)")
+    kind("change", change, Callable, "a function of a batch and a value, such as augment.rotate")
+    kind("model", model, nn.Module, "a network (nn.Module)")
     kind("values", values, list | tuple | range, "a list of numbers to change the images by")
     for k, value in enumerate(values):
         number(f"values[{k}]", value)
@@ -171,7 +202,7 @@ def accuracy_curve(model, images, change, values, *, batch_size: int = 1_000) ->
         raise ValueError("values must hold at least one number to change the images by; got none.")
     device = next((parameter.device for parameter in model.parameters()), None)
 
-    def accuracy(value):
+    def accuracy(value: float) -> float:
         changed = batches(images, batch_size, augment=lambda x, generator: change(x, value), device=device)
         return evaluate(model, changed).accuracy
 

@@ -3,15 +3,42 @@
 Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeAlias
 
+import torch
 from torch import nn
 
-from ._arguments import function, kind, number, whole
+from ._arguments import kind, number, whole
 from .shapes import conv_output_size
 
+Layer: TypeAlias = Callable[[], nn.Module]
 
-def lenet(activation: type[nn.Module] = nn.ReLU, pool: type[nn.Module] = nn.AvgPool2d) -> nn.Sequential:
+
+def _classifier(*sizes: int, activation: Layer = nn.ReLU, dropout: float | None = None) -> list[nn.Module]:
+    """The end of a network: maps become one row of numbers, then linear layers from size to size.
+
+    Between two of them comes the activation, and then dropout, if that is asked for.
+    """
+    layers: list[nn.Module] = [nn.Flatten()]
+    *hidden, last = pairwise(sizes)
+    for before, after in hidden:
+        layers += [nn.Linear(before, after), activation()]
+        if dropout is not None:
+            layers.append(nn.Dropout(dropout))
+    return [*layers, nn.Linear(*last)]
+
+
+def _conv(
+    before: int, width: int, *, kernel_size: int = 3, stride: int = 1, padding: int = 1, pool: bool = False
+) -> list[nn.Module]:
+    """Convolution, pooling perhaps, batch normalisation, ReLU. Pooling first leaves a quarter to normalise."""
+    convolution = nn.Conv2d(before, width, kernel_size, stride, padding, bias=False)
+    return [convolution, *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(width), nn.ReLU()]
+
+
+def lenet(activation: Layer = nn.ReLU, pool: Callable[[int], nn.Module] = nn.AvgPool2d) -> nn.Sequential:
     """LeNet-5 as it is written today, built in lesson 6: N×1×28×28 images to N×10 logits, 61,706 parameters.
 
     Args:
@@ -23,43 +50,29 @@ def lenet(activation: type[nn.Module] = nn.ReLU, pool: type[nn.Module] = nn.AvgP
 
     Source: after Y. LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998),
     with its connection table, trainable pooling, RBF output and scaled tanh replaced by today's standard layers.
+
+    Example:
+        >>> lenet(pool=nn.MaxPool2d)(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
-    function("activation", activation, "a class of layers, such as nn.ReLU")
-    function("pool", pool, "a class of pooling layers, such as nn.AvgPool2d")
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2),
-        activation(),
-        pool(2),
-        nn.Conv2d(6, 16, 5),
-        activation(),
-        pool(2),
-        nn.Flatten(),
-        nn.Linear(400, 120),
-        activation(),
-        nn.Linear(120, 84),
-        activation(),
-        nn.Linear(84, 10),
-    )
+    kind("activation", activation, Callable, "a class of layers, such as nn.ReLU")
+    kind("pool", pool, Callable, "a class of pooling layers, such as nn.AvgPool2d")
+    first = nn.Conv2d(1, 6, 5, padding=2), activation(), pool(2)
+    second = nn.Conv2d(6, 16, 5), activation(), pool(2)
+    return nn.Sequential(*first, *second, *_classifier(400, 120, 84, 10, activation=activation))
 
 
 def mnist_net() -> nn.Sequential:
     """PyTorch's own MNIST example: N×1×28×28 images, 1,199,882 parameters.
 
     Source: `mnist/main.py` of the repository pytorch/examples, whose last layer is a log-softmax.
+
+    Example:
+        >>> mnist_net()(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 3),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Dropout(0.25),
-        nn.Flatten(),
-        nn.Linear(9_216, 128),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(128, 10),
-    )
+    maps = nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(*maps, nn.Dropout(0.25), *_classifier(9_216, 128, 10, dropout=0.5))
 
 
 def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
@@ -71,56 +84,41 @@ def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
 
     Raises:
         TypeError, ValueError: an argument of another kind or out of its range.
+
+    Example:
+        >>> two_convolutions(8, dropout=0.5)(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
     width, dropout = whole("width", width, least=1), number("dropout", dropout, least=0, most=1)
-    return nn.Sequential(
-        nn.Conv2d(1, width, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Dropout(dropout),
-        nn.Linear(2 * width * 5 * 5, 10),
-    )
+    first = nn.Conv2d(1, width, 3), nn.ReLU(), nn.MaxPool2d(2)
+    second = nn.Conv2d(width, 2 * width, 3), nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(*first, *second, nn.Flatten(), nn.Dropout(dropout), nn.Linear(2 * width * 5 * 5, 10))
 
 
 def small_fashion_net() -> nn.Sequential:
     """The network of PyTorch's TensorBoard tutorial, for FashionMNIST: N×1×28×28 images, 44,426 parameters.
 
     Source: *Visualizing models, data, and training with TensorBoard*, PyTorch tutorials.
+
+    Example:
+        >>> small_fashion_net()(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(256, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, 10),
-    )
+    first = nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2)
+    second = nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(*first, *second, *_classifier(256, 120, 84, 10))
 
 
 def fashion_net() -> nn.Sequential:
-    """A published network for FashionMNIST: N×1×28×28 images, 896,522 parameters."""
-    return nn.Sequential(
-        nn.Conv2d(1, 64, 3),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-        nn.Conv2d(64, 128, 3),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(3_200, 256),
-        nn.ReLU(),
-        nn.Linear(256, 10),
-    )
+    """A published network for FashionMNIST: N×1×28×28 images, 896,522 parameters.
+
+    Example:
+        >>> fashion_net()(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+    """
+    first = nn.Conv2d(1, 64, 3), nn.MaxPool2d(2), nn.ReLU()
+    second = nn.Conv2d(64, 128, 3), nn.MaxPool2d(2), nn.ReLU()
+    return nn.Sequential(*first, *second, *_classifier(3_200, 256, 10))
 
 
 def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int = 3) -> nn.Sequential:
@@ -136,54 +134,30 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
 
     Source: T. Flores, Intro to PyTorch 2: convolutional neural networks, Towards Data Science, 2023. There dropout is
     a function that stays on in evaluation; here it is a layer that does not.
+
+    Example:
+        >>> cifar_net(c1=32, first_kernel=5)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     c1, c2, hidden = whole("c1", c1, least=1), whole("c2", c2, least=1), whole("hidden", hidden, least=1)
     first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
-    return nn.Sequential(
-        nn.Conv2d(3, c1, first_kernel),
-        nn.ReLU(),
-        nn.Conv2d(c1, c1, 3),
-        nn.ReLU(),
-        nn.Dropout(0.1),
-        nn.Conv2d(c1, c2, 3),
-        nn.ReLU(),
-        nn.Conv2d(c2, c2, 3, stride=2),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Flatten(),
-        nn.BatchNorm1d(c2 * side**2),
-        nn.ReLU(),
-        nn.Linear(c2 * side**2, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, 10),
-    )
+    first = nn.Conv2d(3, c1, first_kernel), nn.ReLU(), nn.Conv2d(c1, c1, 3), nn.ReLU(), nn.Dropout(0.1)
+    second = nn.Conv2d(c1, c2, 3), nn.ReLU(), nn.Conv2d(c2, c2, 3, stride=2), nn.ReLU(), nn.Dropout(0.5)
+    flat, *linear = _classifier(c2 * side**2, hidden, 10)
+    return nn.Sequential(*first, *second, flat, nn.BatchNorm1d(c2 * side**2), nn.ReLU(), *linear)
 
 
 def wide_mnist_net() -> nn.Sequential:
-    """A published network for MNIST: N×1×28×28 images, 25,775,882 parameters, nearly all of them in one layer."""
-    return nn.Sequential(
-        nn.Conv2d(1, 64, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(64, 128, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(25_088, 1_024),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(1_024, 10),
-    )
+    """A published network for MNIST: N×1×28×28 images, 25,775,882 parameters, nearly all of them in one layer.
 
-
-def _conv(in_channels, out_channels, pool=False):
-    """Convolution, pooling perhaps, batch normalisation, ReLU. Pooling first leaves a quarter to normalise."""
-    return [
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-        *([nn.MaxPool2d(2)] if pool else []),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(),
-    ]
+    Example:
+        >>> wide_mnist_net()(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+    """
+    first = nn.Conv2d(1, 64, 3, padding=1), nn.ReLU()
+    second = nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(*first, *second, *_classifier(25_088, 1_024, 10, dropout=0.5))
 
 
 def small_vgg() -> nn.Sequential:
@@ -192,20 +166,16 @@ def small_vgg() -> nn.Sequential:
     3×3 convolutions without bias, each with batch normalisation; two of each width; global average pooling.
 
     Source: after K. Simonyan and A. Zisserman, arXiv 1409.1556, and M. Lin, Q. Chen, S. Yan, arXiv 1312.4400.
+
+    Example:
+        >>> small_vgg()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
-    return nn.Sequential(
-        *_conv(3, 32),
-        *_conv(32, 32),
-        nn.MaxPool2d(2),
-        *_conv(32, 64),
-        *_conv(64, 64),
-        nn.MaxPool2d(2),
-        *_conv(64, 128),
-        *_conv(128, 128),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(128, 10),
-    )
+    layers: list[nn.Module] = []
+    pools = nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)
+    for (before, width), pool in zip(pairwise((3, 32, 64, 128)), pools, strict=True):
+        layers += [*_conv(before, width), *_conv(width, width), pool]
+    return nn.Sequential(*layers, *_classifier(128, 10))
 
 
 class Residual(nn.Module):
@@ -215,13 +185,18 @@ class Residual(nn.Module):
         layers: f, run one after another; their answer has the shape of x.
 
     Source: K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, arXiv 1512.03385.
+
+    Example:
+        >>> block, x = Residual(nn.Linear(3, 3), nn.ReLU()), torch.rand(2, 3)
+        >>> torch.equal(block(x), x + block.layers(x))
+        True
     """
 
-    def __init__(self, *layers: nn.Module):
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.layers(x)
 
 
@@ -237,17 +212,21 @@ def fast_cifar_net(widths: tuple[int, ...] = (32, 48, 96, 192), residual: bool =
 
     Raises:
         TypeError, ValueError: widths is no tuple or list of so many whole numbers, or residual no truth value.
+
+    Example:
+        >>> fast_cifar_net((16, 32, 64), residual=True)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     if len(kind("widths", widths, tuple | list, "a tuple of widths, such as (32, 48, 96, 192)")) < 2:
         raise ValueError(f"widths must hold at least two whole numbers; got {widths!r}.")
-    first, *_, last = widths = [whole("each of widths", width, least=1) for width in widths]
+    widths = tuple(whole("each of widths", width, least=1) for width in widths)
     kind("residual", residual, bool, "True or False")
-    layers = [nn.Conv2d(3, first, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU()]
+    layers = _conv(3, widths[0], kernel_size=4, stride=2)
     for k, (before, width) in enumerate(pairwise(widths)):
         layers += _conv(before, width, pool=k < 2)
         if residual:
             layers.append(Residual(*_conv(width, width)))
-    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(last, 10))
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(widths[-1], 10))
 
 
 def deeper_cifar_net() -> nn.Sequential:
@@ -258,21 +237,15 @@ def deeper_cifar_net() -> nn.Sequential:
 
     Source: after K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv 2404.00498, with fewer channels and
     without its fixed first layer.
+
+    Example:
+        >>> deeper_cifar_net()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
-    return nn.Sequential(
-        nn.Conv2d(3, 24, 2, bias=False),
-        nn.BatchNorm2d(24),
-        nn.ReLU(),
-        *_conv(24, 32, pool=True),
-        *_conv(32, 32),
-        *_conv(32, 128, pool=True),
-        *_conv(128, 128),
-        *_conv(128, 128, pool=True),
-        *_conv(128, 128),
-        nn.AdaptiveMaxPool2d(1),
-        nn.Flatten(),
-        nn.Linear(128, 10),
-    )
+    layers = _conv(3, 24, kernel_size=2, padding=0)
+    for before, width in pairwise((24, 32, 128, 128)):
+        layers += _conv(before, width, pool=True) + _conv(width, width)
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(128, 10))
 
 
 def deep_net(depth: int, residual: bool, width: int = 16) -> nn.Sequential:
@@ -287,16 +260,19 @@ def deep_net(depth: int, residual: bool, width: int = 16) -> nn.Sequential:
         TypeError, ValueError: an argument of another kind or out of its range.
 
     Source: after the plain and residual networks of 6n + 2 layers for CIFAR-10 in arXiv 1512.03385.
+
+    Example:
+        >>> deep_net(14, residual=True)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
     depth, width = whole("depth", depth, least=8), whole("width", width, least=1)
     if (depth - 2) % 6:
         raise ValueError(f"depth must be 2 more than a multiple of 6, such as 8, 14 or 20; got {depth}.")
-    kind("residual", residual, bool, "True or False")
-    wrap = Residual if residual else nn.Sequential
-    layers = [nn.Conv2d(3, width, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    wrap = Residual if kind("residual", residual, bool, "True or False") else nn.Sequential
+    layers = _conv(3, width, kernel_size=4, stride=2)
     for pool in (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)):
         for _ in range((depth - 2) // 6):
             *pair, _ = _conv(width, width) + _conv(width, width)  # its last ReLU comes after the sum
             layers += [wrap(*pair), nn.ReLU()]
         layers.append(pool)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width, 10))
+    return nn.Sequential(*layers, *_classifier(width, 10))

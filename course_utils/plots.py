@@ -1,17 +1,35 @@
 """Every figure style of the book, once. All functions draw and show a figure, and return None."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from . import _figure
 from ._arguments import kind, one_of, shown, whole
-from ._figure import COLOURS, WIDTH, draw_picture, groups_of, numbers_of, picture_of, show_figure
+from ._figure import COLOURS, WIDTH, Numbers, Pictures, draw_picture, name_panel, show_figure
+
+if TYPE_CHECKING:
+    from .history import History
+
+Bars: TypeAlias = Mapping[str, Mapping[str, float]]
+MARKS = {None: ("", "black"), True: ("✓ ", COLOURS["right"]), False: ("✗ ", COLOURS["wrong"])}
 
 
-def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, shared=False, correct=None, title=None):
+def images(
+    pictures: Pictures,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 4,
+    signed: bool = False,
+    numbers: bool = False,
+    shared: bool = False,
+    correct: Sequence[bool] | np.ndarray | torch.Tensor | None = None,
+    title: str | None = None,
+) -> None:
     """A grid of pictures.
 
     Args:
@@ -25,6 +43,9 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
 
     Raises:
         TypeError, ValueError: no pictures, a picture of another shape; another number of titles or truth values.
+
+    Example:
+        >>> images(torch.rand(8, 1, 28, 28), titles=list("abcdefgh"), title="Noise is not a digit")
     """
     columns = whole("columns", columns, least=1)
     sequence = list | tuple | np.ndarray | torch.Tensor
@@ -35,25 +56,32 @@ def images(pictures, titles=None, *, columns=4, signed=False, numbers=False, sha
         if values is not None and len(kind(name, values, sequence, "one for each picture")) != len(pictures):
             raise ValueError(f"{name} must hold one for each of {len(pictures)} pictures; got {len(values)}.")
     rows = math.ceil(len(pictures) / columns)
-    shape = picture_of(pictures[0]).shape
-    cell = WIDTH / columns
+    height, width, *_ = _figure.array_of(pictures[0]).shape
     above = 0.05 if titles is None else 0.14 + 0.18 * max(1 + str(text).count("\n") for text in titles)
-    height = rows * (cell * shape[0] / shape[1] + above) + (0.1 if title is None else 0.45)
-    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False)
-    limit = max(float(np.abs(picture_of(picture)).max()) for picture in pictures) if shared else None
+    inches = rows * (WIDTH / columns * height / width + above) + (0.1 if title is None else 0.45)
+    figure, grid = _figure.make_panels(rows, columns, inches)
+    limit = max(float(np.abs(_figure.array_of(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
     for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
-        draw_picture(axes, picture, signed=signed, numbers=numbers, limit=limit)
-        if titles is not None:
-            mark, colour = {None: ("", "black"), True: ("✓ ", COLOURS["right"]), False: ("✗ ", COLOURS["wrong"])}[
-                None if correct is None else bool(correct[k])
-            ]
-            axes.set_title(mark + titles[k], fontsize=10, loc="center", color=colour)
+        mark, colour = MARKS[None if correct is None else bool(correct[k])]
+        name = "" if titles is None else f"{mark}{titles[k]}"
+        draw_picture(axes, picture, signed=signed, numbers=numbers, limit=limit, name=name)
+        axes.title.set_color(colour)
     show_figure(figure, title)
 
 
-def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns=1):
+def curves(
+    x: Numbers,
+    lines: Mapping[str, Numbers | Mapping[str, Numbers]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str = "",
+    percent: bool | str = False,
+    log: str = "",
+    columns: int = 1,
+) -> None:
     """Curves over a common axis, in one panel or several side by side.
 
     Args:
@@ -66,35 +94,43 @@ def curves(x, lines, *, title, xlabel, ylabel="", percent=False, log="", columns
 
     Raises:
         TypeError, ValueError: no line, values that are no numbers, or more of them than x has.
+
+    Example:
+        >>> curves([1, 2, 3], {"train": [0.9, 0.5, 0.3], "valid": [1.0, 0.7, 0.6]}, title="Both fall", xlabel="epoch")
     """
-    x, columns = numbers_of("x", x), whole("columns", columns, least=1)
+    x, columns = _figure.numbers_of("x", x), whole("columns", columns, least=1)
     one_of("log", log, ("", "x", "y", "xy"))
-    panels = lines if isinstance(next(iter(groups_of("lines", lines).values())), dict) else {"": lines}
-    rows = math.ceil(len(panels) / columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 2.9 * rows), squeeze=False)
-    for axes, (name, panel) in zip(grid.flat, panels.items(), strict=False):
-        for label, values in groups_of("lines", panel).items():
-            if len(numbers_of(f"lines[{label!r}]", values)) > len(x):
+    parts: Mapping = lines if isinstance(next(iter(_figure.groups_of("lines", lines).values())), dict) else {"": lines}
+    names = dict.fromkeys(label for part in parts.values() for label in _figure.groups_of("lines", part))
+    others = [label for label in names if label not in COLOURS]
+    colours = COLOURS | {label: f"C{k}" for k, label in enumerate(others)}
+    rows, handles = math.ceil(len(parts) / columns), {}
+    figure, grid = _figure.make_panels(rows, columns, 2.9 * rows)
+    for axes, (name, part) in zip(grid.flat, parts.items(), strict=False):
+        for label, values in part.items():
+            if len(_figure.numbers_of(f"lines[{label!r}]", values)) > len(x):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
-            style = {"marker": "." if len(values) < 10 else ""}  # few: where does each one lie?
+            style = {"label": label, "color": colours[label], "linewidth": 2}
+            style |= {"marker": "." if len(values) < 10 else ""}  # few: where does each one lie?
             if label == "published":
-                style = {"marker": "o", "linestyle": ":"}
-            axes.plot(x[: len(values)], values, label=label, color=COLOURS.get(label), linewidth=2, **style)
+                style |= {"marker": "o", "linestyle": ":"}
+            [handles[label]] = axes.plot(x[: len(values)], values, **style)
         axes.set(xlabel=xlabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
-        axes.set_title(name, fontsize=11, loc="center")
+        name_panel(axes, name)
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         if "x" not in log and all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(10 // columns, steps=[1, 2, 5, 10], integer=True))
     grid[0, 0].set_ylabel(ylabel)
-    if len(grid[0, 0].lines) > 3:
-        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=5, columnspacing=1)
+    legend = [handles[label] for label in names]  # one for all panels
+    if len(legend) > 3:
+        figure.legend(handles=legend, loc="outside lower left", ncols=5, columnspacing=1)
     else:
-        grid[0, 0].legend()
+        grid[0, 0].legend(handles=legend)
     show_figure(figure, title)
 
 
-def history(run, *, title):
+def history(run: "History", *, title: str) -> None:
     """Loss and accuracy of a training, epoch by epoch: training and validation split.
 
     Args:
@@ -102,26 +138,24 @@ def history(run, *, title):
 
     Raises:
         TypeError, ValueError: run is no history, or an empty one.
+
+    Example:
+        >>> from course_utils.history import Epoch, History, Score
+        >>> rows = [Epoch(k, Score(1 / k, 0.8), Score(2 / k, 0.7), lr=0.1, seconds=2.0) for k in (1, 2, 3)]
+        >>> history(History(rows), title="The loss falls")
     """
     from .history import History
 
     if not kind("run", run, History, "a History, as fit returns it"):
         raise ValueError("run must hold at least one epoch; got an empty history.")
-    x = [row.epoch for row in run]
-    curves(
-        x,
-        {
-            measure: {split: run.column(split, measure) for split in ("train", "valid")}
-            for measure in ("loss", "accuracy")
-        },
-        title=title,
-        xlabel="epoch",
-        percent="accuracy",
-        columns=2,
-    )
+    epochs = [row.epoch for row in run]
+    parts = {part: {split: run.column(split, part) for split in ("train", "valid")} for part in ("loss", "accuracy")}
+    curves(epochs, parts, title=title, xlabel="epoch", percent="accuracy", columns=2)
 
 
-def bars(groups, *, title, ylabel, log=False, spread=None, horizontal=False):
+def bars(
+    groups: Bars, *, title: str, ylabel: str, log: bool = False, spread: Bars | None = None, horizontal: bool = False
+) -> None:
     """Groups of bars.
 
     Args:
@@ -133,47 +167,37 @@ def bars(groups, *, title, ylabel, log=False, spread=None, horizontal=False):
 
     Raises:
         TypeError, ValueError: groups is no such dict, or its series, or those of spread, differ in their categories.
+
+    Example:
+        >>> bars({"ours": {"MNIST": 0.99, "CIFAR-10": 0.8}}, title="Digits are easier", ylabel="accuracy")
     """
-    for name, values in groups_of("groups", groups).items():
-        numbers_of(f"groups[{name!r}]", list(groups_of(f"groups[{name!r}]", values).values()))
+    for name, values in _figure.groups_of("groups", groups).items():
+        _figure.numbers_of(f"groups[{name!r}]", list(_figure.groups_of(f"groups[{name!r}]", values).values()))
     categories = list(next(iter(groups.values())))
     lengths = groups if spread is None else {name: spread.get(name, {}) for name in groups}
     for given, series in (("groups", groups), ("spread", lengths)):
         if strange := [name for name, values in series.items() if set(values) != set(categories)]:
             raise ValueError(f"{given} must share the categories {categories}; got others in {strange[0]!r}.")
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.3 * len(categories) if horizontal else 3.1))
+    figure, [[axes]] = _figure.make_panels(1, 1, 0.8 + 0.3 * len(categories) if horizontal else 3.1)
     width = 0.8 / len(groups)
     draw, across, along = (axes.barh, "y", "x") if horizontal else (axes.bar, "x", "y")
     for k, (name, values) in enumerate(groups.items()):
         places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-        lines = None if spread is None else [spread[name][category] for category in categories]
-        draw(
-            places,
-            [values[category] for category in categories],
-            width,
-            label=name,
-            color=COLOURS.get(name),
-            error_kw={"ecolor": "#333333", "capsize": 2},
-            **{f"{along}err": lines},
-        )
+        style: dict[str, object] = {"label": name, "color": COLOURS.get(name), "ecolor": "#333333", "capsize": 2}
+        if spread is not None:
+            style[f"{along}err"] = [spread[name][category] for category in categories]
+        draw(places, [values[category] for category in categories], width, **style)
     if horizontal:
         axes.invert_yaxis()
-    axes.set(
-        **{
-            f"{across}ticks": range(len(categories)),
-            f"{across}ticklabels": categories,
-            "title": title,
-            f"{along}label": ylabel,
-            f"{along}scale": "log" if log else "linear",
-        }
-    )
+    axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories}, title=title)
+    axes.set(**{f"{along}label": ylabel, f"{along}scale": "log" if log else "linear"})
     axes.grid(axis=across, visible=False)
     if len(groups) > 1 or not horizontal:
         axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
-    plt.show()
+    show_figure(figure)
 
 
-def confusion(matrix, classes, *, title):
+def confusion(matrix: np.ndarray | torch.Tensor, classes: Sequence[str], *, title: str) -> None:
     """A confusion matrix as a heat-map: rows are the true classes, columns the answers.
 
     Off the diagonal the colours are scaled to the largest confusion, so that a few errors among many right answers
@@ -186,10 +210,13 @@ def confusion(matrix, classes, *, title):
 
     Raises:
         TypeError, ValueError: a matrix that is not square or holds no numbers, or not one name for each row.
+
+    Example:
+        >>> confusion(np.array([[48, 2], [5, 45]]), ["cat", "dog"], title="Dogs are taken for cats")
     """
     import seaborn
 
-    matrix = numbers_of("matrix", matrix)
+    matrix = _figure.numbers_of("matrix", matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(f"matrix must be square, classes × classes; got shape {matrix.shape}.")
     if len(kind("classes", classes, list | tuple, "a list of names")) != len(matrix):
@@ -199,25 +226,17 @@ def confusion(matrix, classes, *, title):
         percent = np.round(100 * matrix).astype(int)
         written = np.where(percent == 0, "", percent.astype(str))
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH))
+    figure, [[axes]] = _figure.make_panels(1, 1, 0.78 * WIDTH)
+    names = {"xticklabels": classes, "yticklabels": classes}
     style = {"cmap": "Oranges", "cbar": False, "square": True, "linewidths": 0.5, "linecolor": "#dddddd"}
-    seaborn.heatmap(
-        errors,
-        annot=written,
-        fmt="",
-        annot_kws={"fontsize": 10},
-        ax=axes,
-        **style,
-        xticklabels=classes,
-        yticklabels=classes,
-    )
+    seaborn.heatmap(errors, annot=written, fmt="", annot_kws={"fontsize": 10}, ax=axes, **style, **names)
     axes.set(xlabel="answer", ylabel="truth", title=title)
     axes.tick_params(length=0)
     axes.grid(False)
-    plt.show()
+    show_figure(figure)
 
 
-def reliability(answers, *, bins=10, title):
+def reliability(answers: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, bins: int = 10, title: str) -> None:
     """Reliability diagrams side by side: how often the answers of each confidence are right.
 
     Dots on the diagonal are well calibrated; the area of a dot grows with the number of answers in its bin.
@@ -228,22 +247,26 @@ def reliability(answers, *, bins=10, title):
 
     Raises:
         TypeError, ValueError: answers is no such dict, or holds what `metrics.reliability` refuses.
+
+    Example:
+        >>> confidence = torch.rand(200)
+        >>> correct = torch.rand(200) < confidence
+        >>> reliability({"before": (confidence, correct)}, title="Well calibrated")
     """
     from .metrics import reliability as bins_of  # the other figures have no use for it
 
-    for name, pair in groups_of("answers", answers).items():
+    for name, pair in _figure.groups_of("answers", answers).items():
         if len(kind(f"answers[{name!r}]", pair, tuple | list, "a pair (confidence, correct)")) != 2:
             raise ValueError(f"answers[{name!r}] must be a pair (confidence, correct); got {shown(pair)}.")
-    panels = {name: bins_of(*pair, bins=bins) for name, pair in answers.items()}
-    figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.3), squeeze=False, sharey=True)
-    for axes, (name, rows) in zip(grid[0], panels.items(), strict=True):
+    parts = {name: bins_of(*pair, bins=bins) for name, pair in answers.items()}
+    figure, grid = _figure.make_panels(1, len(parts), 3.3, sharey=True)
+    for axes, (name, rows) in zip(grid[0], parts.items(), strict=True):
         stated, reached, shares = ([getattr(row, key) for row in rows] for key in ("confidence", "accuracy", "share"))
+        areas = [20 + 400 * share for share in shares]
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
-        axes.scatter(
-            stated, reached, s=[20 + 400 * share for share in shares], color=COLOURS["valid"], zorder=3, clip_on=False
-        )
-        axes.set_title(name, fontsize=11, loc="center")
+        axes.scatter(stated, reached, s=areas, color=COLOURS["valid"], zorder=3, clip_on=False)
+        name_panel(axes, name)
         axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
@@ -251,7 +274,7 @@ def reliability(answers, *, bins=10, title):
     show_figure(figure, title)
 
 
-def distribution(groups, *, title, xlabel):
+def distribution(groups: Mapping[str, Numbers], *, title: str, xlabel: str) -> None:
     """How values are spread: one histogram in outline for each group, all with the same bins.
 
     Args:
@@ -259,24 +282,19 @@ def distribution(groups, *, title, xlabel):
 
     Raises:
         TypeError, ValueError: groups is no such dict, or values are no numbers.
+
+    Example:
+        >>> distribution({"narrow": torch.randn(500), "wide": 3 * torch.randn(500)}, title="Two widths", xlabel="value")
     """
     import seaborn
 
-    groups = groups_of("groups", groups)
-    groups = {name: numbers_of(f"groups[{name!r}]", values).ravel() for name, values in groups.items()}
-    figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
-    bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=60)
-    for name, values in groups.items():
-        seaborn.histplot(
-            x=values,
-            bins=bins,
-            element="step",
-            fill=False,
-            linewidth=2,
-            label=name,
-            color=COLOURS.get(name),
-            ax=axes,
-        )
+    groups = _figure.groups_of("groups", groups)
+    arrays = {name: _figure.numbers_of(f"groups[{name!r}]", group).ravel() for name, group in groups.items()}
+    figure, [[axes]] = _figure.make_panels(1, 1, 2.9)
+    style = {"bins": np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins=60), "linewidth": 2}
+    for name, values in arrays.items():
+        colour = COLOURS.get(name)
+        seaborn.histplot(x=values, element="step", fill=False, label=name, color=colour, ax=axes, **style)
     axes.set(xlabel=xlabel, ylabel="count", title=title)
     axes.legend()
-    plt.show()
+    show_figure(figure)

@@ -5,14 +5,18 @@ Shapes: images x are N×C×H×W, answers N×C×OH×OW, with the sizes of `conv_o
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ._arguments import one_of, tensor, whole
 from .shapes import conv_output_size
 
 OUTSIDE = {"max": float("-inf"), "average": 0.0}  # what stands around the picture: it never wins, and adds nothing
+Shape = tuple[int, int, int, int]
 
 
-def _prepared(x, kernel_size, kind, stride, padding, ceil_mode):
+def _prepared(
+    x: Tensor, kernel_size: int, kind: str, stride: int | None, padding: int, ceil_mode: bool
+) -> tuple[int, Shape, Tensor]:
     """Check the arguments, and return the stride, the shape N×C×OH×OW of the answer, and x with its padding."""
     tensor("x", x, "N×C×H×W", floating=True)
     one_of("kind", kind, OUTSIDE)
@@ -23,7 +27,9 @@ def _prepared(x, kernel_size, kind, stride, padding, ceil_mode):
     return stride, (*x.shape[:2], *sizes), F.pad(x, (padding,) * 4, value=OUTSIDE[kind])
 
 
-def pool2d_loops(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=False):
+def pool2d_loops(
+    x: Tensor, kernel_size: int, kind: str, *, stride: int | None = None, padding: int = 0, ceil_mode: bool = False
+) -> Tensor:
     """Pooling as it is defined: for each image, channel and place, one number for one window.
 
     Args:
@@ -43,6 +49,11 @@ def pool2d_loops(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=Fals
         TypeError, ValueError: an argument of another kind, shape or range; a window that does not fit.
 
     Source: the documentation of `torch.nn.MaxPool2d` and `torch.nn.AvgPool2d`.
+
+    Example:
+        >>> x = torch.arange(16.0).view(1, 1, 4, 4)
+        >>> pool2d_loops(x, 2, "max").flatten(), pool2d_loops(x, 2, "average").flatten()
+        (tensor([ 5.,  7., 13., 15.]), tensor([ 2.5000,  4.5000, 10.5000, 12.5000]))
     """
     stride, shape, x = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
     answer = x.new_empty(shape)
@@ -53,7 +64,7 @@ def pool2d_loops(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=Fals
     return answer
 
 
-def _columns(x, kernel_size, kind, stride, shape):
+def _columns(x: Tensor, kernel_size: int, kind: str, stride: int, shape: Shape) -> tuple[Tensor, torch.Size]:
     """Every window of every channel as one column, N×C×(K·K)×(OH·OW), and the size of x with what hangs over."""
     over = [max(0, (shape[axis] - 1) * stride + kernel_size - x.shape[axis]) for axis in (2, 3)]
     x = F.pad(x, (0, over[1], 0, over[0]), value=OUTSIDE[kind])
@@ -61,16 +72,23 @@ def _columns(x, kernel_size, kind, stride, shape):
     return columns.view(*shape[:2], kernel_size**2, -1), x.shape[2:]
 
 
-def _counts(x, kernel_size, stride, shape):
+def _counts(x: Tensor, kernel_size: int, stride: int, shape: Shape) -> Tensor:
     """How many pixels each window holds, without those that hang over the end: 1×1×(OH·OW)."""
     columns, _ = _columns(torch.ones_like(x[:1, :1]), kernel_size, "average", stride, (1, 1, *shape[2:]))
     return columns.sum(2)
 
 
-def pool2d_unfold(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=False):
+def pool2d_unfold(
+    x: Tensor, kernel_size: int, kind: str, *, stride: int | None = None, padding: int = 0, ceil_mode: bool = False
+) -> Tensor:
     """Pooling as one maximum or mean over the columns of each channel's windows.
 
     Arguments, answer, errors and source are those of `pool2d_loops`.
+
+    Example:
+        >>> x = torch.rand(2, 3, 8, 8)
+        >>> torch.equal(pool2d_unfold(x, 3, "max", stride=2), F.max_pool2d(x, 3, stride=2))
+        True
     """
     stride, shape, x = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
     columns, _ = _columns(x, kernel_size, kind, stride, shape)
@@ -78,7 +96,16 @@ def pool2d_unfold(x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=Fal
     return answer.view(shape)
 
 
-def pool2d_backward(grad, x, kernel_size, kind, *, stride=None, padding=0, ceil_mode=False):
+def pool2d_backward(
+    grad: Tensor,
+    x: Tensor,
+    kernel_size: int,
+    kind: str,
+    *,
+    stride: int | None = None,
+    padding: int = 0,
+    ceil_mode: bool = False,
+) -> Tensor:
     """The gradient of pooling's input, from the gradient of its answer.
 
     A maximum hands its gradient to the pixel that won, the first in reading order where several are equal, as
@@ -95,6 +122,11 @@ def pool2d_backward(grad, x, kernel_size, kind, *, stride=None, padding=0, ceil_
         TypeError, ValueError: `grad` does not have the shape of the answer, or the forward pass would be refused.
 
     Source: the chain rule; for ties, what `torch.nn.functional.max_pool2d` does.
+
+    Example:
+        >>> pool2d_backward(torch.ones(1, 1, 1, 1), torch.tensor([[[[1.0, 4.0], [3.0, 2.0]]]]), 2, "max")
+        tensor([[[[0., 1.],
+                  [0., 0.]]]])
     """
     stride, shape, padded = _prepared(x, kernel_size, kind, stride, padding, ceil_mode)
     tensor("grad", grad, "×".join(map(str, shape)), floating=True)
@@ -109,7 +141,7 @@ def pool2d_backward(grad, x, kernel_size, kind, *, stride=None, padding=0, ceil_
     return back[:, :, padding : padding + H, padding : padding + W]
 
 
-def blur_pool2d(x):
+def blur_pool2d(x: Tensor) -> Tensor:
     """Anti-aliased max pooling: the largest of each 2×2 window at every place, blurred, and only then every second.
 
     The blur is the binomial kernel (1, 2, 1)/4 along rows and columns; outside, the picture is mirrored.
@@ -124,6 +156,10 @@ def blur_pool2d(x):
         TypeError, ValueError: x is no such tensor.
 
     Source: R. Zhang, Making convolutional networks shift-invariant again, ICML 2019.
+
+    Example:
+        >>> blur_pool2d(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 3, 4, 4])
     """
     channels, *size = tensor("x", x, "N×C×H×W", floating=True).shape[1:]
     if min(size) < 3:

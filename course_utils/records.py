@@ -6,31 +6,35 @@ import json
 import os
 import platform
 import subprocess
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from ._arguments import function, image_data, kind, shown
+from ._arguments import DataSet, image_data, kind, shown
 from ._files import PACKAGE, replace, resource
 from ._machine import machine
 
 
-def recorded(name: str) -> dict:
-    """A result that was recorded by `python -m experiments.NAME`: configuration, seeds, histories, machine, date.
+def recorded(name: str) -> dict[str, Any]:
+    """A result that was recorded by `python -m experiments.NAME`: its configuration, the copy of the data, its runs.
 
     Files called `published_…` hold what others have printed instead, and name their source.
 
     Raises:
         FileNotFoundError: nothing of that name was recorded.
         TypeError: name is no string.
+
+    Example:
+        >>> recorded("schedules")["config"]["seeds"]
+        [0, 1, 2]
     """
     kind("name", name, str, "the name of an experiment")
     return json.loads(resource(f"results/{name}.json").read_text(encoding="utf-8"))
 
 
-def recorded_runs(name: str) -> list[dict]:
+def recorded_runs(name: str) -> list[dict[str, Any]]:
     """The runs of `python -m experiments.NAME`, oldest first; prints when and on what machines, or that none was run.
 
     Returns:
@@ -38,6 +42,12 @@ def recorded_runs(name: str) -> list[dict]:
 
     Raises:
         TypeError: name is no string.
+
+    Example:
+        >>> runs = recorded_runs("schedules")  # doctest: +ELLIPSIS
+        Recorded on 20... by python -m experiments.schedules: mnist, official; torch ...
+        >>> runs[0]["schedule"], runs[0]["seed"]
+        ('constant', 0)
     """
     try:
         result = recorded(name)
@@ -50,141 +60,135 @@ def recorded_runs(name: str) -> list[dict]:
     return runs
 
 
-class Record:
-    """The runs of one experiment, saved after each, so that a killed script goes on where it was.
-
-    Any number of processes may record into one file: each reads it again before it writes.
-
-    Args:
-        name: the file is `NAME.json`.
-        config: what all runs share. Runs of another configuration are never mixed in.
-        folder: where to keep it; `course_utils/results` by default.
-        timed: whether seconds of its runs are compared. Then all runs on the same kind of device must come from one
-            machine, with equally many threads.
-
-    Raises:
-        ValueError: the file holds runs of another configuration, or (on `add`) of another copy of the data, or, where
-            seconds are compared, of another machine.
-        TypeError: a name that is no string, or a configuration or run that JSON can't hold.
-    """
-
-    def __init__(self, name: str, config: dict, folder: Path | None = None, *, timed: bool = False):
-        kind("name", name, str, "the file's name without its ending")
-        self.config, self.timed = _as_json("config", config), kind("timed", timed, bool, "True or False")
-        self.file = Path(folder or PACKAGE / "results") / f"{name}.json"
-        self.content = {"experiment": name, "config": self.config, "runs": []}
-        self._read()
-
-    def has(self, **marks: object) -> bool:
-        """Whether a run with these values, such as `seed=0`, is there already."""
-        return any(all(run.get(key) == value for key, value in marks.items()) for run in self.content["runs"])
-
-    def add(self, run: dict, data) -> None:
-        """Keep one finished run, with what it ran on and from; the file is replaced in one step.
-
-        Kept with it: date, machine, processor, threads, cores and load; the commit, and whether files had been changed
-        since.
-
-        Args:
-            run: JSON-able results.
-            data: the `ImageData` it was measured on; its copy is noted, and must be the same for all runs.
-        """
-        from ._lock import alone  # those who read need no lock
-
-        run = _as_json("run", run) | _circumstances()
-        copy = f"{image_data('data', data).name}, {data.source}"
-        with alone(self.file):
-            self._read()
-            known = self.content.setdefault("data", copy)
-            if known != copy:
-                raise ValueError(f"{self.file} holds runs on {known}; this one was on {copy}.")
-            if self.timed:
-                self._refuse_another_machine(run)
-            self.content["runs"].append(run)
-            replace(self.file, (json.dumps(self.content, indent=1) + "\n").encode())
-
-    def _read(self):
-        if self.file.exists():
-            self.content = json.loads(self.file.read_text(encoding="utf-8"))
-            if self.content["config"] != self.config:
-                raise ValueError(f"{self.file} holds runs of another configuration. Move it away to start anew.")
-
-    def _refuse_another_machine(self, run):
-        here = _where(run)
-        for other in map(_where, self.content["runs"]):
-            if other[0] == here[0] and any(a != b for a, b in zip(other, here, strict=True) if a and b):
-                raise ValueError(
-                    f"{self.file} compares seconds, and holds runs on {', '.join(filter(None, other[1:]))}; this one "
-                    f"was on {', '.join(filter(None, here[1:]))}. Record them all on one machine, with equally many "
-                    "threads (OMP_NUM_THREADS), or move the file away to start anew."
-                )
-
-
 def record_all(
     name: str,
-    config: dict,
-    data,
-    run: Callable[..., dict],
-    marks: Iterable[dict],
+    config: dict[str, Any],
+    data: DataSet,
+    run: Callable[..., dict[str, Any]],
+    marks: list[dict[str, Any]],
     *,
     folder: Path | None = None,
     timed: bool = False,
 ) -> None:
-    """Record each run that is not there yet: the body of every script in `experiments/`.
+    """Make and record each run that is not there yet: the body of every script in `experiments/`.
 
-    Says what it does before each run, and saves after it, so that a killed script goes on where it was.
+    Each run is saved when it ends, in one step, so that a killed script goes on where it was. Several processes may
+    record into one file: none loses what another has added, and no run is kept twice.
+
+    With each run are kept its date, machine, processor, threads, cores and load, the commit of the code, and whether
+    the code differed from it.
 
     Args:
-        name, config, folder, timed: as for `Record`.
-        data: the `ImageData` that runs are measured on.
-        run: called as `run(data, config, **mark)`; returns JSON-able results.
-        marks: what tells the runs apart, in the order in which they are made, such as `[{"seed": 0}, {"seed": 1}]`.
+        name: the file is `NAME.json`.
+        config: what all runs share.
+        data: the `ImageData` that they are measured on. Its name and copy are noted.
+        run: called as `run(data, config, **mark)`; returns its results, a dict that JSON can hold.
+        marks: what tells the runs apart, in the order in which they are made.
+        folder: where to keep the file; `course_utils/results` by default.
+        timed: whether seconds are compared. Then all runs must come from one machine, with equally many threads; where
+            `device` is among the marks, all runs of one device.
 
     Raises:
-        ValueError, TypeError: as for `Record`.
+        ValueError: the file holds runs of another configuration or another copy of the data, or, where seconds are
+            compared, of another machine. They are never mixed.
+        TypeError: an argument of the wrong kind, or something that JSON can't hold.
+
+    Example:
+        >>> import tempfile
+        >>> from course_utils import load
+        >>> def run(data, config, seed):
+        ...     return {"accuracy": 1 - config["lr"] * (1 + seed)}
+        >>> config, digits = {"lr": 0.1}, load("mnist")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     record_all("toy", config, digits, run, [{"seed": 0}, {"seed": 1}], folder=folder)
+        ...     record_all("toy", config, digits, run, [{"seed": 1}, {"seed": 2}], folder=folder)
+        seed 0
+        seed 1
+        seed 2
     """
-    record = Record(name, config, folder, timed=timed)
-    function("run", run, "a function of data, configuration and marks")
-    for mark in marks:
-        if not record.has(**mark):
+    from ._lock import alone  # those who read need no lock
+
+    kind("name", name, str, "the file's name without its ending")
+    kind("run", run, Callable, "a function of data, configuration and marks")
+    kind("marks", marks, list, 'a list such as [{"seed": 0}, {"seed": 1}]')
+    file, copy = Path(folder or PACKAGE / "results") / f"{name}.json", f"{image_data('data', data).name}, {data.source}"
+    new = {"experiment": name, "config": _as_json("config", config), "runs": [], "data": copy}
+    here = _here()
+    place = {key: here[key] for key in ("machine", "processor", "threads") if timed}
+    for mark in [_as_json("each of marks", mark) for mark in marks]:
+        if _awaiting(mark, file, new, place):
             print(", ".join(f"{key} {value}" for key, value in mark.items()), flush=True)
-            record.add(mark | run(data, config, **mark), data)
+            result = mark | _as_json("the result of run", run(data, config, **mark)) | _now() | here
+            with alone(file):
+                if content := _awaiting(mark, file, new, place):
+                    content["runs"].append(result)
+                    replace(file, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def parser(script: str) -> argparse.ArgumentParser:
-    """The command line of a script in `experiments/`: `--help` shows the script's docstring."""
-    return argparse.ArgumentParser(description=script, formatter_class=argparse.RawDescriptionHelpFormatter)
+def command_line(script: str | None, main: Callable, arguments: list[str] | None = None, **options: dict) -> None:
+    """Call the main of a script in `experiments/` with the options that were typed: the script's last line.
+
+    Args:
+        script: the script's `__doc__`; `--help` shows it.
+        main: called with each option by its name.
+        arguments: what stands behind the script's name; by default, what was typed.
+        options: by name, what `argparse` is told of each, such as `seed={"type": int}`; most scripts have none.
+
+    Example:
+        >>> command_line("A toy.", lambda seed: print("seed", seed), ["--seed", "3"], seed={"type": int})
+        seed 3
+    """
+    parser = argparse.ArgumentParser(description=script, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, about in options.items():
+        parser.add_argument(f"--{name}", **about)
+    main(**vars(parser.parse_args(arguments)))
 
 
-def _circumstances():
-    """When, on what and from which code this process computes."""
+def _awaiting(mark: dict[str, Any], file: Path, new: dict[str, Any], place: dict[str, Any]) -> dict[str, Any] | None:
+    """What the file holds, or a new one would, while no run in it has this mark. Raises: ValueError."""
+    content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else new | {"runs": []}
+    if content["config"] != new["config"]:
+        raise ValueError(f"{file} holds runs of another configuration. Move it away to start anew.")
+    if any(mark.items() <= run.items() for run in content["runs"]):
+        return None
+    if content["data"] != new["data"]:
+        raise ValueError(f"{file} holds runs on {content['data']}; here is {new['data']}.")
+    for run in content["runs"]:
+        for key, value in place.items():
+            if run.get("device") == mark.get("device") and run.get(key, value) != value:  # older runs noted less
+                raise ValueError(
+                    f"{file} compares seconds, and holds runs with {key} {run[key]}; here it is {value}. Record them "
+                    "all on one machine, with equally many threads (OMP_NUM_THREADS), or move it away to start anew."
+                )
+    return content
+
+
+def _here() -> dict[str, Any]:
+    """What this process computes on, and the code it runs: as it was loaded, whatever becomes of it meanwhile."""
     return {
-        "date": datetime.date.today().isoformat(),
         "machine": machine(),
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "commit": _git("rev-parse", "--short", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": bool(_git("status", "--porcelain", "--", ".", "../experiments", ":(exclude)results")),
     }
 
 
-def _where(run):
-    """Kind of device, machine, processor: what must be alike before seconds are compared; old runs lack the last."""
-    place = run["machine"].partition(" on ")[2]
-    return place.split(",")[0], place, run.get("processor", "")
+def _now() -> dict[str, Any]:
+    """When a run ended, and how busy the machine was in its last minute."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {"date": datetime.date.today().isoformat(), "load": load}
 
 
-def _processor():
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(": ")[2]
-    return platform.processor()
+def _processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")  # on Linux
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
-def _git(*command):
+def _git(*command: str) -> str:
     """What git prints of this checkout; nothing where there is no git, or no checkout."""
     try:
         return subprocess.run(["git", *command], cwd=PACKAGE, capture_output=True, text=True).stdout.strip()
@@ -192,11 +196,10 @@ def _git(*command):
         return ""
 
 
-def _as_json(name, value):
+def _as_json(name: str, value: dict[str, Any]) -> dict[str, Any]:
     """A dict as JSON keeps it. Raises: TypeError."""
     kind(name, value, dict, "a dict that JSON can hold")
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError) as problem:
-        expected = f"{name} must hold only what JSON can; tensors become numbers by .item()"
-        raise TypeError(f"{expected}; got {shown(value)} ({problem}).") from None
+        raise TypeError(f"{name} must hold only what JSON can; got {shown(value)} ({problem}).") from None

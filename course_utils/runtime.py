@@ -27,6 +27,10 @@ def setup(lesson: str) -> None:
     Raises:
         TypeError, ValueError: there is no such lesson.
         RuntimeError: a needed package could not be installed; the message holds the command to try.
+
+    Example:
+        >>> setup("06_lenet")
+        course_utils ...
     """
     one_of("lesson", lesson, sorted(file.stem for file in (PACKAGE / "needs").glob("*.toml")))
     needs = tomllib.loads(resource(f"needs/{lesson}.toml").read_text(encoding="utf-8"))
@@ -39,7 +43,7 @@ def setup(lesson: str) -> None:
         print("Colab lends a GPU: Runtime → Change runtime type → T4 GPU, then run the lesson again.")
 
 
-def _copy(name):
+def _copy(name: str) -> str:
     from ._images import sources  # a lesson without images loads nothing of them
 
     return sources.describe(name)
@@ -50,10 +54,14 @@ def missing(requirements: list[str]) -> list[str]:
 
     Raises:
         TypeError, ValueError: requirements is no list, or holds what is no requirement.
+
+    Example:
+        >>> missing(["numpy>=1.26", "numpy>=99", "no-such-package"])
+        ['numpy>=99', 'no-such-package']
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
-    def satisfied(requirement):
+    def satisfied(requirement: Requirement) -> bool:
         try:
             return requirement.specifier.contains(importlib.metadata.version(requirement.name), prereleases=True)
         except importlib.metadata.PackageNotFoundError:
@@ -68,7 +76,7 @@ def missing(requirements: list[str]) -> list[str]:
     return [text for text, requirement in zip(requirements, wanted, strict=True) if not satisfied(requirement)]
 
 
-def _install(requirements):
+def _install(requirements: list[str]) -> None:
     if not requirements:
         return
     command = [sys.executable, "-m", "pip", "install", "--quiet", *requirements]
@@ -82,7 +90,12 @@ def _install(requirements):
 
 
 def origin() -> str:
-    """Where this package came from: `"clone"`, `"archive"` (fetched by a lesson's first cell) or `"installed"`."""
+    """Where this package came from: `"clone"`, `"archive"` (fetched by a lesson's first cell) or `"installed"`.
+
+    Example:
+        >>> origin() in ("clone", "archive", "installed")
+        True
+    """
     if not (PACKAGE.parent / "pyproject.toml").exists():
         return "installed"
     fetched = Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "kernel-by-kernel")).resolve()

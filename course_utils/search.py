@@ -13,9 +13,6 @@ from ._arguments import kind
 with warnings.catch_warnings():  # of tqdm, that a notebook without ipywidgets shows plain progress bars
     warnings.simplefilter("ignore")
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-    from optuna.trial import FrozenTrial, TrialState
 
 
 def open_study(file: str | os.PathLike, name: str, *, pruner: optuna.pruners.BasePruner | None = None) -> optuna.Study:
@@ -32,25 +29,38 @@ def open_study(file: str | os.PathLike, name: str, *, pruner: optuna.pruners.Bas
         TypeError: an argument of the wrong kind.
 
     Source: T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama, Optuna, KDD 2019; its journal file.
+
+    Example:
+        >>> study = open_study("search.journal", "lenet")
+        >>> study.enqueue_trial({"lr": 0.1})
+        >>> study.optimize(lambda trial: -trial.suggest_float("lr", 0.01, 1), n_trials=1)
+        >>> open_study("search.journal", "lenet").best_params
+        {'lr': 0.1}
     """
     file = Path(kind("file", file, str | os.PathLike, 'the name of a file, such as "search.journal"'))
     kind("name", name, str, "the study's name")
-    if pruner is not None:
-        kind("pruner", pruner, optuna.pruners.BasePruner, "a pruner, such as optuna.pruners.SuccessiveHalvingPruner()")
+    kind("pruner", pruner, optuna.pruners.BasePruner | None, "a pruner, such as optuna.pruners.MedianPruner()")
     file.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileOpenLock(str(file), grace_period=5)  # of a worker that was killed while it wrote
+    journal = optuna.storages.journal
+    lock = journal.JournalFileOpenLock(str(file), grace_period=5)  # of a worker that was killed while it wrote
+    storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(file), lock))
+    pruner = pruner or optuna.pruners.NopPruner()
     return optuna.create_study(
-        study_name=name,
-        storage=JournalStorage(JournalFileBackend(str(file), lock)),
-        load_if_exists=True,
-        direction="maximize",
-        pruner=pruner or optuna.pruners.NopPruner(),
+        study_name=name, storage=storage, load_if_exists=True, direction="maximize", pruner=pruner
     )
 
 
-def asked(trial: FrozenTrial) -> dict:
-    """The candidate that a trial was to try, also when it ended before it had looked at it."""
-    kind("trial", trial, FrozenTrial, "one of a study's trials")
+def asked(trial: optuna.trial.FrozenTrial) -> dict:
+    """The candidate that a trial was to try, also when it ended before it had looked at it.
+
+    Example:
+        >>> study = open_study("search.journal", "lenet")
+        >>> study.enqueue_trial({"lr": 0.1})
+        >>> study.optimize(lambda trial: -trial.suggest_float("lr", 0.01, 1), n_trials=1)
+        >>> asked(study.trials[0])
+        {'lr': 0.1}
+    """
+    kind("trial", trial, optuna.trial.FrozenTrial, "one of a study's trials")
     return trial.system_attrs.get("fixed_params", trial.params)
 
 
@@ -62,15 +72,22 @@ def put_back(study: optuna.Study) -> list[dict]:
 
     Raises:
         TypeError: study is no Optuna study.
+
+    Example:
+        >>> study = open_study("search.journal", "lenet")
+        >>> study.enqueue_trial({"lr": 0.1})
+        >>> trial = study.ask()  # and here the worker is killed
+        >>> put_back(study)
+        [{'lr': 0.1}]
     """
     kind("study", study, optuna.Study, "a study, as open_study returns it")
-    for trial in study.get_trials(states=[TrialState.RUNNING]):
-        study.tell(trial.number, state=TrialState.FAIL)
-    kept = [asked(trial) for trial in study.get_trials() if trial.state != TrialState.FAIL]
-    lost = []
-    for trial in study.get_trials(states=[TrialState.FAIL]):
+    running, failed = optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.FAIL
+    for trial in study.get_trials(states=[running]):
+        study.tell(trial.number, state=failed)
+    kept = [asked(trial) for trial in study.get_trials() if trial.state != failed]
+    lost: list[dict] = []
+    for trial in study.get_trials(states=[failed]):
         if asked(trial) not in kept + lost:
             lost.append(asked(trial))
-    for candidate in lost:
-        study.enqueue_trial(candidate)
+            study.enqueue_trial(asked(trial))
     return lost

@@ -25,6 +25,10 @@ def conv_output_size(
 
     Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, arXiv 1603.07285; for
     `ceil_mode` the documentation of `torch.nn.MaxPool2d`.
+
+    Example:
+        >>> conv_output_size(28, 5, padding=2), conv_output_size(28, 2, stride=2)
+        (28, 14)
     """
     size, kernel_size = whole("size", size, least=1), whole("kernel_size", kernel_size, least=1)
     stride, dilation = whole("stride", stride, least=1), whole("dilation", dilation, least=1)
@@ -57,6 +61,10 @@ def receptive_field(model: nn.Module) -> int:
         ValueError: a layer has other sizes along rows than along columns.
 
     Source: A. Araujo, W. Norris, J. Sim, Computing receptive fields of convolutional neural networks, Distill, 2019.
+
+    Example:
+        >>> receptive_field(nn.Sequential(nn.Conv2d(1, 6, 5), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5)))
+        14
     """
     kind("model", model, nn.Module, "an nn.Module")
     field, jump = 1, 1
@@ -69,7 +77,7 @@ def receptive_field(model: nn.Module) -> int:
     return field
 
 
-def _side(layer, name):
+def _side(layer: nn.Module, name: str) -> int:
     """A size of a layer that is the same along rows and columns; 1 where the layer has none."""
     size = getattr(layer, name, 1)
     if isinstance(size, tuple) and len(set(size)) > 1:
@@ -82,6 +90,10 @@ def count_parameters(model: nn.Module) -> int:
 
     Raises:
         TypeError: model is no `nn.Module`.
+
+    Example:
+        >>> count_parameters(nn.Conv2d(1, 6, 5))
+        156
     """
     kind("model", model, nn.Module, "an nn.Module")
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -97,20 +109,23 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
     Raises:
         TypeError, ValueError: model is no module, or input_shape not a tuple of whole numbers of at least 1.
         RuntimeError: the input does not fit the model (torch's own message).
+
+    Example:
+        >>> count_macs(nn.Conv2d(1, 6, 5, padding=2), (1, 1, 28, 28))
+        117600
     """
     kind("model", model, nn.Module, "an nn.Module")
     shape("input_shape", input_shape)
-    total = 0
-
-    def add(layer, _, output):
-        nonlocal total
-        places = output.numel() // layer.weight.shape[0]  # each place of each map takes one dot product with its filter
-        total += places * layer.weight.numel()
-
-    hooks = [layer.register_forward_hook(add) for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    macs: list[int] = []
     modes = {layer: layer.training for layer in model.modules()}
+
+    def count(layer: nn.Module, _: tuple, output: torch.Tensor) -> None:
+        places = output.numel() // layer.weight.shape[0]  # each place of each map takes one dot product with its filter
+        macs.append(places * layer.weight.numel())
+
+    hooks = [layer.register_forward_hook(count) for layer in modes if isinstance(layer, nn.Conv2d | nn.Linear)]
+    weight = next(model.parameters())
     try:
-        weight = next(model.parameters())
         with torch.no_grad():
             model.eval()(torch.zeros(input_shape, dtype=weight.dtype, device=weight.device))
     finally:
@@ -118,4 +133,4 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
             hook.remove()
         for layer, mode in modes.items():
             layer.training = mode
-    return total
+    return sum(macs)

@@ -1,52 +1,32 @@
 """The training loop of lesson 6, once: train an epoch, evaluate, fit, predict."""
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.amp import GradScaler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from . import _explain
-from ._arguments import function, kind, whole
+from ._arguments import kind, whole
 from ._explain import Watch
+from ._loop import HEAD, Callback, State, keeps_all, line, tell
 from .history import Diverged, Epoch, History, Score
-
-
-class _Sums:
-    """Sums over images, divided once at the end: a short last batch weighs what it holds, no more.
-
-    The batches' losses and counts stay on their device until then, so that a GPU never has to wait for Python.
-    """
-
-    def __init__(self):
-        self.losses, self.correct, self.sizes = [], [], []
-
-    def add(self, loss, logits, y):
-        self.losses.append(loss.detach())
-        self.correct.append((logits.detach().argmax(1) == y).sum())
-        self.sizes.append(len(y))
-
-    def score(self):
-        if not self.sizes:
-            raise ValueError(_explain.NO_BATCH.format("batches"))
-        losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
-        loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
-        return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
 
 
 def train_epoch(
     model: nn.Module,
     batches: Iterable,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     *,
     loss_fn: Callable = F.cross_entropy,
     after_step: Callable | None = None,
-    scaler: torch.amp.GradScaler | None = None,
+    scaler: GradScaler | None = None,
 ) -> Score:
     """Go once through the batches: forward, loss, backward, step.
 
@@ -68,18 +48,30 @@ def train_epoch(
         Diverged: a FloatingPointError: the loss is not finite. On a CPU the weights are those before that step.
 
     Source: H. Robbins and S. Monro, A stochastic approximation method, 1951; the loop is the one of lesson 6.
+
+    Example:
+        >>> from course_utils import batches, load
+        >>> from course_utils.networks import lenet
+        >>> model, data = lenet(), load("mnist")
+        >>> optimizer = torch.optim.Adam(model.parameters())
+        >>> score = train_epoch(model, batches(data.train, 64, shuffle=True), optimizer)
+        >>> score.loss > 0, 0 <= score.accuracy <= 1
+        (True, True)
     """
-    _explain.check(model, batches)
-    _explain.check_loss_fn(loss_fn)
-    _explain.check_optimizer(optimizer, model)
-    if after_step is not None:
-        function("after_step", after_step, "a function without arguments, such as scheduler.step")
-    model.train()
-    sums = _Sums()
-    with Watch(model, batches, loss_fn, optimizer) as watch:
+    _explain.expect_network(model, batches)
+    _explain.expect_loss_fn(loss_fn)
+    _explain.expect_optimizer(optimizer, model)
+    kind("after_step", after_step, Callable | None, "a function without arguments, such as scheduler.step")
+    return _train(Watch(model, batches, loss_fn, optimizer), optimizer, after_step, scaler)
+
+
+def _train(watch: Watch, optimizer: Optimizer, after_step: Callable | None, scaler: GradScaler | None) -> Score:
+    """`train_epoch`, without a look at its arguments."""
+    watch.model.train()
+    with watch:
         for x, y in watch:
             with _precision(x, scaler is not None):
-                logits = model(x)
+                logits = watch.model(x)
                 loss = watch.loss(logits, y)
             optimizer.zero_grad()
             if scaler is None:
@@ -91,11 +83,10 @@ def train_epoch(
                 scaler.update()
             if after_step is not None:
                 after_step()
-            sums.add(loss, logits, y)
-    return sums.score()
+            watch.count(logits, y)
+    return watch.score()
 
 
-@torch.inference_mode()
 def evaluate(
     model: nn.Module, batches: Iterable, *, loss_fn: Callable = F.cross_entropy, mixed_precision: bool = False
 ) -> Score:
@@ -103,17 +94,29 @@ def evaluate(
 
     Arguments and errors as in `train_epoch`; but a loss that is not finite is returned. `mixed_precision` is that of
     `fit`.
+
+    Example:
+        >>> from course_utils import batches, load
+        >>> from course_utils.networks import lenet
+        >>> model, data = lenet(), load("mnist")
+        >>> evaluate(model, batches(data.valid, 300)).accuracy < 0.5  # it has not learnt anything yet
+        True
     """
-    _explain.check(model, batches)
-    _explain.check_loss_fn(loss_fn)
-    sums = _Sums()
-    with _evaluation_mode(model), Watch(model, batches, loss_fn) as watch:
+    _explain.expect_network(model, batches)
+    _explain.expect_loss_fn(loss_fn)
+    return _evaluate(Watch(model, batches, loss_fn, None), mixed_precision)
+
+
+@torch.inference_mode()
+def _evaluate(watch: Watch, mixed_precision: bool) -> Score:
+    """`evaluate`, without a look at its arguments."""
+    with _evaluation_mode(watch.model), watch:
         for x, y in watch:
             with _precision(x, mixed_precision and x.device.type == "cuda"):
-                logits = model(x)
-                loss = watch.loss(logits, y)
-            sums.add(loss, logits, y)
-    return sums.score()
+                logits = watch.model(x)
+                watch.loss(logits, y)
+            watch.count(logits, y)
+    return watch.score()
 
 
 @torch.inference_mode()
@@ -122,21 +125,28 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
 
     Raises:
         TypeError, ValueError: as in `train_epoch`.
+
+    Example:
+        >>> from course_utils import batches, load
+        >>> from course_utils.networks import lenet
+        >>> model, data = lenet(), load("mnist")
+        >>> predict(model, batches(data.valid, 100)).shape
+        torch.Size([300, 10])
     """
-    _explain.check(model, batches)
-    with _evaluation_mode(model), Watch(model, batches) as watch:
+    _explain.expect_network(model, batches)
+    with _evaluation_mode(model), Watch(model, batches, F.cross_entropy, None) as watch:
         logits = [model(x) for x, _ in watch]
     if not logits:
-        raise ValueError(_explain.NO_BATCH.format("batches"))
+        raise ValueError(_explain.text("no batch", name="batches"))
     return torch.cat(logits)
 
 
-def _precision(x, mixed):
+def _precision(x: torch.Tensor, mixed: bool) -> AbstractContextManager:
     return torch.autocast(x.device.type, torch.float16) if mixed else nullcontext()
 
 
 @contextmanager
-def _evaluation_mode(model):
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -150,13 +160,13 @@ def fit(
     model: nn.Module,
     train_batches: Iterable,
     valid_batches: Iterable,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     *,
     epochs: int,
     loss_fn: Callable = F.cross_entropy,
     scheduler: LRScheduler | None = None,
     scheduler_step: str = "epoch",
-    callbacks: Iterable = (),
+    callbacks: Iterable[Callback] = (),
     mixed_precision: bool = False,
 ) -> History:
     """Train for some epochs and look at the validation split after each. There is no place here for a test split.
@@ -184,81 +194,52 @@ def fit(
     Raises:
         TypeError, ValueError: an argument of the wrong kind or out of its range; and as in `train_epoch`.
         Diverged: the loss is not finite. The error holds the history so far; a checkpoint stays as it was.
+
+    Example:
+        >>> from course_utils import batches, load
+        >>> from course_utils.networks import lenet
+        >>> model, data = lenet(), load("mnist")
+        >>> train, valid = batches(data.train, 64, shuffle=True), batches(data.valid, 300)
+        >>> history = fit(model, train, valid, torch.optim.Adam(model.parameters()), epochs=2)
+        epoch   train loss  accuracy   valid loss  accuracy   seconds
+            1 ...
+            2 ...
+        >>> len(history.column("valid", "accuracy"))
+        2
     """
     epochs = whole("epochs", epochs, least=1)
     kind("mixed_precision", mixed_precision, bool, "True or False")
     for name, batches in (("train_batches", train_batches), ("valid_batches", valid_batches)):
-        _explain.check(model, batches, name)
-        _explain.check_again_and_again(name, batches)
-    _explain.check_loss_fn(loss_fn)
-    _explain.check_optimizer(optimizer, model)
-    _explain.check_scheduler(scheduler, scheduler_step, optimizer)
-    callbacks = _explain.check_callbacks(callbacks)
-    checkpoints = [callback for callback in callbacks if getattr(callback, "keeps_all", False)]
-    others = [callback for callback in callbacks if callback not in checkpoints]
+        _explain.expect_network(model, batches, name)
+        _explain.expect_again_and_again(name, batches)
+    _explain.expect_loss_fn(loss_fn)
+    _explain.expect_optimizer(optimizer, model)
+    _explain.expect_scheduler(scheduler, scheduler_step, optimizer)
+    callbacks = _explain.expect_callbacks(callbacks)
     on_cuda = any(parameter.is_cuda for parameter in model.parameters())
-    scaler = torch.amp.GradScaler("cuda", init_scale=1024.0) if mixed_precision and on_cuda else None
-    history = History()
-    state = SimpleNamespace(
-        model=model,
-        optimizer=optimizer,
-        scheduler=scheduler,
-        scheduler_step=scheduler_step,
-        scaler=scaler,
-        train_batches=train_batches,
-        valid_batches=valid_batches,
-        history=history,
-        epoch=0,
-        step=0,
-        stopped=False,
-    )
-
-    def after_step():
-        state.step += 1
-        if scheduler is not None and scheduler_step == "batch":
-            scheduler.step()
-
-    _tell(checkpoints + others, "on_fit_start", state)
-    print("epoch   train loss  accuracy   valid loss  accuracy   seconds")
+    scaler = GradScaler("cuda", init_scale=1024.0) if mixed_precision and on_cuda else None
+    state = State(model, optimizer, scheduler, scheduler_step, scaler, train_batches, valid_batches)
+    history = state.history
+    tell(callbacks, "on_fit_start", state)
+    print(HEAD)
     try:
         while len(history) < epochs and not state.stopped:
             state.epoch = len(history) + 1
             start, lr = time.perf_counter(), float(optimizer.param_groups[0]["lr"])
             shown = tqdm(train_batches, f"epoch {state.epoch}", leave=False, disable=None)  # a bar on terminals only
-            train = train_epoch(model, shown, optimizer, loss_fn=loss_fn, after_step=after_step, scaler=scaler)
+            train = _train(Watch(model, shown, loss_fn, optimizer), optimizer, state.after_step, scaler)
             seconds = time.perf_counter() - start
-            valid = evaluate(model, valid_batches, loss_fn=loss_fn, mixed_precision=mixed_precision)
-            if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(valid.loss if scheduler.mode == "min" else valid.accuracy)
-            elif scheduler is not None and scheduler_step == "epoch":
-                scheduler.step()
+            valid = _evaluate(Watch(model, valid_batches, loss_fn, None), mixed_precision)
+            state.after_epoch(valid)
             history.append(Epoch(state.epoch, train, valid, lr, seconds))
-            print(
-                f"{state.epoch:5} {train.loss:12.4f} {train.accuracy:9.2%} {valid.loss:12.4f} {valid.accuracy:9.2%} "
-                f"{seconds:9.1f}"
-            )
-            _tell(others + checkpoints, "on_epoch_end", state)
+            print(line(history[-1]))
+            tell(callbacks, "on_epoch_end", state)
     except KeyboardInterrupt:
         history.interrupted = True
         if history and len(history) == state.epoch:  # it came when the epoch was done and not yet written
-            _tell(checkpoints, "on_epoch_end", state)
+            tell(filter(keeps_all, callbacks), "on_epoch_end", state)
         print(f"Interrupted: {len(history)} of {epochs} epochs are done.")
     except Diverged as problem:
         problem.epoch, problem.history = state.epoch, history
         raise
     return history
-
-
-def _tell(callbacks, event, state):
-    """Call each callback that has this event; also after one of them has answered "stop"."""
-    for callback in callbacks:
-        if not hasattr(callback, event):
-            continue
-        try:
-            reply = getattr(callback, event)(state)
-        except Exception as problem:
-            problem.add_note(f"It arose in {type(callback).__name__}.{event}, after {len(state.history)} epochs.")
-            raise
-        if reply is not None and not (isinstance(reply, str) and reply == "stop"):
-            raise TypeError(f'{type(callback).__name__}.{event} must return "stop" or None; got {reply!r}.')
-        state.stopped = state.stopped or reply == "stop"

@@ -5,15 +5,16 @@
 Takes about 12 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
-from types import SimpleNamespace
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from course_utils import Augment, batches, device, evaluate, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "data": ["mnist", "fashion_mnist", "cifar10"],
@@ -35,7 +36,7 @@ CONFIG = {
 }
 
 
-def build(channels):
+def build(channels: int) -> nn.Module:
     """LeNet; for colour pictures of 32×32 pixels its first layer reads three channels and pads nothing."""
     model = lenet(pool=nn.MaxPool2d)
     if channels == 3:
@@ -43,45 +44,51 @@ def build(channels):
     return model
 
 
-def run(data, change, seed, config):
+@dataclass
+class Several:
+    """Several data sets as one that knows its name and its copies."""
+
+    sets: dict[str, ImageData]
+
+    def __post_init__(self) -> None:
+        self.name = " + ".join(self.sets)
+        self.source = " + ".join(data.source for data in self.sets.values())
+
+
+def run(several: Several, config: dict, data: str, change: str, seed: int) -> dict:
     """Train one network; return its scores on the images it has seen, unchanged, and on others."""
     torch.manual_seed(seed)
-    images = data.train.take(config["images"])
+    splits = several.sets[data]
+    images = splits.train.take(config["images"])
     model = build(images.x.shape[1]).to(device())
     asked = config["changes"][change]
     augment = Augment(**asked) if asked else None
     train = batches(images, config["batch_size"], shuffle=True, augment=augment, device=device())
-    seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
+    seen, valid = (batches(split, 1_000, device=device()) for split in (images, splits.valid))
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = finished(
-        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    )
+    history = fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
+    ).finished()
     return {
-        "data": data.name,
-        "change": change,
-        "seed": seed,
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("augmentations", config, folder)
-    loaded = [load(name) for name in config["data"]]
-    copies = SimpleNamespace(name=" + ".join(config["data"]), source=" + ".join(data.source for data in loaded))
-    for seed in config["seeds"]:
-        for data in loaded:
-            for change in config["changes"]:
-                is_grey = data.train.x.shape[1] == 1
-                if not (change == "hue" and is_grey or record.has(data=data.name, change=change, seed=seed)):
-                    print(f"{data.name}, {change}, seed {seed}", flush=True)
-                    record.add(run(data, change, seed, config), copies)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    several = Several({name: load(name) for name in config["data"]})
+    marks = [
+        {"data": name, "change": change, "seed": seed}
+        for seed in config["seeds"]
+        for name, data in several.sets.items()
+        for change in config["changes"]
+        if change != "hue" or data.train.x.shape[1] == 3
+    ]
+    record_all("augmentations", config, several, run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

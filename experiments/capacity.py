@@ -5,12 +5,13 @@
 Takes about 7 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load, networks
-from course_utils.records import Record, finished
+from course_utils.data import ImageData
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "networks": ["small_fashion_net", "fashion_net", "mnist_net", "wide_mnist_net"],
@@ -22,37 +23,27 @@ CONFIG = {
 }
 
 
-def run(data, name, seed, config):
+def run(data: ImageData, config: dict, network: str, seed: int) -> dict:
     """Train one network; return its curves, and its scores on both splits in evaluation mode."""
     torch.manual_seed(seed)
-    model = getattr(networks, name)().to(device())
+    model = getattr(networks, network)().to(device())
     images = data.train.take(config["images"])
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 500, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"], fused=True)
-    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
     return {
-        "network": name,
-        "seed": seed,
         "parameters": count_parameters(model),
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_loss", "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("capacity", config, folder)
-    data = load("fashion_mnist")
-    for seed in config["seeds"]:
-        for name in config["networks"]:
-            if not record.has(network=name, seed=seed):
-                print(f"{name}, seed {seed}", flush=True)
-                record.add(run(data, name, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"network": network, "seed": seed} for seed in config["seeds"] for network in config["networks"]]
+    record_all("capacity", config, load("fashion_mnist"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

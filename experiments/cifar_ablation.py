@@ -9,13 +9,14 @@ epochs stay as they were: with fewer, large batches would make too few steps to 
 Takes about 33 minutes on one CPU core. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 
 from course_utils import Augment, batches, device, evaluate, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "widths": {"c1": 6, "c2": 12, "hidden": 32},
@@ -28,7 +29,7 @@ CONFIG = {
 }
 
 
-def run(data, augmented, batch_size, seed, config):
+def run(data: ImageData, config: dict, augmented: bool, batch_size: int, seed: int) -> dict:
     """Train one network; return its scores on the images it has seen, unchanged, and on others."""
     torch.manual_seed(seed)
     model = cifar_net(**config["widths"]).to(device(), memory_format=torch.channels_last)
@@ -37,31 +38,24 @@ def run(data, augmented, batch_size, seed, config):
     train = batches(images, batch_size, shuffle=True, augment=augment, **options)
     seen, valid = (batches(split, 500, **options) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
     return {
-        "augmented": augmented,
-        "batch_size": batch_size,
-        "seed": seed,
         "steps": config["epochs"] * len(train),
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_loss", "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": history[-1].valid._asdict(),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_ablation", config, folder)
-    data = load("cifar10")
-    for seed in config["seeds"]:
-        for batch_size in config["batch_sizes"]:
-            for augmented in (False, True):
-                if not record.has(augmented=augmented, batch_size=batch_size, seed=seed):
-                    print(f"batches of {batch_size}, augmentation: {augmented}, seed {seed}", flush=True)
-                    record.add(run(data, augmented, batch_size, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"augmented": augmented, "batch_size": batch_size, "seed": seed}
+        for seed in config["seeds"]
+        for batch_size in config["batch_sizes"]
+        for augmented in (False, True)
+    ]
+    record_all("cifar_ablation", config, load("cifar10"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -9,10 +9,12 @@ below a point may be luck. Some ten more networks were looked at by hand before,
 Takes about 55 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
+from typing import Any
 
-from course_utils import count_parameters, load
-from course_utils.records import Record
+from course_utils import count_parameters, device, load
+from course_utils.data import ImageData
+from course_utils.records import command_line, record_all
 from experiments import cifar_headline
 
 WIDER = {"widths": [32, 64, 128, 256], "residual": False}
@@ -32,25 +34,15 @@ CONFIG = {
 }
 
 
-def run(data, point, config):
+def run(data: ImageData, config: dict, **point: Any) -> dict:
     """Train one network; return its validation curve."""
-    model, history, _ = cifar_headline.train(data, point, config["seed"], config["recipe"])
-    return point | {
-        "parameters": count_parameters(model),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
-    }
+    model, history, _ = cifar_headline.train(data, config["recipe"], point, config["seed"], device())
+    return {"parameters": count_parameters(model), **history.curves("valid_accuracy", "seconds")}
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_choices", config, folder)
-    data = load("cifar10")
-    for point in config["tried"]:
-        if not record.has(**point):
-            print(point, flush=True)
-            record.add(run(data, point, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    record_all("cifar_choices", config, load("cifar10"), run, config["tried"], folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -5,13 +5,14 @@
 Takes about 20 minutes on one CPU core. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import batches, device, evaluate, fit, load, networks
-from course_utils.records import Record, finished
+from course_utils.data import ImageData
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "depths": [8, 20, 38, 56],
@@ -23,7 +24,7 @@ CONFIG = {
 }
 
 
-def run(data, depth, residual, seed, config):
+def run(data: ImageData, config: dict, depth: int, residual: bool, seed: int) -> dict:
     """Train one network; return its curve, and its scores on both splits in evaluation mode."""
     torch.manual_seed(seed)
     model = networks.deep_net(depth, residual).to(device(), memory_format=torch.channels_last)
@@ -33,31 +34,25 @@ def run(data, depth, residual, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = finished(
-        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    )
+    history = fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
+    ).finished()
     return {
-        "depth": depth,
-        "residual": residual,
-        "seed": seed,
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_depth", config, folder)
-    data = load("cifar10")
-    for seed in config["seeds"]:
-        for depth in config["depths"]:
-            for residual in (False, True):
-                if not record.has(depth=depth, residual=residual, seed=seed):
-                    print(f"{depth} layers, {'residual' if residual else 'plain'}, seed {seed}", flush=True)
-                    record.add(run(data, depth, residual, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"depth": depth, "residual": residual, "seed": seed}
+        for seed in config["seeds"]
+        for depth in config["depths"]
+        for residual in (False, True)
+    ]
+    record_all("cifar_depth", config, load("cifar10"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

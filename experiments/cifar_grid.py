@@ -9,14 +9,15 @@ images score the networks, not those of the test.
 Takes about 12 minutes on one CPU core. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
 from itertools import product
+from pathlib import Path
 
 import torch
 
 from course_utils import Augment, batches, count_macs, count_parameters, device, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "hidden": [32, 64],
@@ -32,7 +33,7 @@ CONFIG = {
 }
 
 
-def run(data, widths, seed, config):
+def run(data: ImageData, config: dict, seed: int, **widths: int) -> dict:
     """Train one network; return its validation curve."""
     torch.manual_seed(seed)
     model = cifar_net(**widths).to(device(), memory_format=torch.channels_last)
@@ -41,28 +42,21 @@ def run(data, widths, seed, config):
     train = batches(images, config["batch_size"], shuffle=True, augment=augment, **options)
     valid = batches(data.valid.take(config["valid_images"]), 500, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
-    return widths | {
-        "seed": seed,
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
+    return {
         "parameters": count_parameters(model),
         "multiply_adds": count_macs(model, (1, 3, 32, 32)),
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_loss", "valid_accuracy", "seconds"),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_grid", config, folder)
-    data = load("cifar10")
-    for seed in config["seeds"]:
-        for hidden, c1, c2 in product(config["hidden"], config["c1"], config["c2"]):
-            widths = {"c1": c1, "c2": c2, "hidden": hidden}
-            if not record.has(seed=seed, **widths):
-                print(f"{widths}, seed {seed}", flush=True)
-                record.add(run(data, widths, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"c1": c1, "c2": c2, "hidden": hidden, "seed": seed}
+        for seed, hidden, c1, c2 in product(config["seeds"], config["hidden"], config["c1"], config["c2"])
+    ]
+    record_all("cifar_grid", config, load("cifar10"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

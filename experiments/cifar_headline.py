@@ -10,15 +10,18 @@ test-time augmentation. On a GPU the same runs are recorded beside those of the 
 Takes about an hour on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import Augment, batches, count_parameters, device, evaluate, fit, load, networks
-from course_utils.records import Record, finished
+from course_utils.data import ImageData
+from course_utils.history import History
+from course_utils.records import command_line, record_all
 
 FAST = {"widths": [32, 48, 96, 192], "residual": False}  # arguments of `networks.fast_cifar_net`
 SHORTCUTS = {"widths": [48, 96, 192], "residual": True}
@@ -38,19 +41,19 @@ CONFIG = {
 }
 
 
-def build(point):
+def build(point: dict) -> nn.Module:
     """`fast_cifar_net` with these widths, or the deeper network."""
     if "widths" in point:
         return networks.fast_cifar_net(point["widths"], point["residual"])
     return networks.deeper_cifar_net()
 
 
-def train(data, point, seed, config):
+def train(data: ImageData, config: dict, point: dict, seed: int, device: str) -> tuple[nn.Module, History, dict]:
     """Train one network; return it, its history and its options for batches. No test image is read."""
     recipe = config | point
     torch.manual_seed(seed)
-    model = build(point).to(device(), memory_format=torch.channels_last)
-    options = {"channels_last": True, "device": device()}
+    model = build(point).to(device, memory_format=torch.channels_last)
+    options = {"channels_last": True, "device": device}
     change = Augment(flip=0.5, shift=recipe["shift"], padding_mode="reflect")
     batched = batches(data.train, recipe["batch_size"], shuffle=True, drop_last=True, augment=change, **options)
     optimizer = torch.optim.AdamW(model.parameters(), betas=tuple(recipe["betas"]), weight_decay=recipe["weight_decay"])
@@ -62,45 +65,37 @@ def train(data, point, seed, config):
         anneal_strategy="linear",
         cycle_momentum=False,
     )
-    history = finished(
-        fit(
-            model,
-            batched,
-            batches(data.valid, 1_000, **options),
-            optimizer,
-            epochs=recipe["epochs"],
-            scheduler=scheduler,
-            scheduler_step="batch",
-            loss_fn=partial(F.cross_entropy, label_smoothing=recipe["label_smoothing"]),
-        )
+    history = fit(
+        model,
+        batched,
+        batches(data.valid, 1_000, **options),
+        optimizer,
+        epochs=recipe["epochs"],
+        scheduler=scheduler,
+        scheduler_step="batch",
+        loss_fn=partial(F.cross_entropy, label_smoothing=recipe["label_smoothing"]),
     )
-    return model, history, options
+    return model, history.finished(), options
 
 
-def run(data, name, seed, config):
+def run(data: ImageData, config: dict, point: str, seed: int, device: str) -> dict:
     """Train one network; return its validation curve, its seconds of training, and its test accuracy."""
-    model, history, options = train(data, config["points"][name], seed, config)
+    model, history, options = train(data, config, config["points"][point], seed, device)
     return {
-        "point": name,
-        "seed": seed,
-        "device": device(),
         "parameters": count_parameters(model),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_accuracy", "seconds"),
         "test_accuracy": evaluate(model, batches(data.test, 1_000, **options)).accuracy,
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_headline", config, folder)
-    data = load("cifar10")
-    for name, point in config["points"].items():
-        for seed in point["seeds"]:
-            if not record.has(point=name, seed=seed, device=device()):
-                print(f"{name}, seed {seed}", flush=True)
-                record.add(run(data, name, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"point": name, "seed": seed, "device": device()}
+        for name, point in config["points"].items()
+        for seed in point["seeds"]
+    ]
+    record_all("cifar_headline", config, load("cifar10"), run, marks, folder=folder, timed=True)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

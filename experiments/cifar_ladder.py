@@ -9,9 +9,10 @@ Takes about an hour on one CPU core for the rows on 5,000 images, and 45 minutes
 images. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
-from course_utils.records import Record, finished
+from course_utils.data import ImageData
+from course_utils.records import command_line, record_all
 from course_utils.shapes import count_macs, count_parameters, receptive_field
 
 CONFIG = {
@@ -56,11 +58,11 @@ CONFIG = {
 }
 
 
-def without_dropout():
+def without_dropout() -> list[nn.Module]:
     return [layer for layer in networks.cifar_net() if not isinstance(layer, nn.Dropout)]
 
 
-def with_batch_norm():
+def with_batch_norm() -> Iterator[nn.Module]:
     """Behind every convolution, in place of the one behind `Flatten`."""
     for layer in without_dropout():
         if not isinstance(layer, nn.BatchNorm1d):
@@ -69,7 +71,7 @@ def with_batch_norm():
             yield nn.BatchNorm2d(layer.out_channels)
 
 
-def with_head(*head):
+def with_head(*head: nn.Module) -> nn.Module:
     """The convolutions of our network, with another head than global maximum, `Flatten` and `Linear`."""
     return nn.Sequential(*networks.fast_cifar_net()[:-3], *head)
 
@@ -88,31 +90,31 @@ NETWORKS = {
 class Mirrored(nn.Module):
     """The mean answer of a model to an image and its mirror image."""
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (self.model(x) + self.model(x.flip(3))) / 2
 
 
-def row_before(name, config):
+def row_before(name: str, config: dict) -> str | None:
     """The row that this one differs from by one change; None for the first."""
     if name in config["asides"]:
         return config["asides"][name][0]
     return dict(pairwise([*reversed(config["rows"])])).get(name)
 
 
-def settings_of(name, config):
+def settings_of(name: str, config: dict) -> dict:
     """All settings of a row: its own change, and those of the rows before it."""
     before = row_before(name, config)
     change = config["rows"][name] if name in config["rows"] else config["asides"][name][1]
     return (config["start"] if before is None else settings_of(before, config)) | change
 
 
-def run(data, name, images, seed, config):
+def run(data: ImageData, config: dict, row: str, images: int, seed: int) -> dict:
     """Train the network of one row; return its size and its validation scores, of plain and averaged weights."""
-    settings = settings_of(name, config)
+    settings = settings_of(row, config)
     torch.manual_seed(seed)
     model = NETWORKS[settings["network"]]()
     if settings["he"]:
@@ -133,28 +135,22 @@ def run(data, name, images, seed, config):
     scheduler = None
     if settings["one_cycle"]:
         scheduler = OneCycleLR(optimizer, max_lr=settings["max_lr"], total_steps=config["epochs"] * len(train))
-    history = finished(
-        fit(
-            model,
-            train,
-            valid,
-            optimizer,
-            epochs=config["epochs"],
-            scheduler=scheduler,
-            scheduler_step="batch",
-            loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
-        )
-    )
+    history = fit(
+        model,
+        train,
+        valid,
+        optimizer,
+        epochs=config["epochs"],
+        scheduler=scheduler,
+        scheduler_step="batch",
+        loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
+    ).finished()
     result = {
-        "row": name,
-        "before": row_before(name, config),
-        "images": images,
-        "seed": seed,
+        "before": row_before(row, config),
         "parameters": count_parameters(model),
         "multiply_adds": count_macs(model, (1, 3, 32, 32)),
         "receptive_field": receptive_field(model),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_accuracy", "seconds"),
         "accuracy": history[-1].valid.accuracy,
         "averaged weights": evaluate(average, valid).accuracy,
         "mirrored images": evaluate(Mirrored(model), valid).accuracy,
@@ -164,18 +160,13 @@ def run(data, name, images, seed, config):
     return result
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_ladder", config, folder)
-    data = load("cifar10")
-    some, ends = config["images"], config["ends"]
-    runs = [(name, some, seed) for seed in config["seeds"] for name in (*config["rows"], *config["asides"])]
-    runs += [(name, ends["images"], seed) for seed in ends["seeds"] for name in ends["rows"]]
-    for name, images, seed in runs:
-        if not record.has(row=name, images=images, seed=seed):
-            print(f"{name}, {images:,} images, seed {seed}", flush=True)
-            record.add(run(data, name, images, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    rows, ends = (*config["rows"], *config["asides"]), config["ends"]
+    runs = [(row, config["images"], seed) for seed in config["seeds"] for row in rows]
+    runs += [(row, ends["images"], seed) for seed in ends["seeds"] for row in ends["rows"]]
+    marks = [{"row": row, "images": images, "seed": seed} for row, images, seed in runs]
+    record_all("cifar_ladder", config, load("cifar10"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

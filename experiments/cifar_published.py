@@ -16,21 +16,23 @@ The state is kept after each epoch, in .run/experiments/: a kill loses one epoch
 training in all, so that a longer run goes on from a shorter one.
 """
 
-import argparse
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from course_utils import Augment, Checkpoint, EarlyStopping, batches, count_parameters, device, fit, load, predict
-from course_utils._files import PACKAGE
-from course_utils.data import Images
+from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from course_utils.records import Record
+from course_utils.records import command_line, record_all
 
-BASE = {"network": {}, "augmented": False, "batch_size": 24, "lr": 0.001, "epochs": 10, "patience": None}
+KEPT = Path(__file__).parents[1] / ".run" / "experiments"
+BASE: dict = {"network": {}, "augmented": False, "batch_size": 24, "lr": 0.001, "epochs": 10, "patience": None}
 GRID = BASE | {"augmented": True, "batch_size": 512, "patience": 3}
 WIDTHS = [(hidden, c1, c2) for hidden in (256, 512) for c1 in (48, 96) for c2 in (96, 192)]  # as it was numbered
-CONFIG = {
+CONFIG: dict = {
     "runs": {
         "base": BASE,
         "augmented": BASE | {"augmented": True},
@@ -50,69 +52,66 @@ CONFIG = {
 class TimeIsUp:
     """A callback that ends a training as Ctrl-C does, so that its checkpoint can be gone on with."""
 
-    def __init__(self, minutes):
+    def __init__(self, minutes: float) -> None:
         self.seconds = 60 * minutes
 
-    def on_epoch_end(self, state):
+    def on_epoch_end(self, state: Any) -> None:
         if sum(row.seconds for row in state.history) >= self.seconds:
             raise KeyboardInterrupt
 
 
-def run(data, name, seed, minutes, config, file):
+def trained(data: ImageData, config: dict, run: str, seed: int, minutes: float | None, *, folder: Path) -> dict:
     """Train, or go on with, one network; return its curves, its seconds and its one look at the test split."""
-    recipe, half = config["runs"][name], [config["normalise"]] * 3
-    train, valid, test = (Images(split.x, split.y, half, half) for split in (data.train, data.valid, data.test))
+    recipe, half = config["runs"][run], [config["normalise"]] * 3
+    data = data.normalised(half, half)
     torch.manual_seed(seed)
     model = cifar_net(**recipe["network"]).to(device(), memory_format=torch.channels_last)
     options = {"channels_last": True, "device": device()}
     augment = Augment(**config["augment"]) if recipe["augmented"] else None
-    train = batches(train, recipe["batch_size"], shuffle=True, augment=augment, **options)
-    valid, test = (batches(split, 500, **options) for split in (valid, test))
+    train = batches(data.train, recipe["batch_size"], shuffle=True, augment=augment, **options)
+    valid, test = (batches(split, 500, **options) for split in (data.valid, data.test))
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe["lr"])
-    checkpoint, callbacks = Checkpoint(file, resume=True), []
+    checkpoint = Checkpoint(folder / f"cifar_published-{run}-{seed}.pt", resume=True)
+    callbacks: list = [checkpoint]
     if recipe["patience"]:
         callbacks.append(EarlyStopping(recipe["patience"]))
     if minutes:
         callbacks.append(TimeIsUp(minutes))
-    history = fit(model, train, valid, optimizer, epochs=recipe["epochs"], callbacks=[checkpoint, *callbacks])
-    seconds = [row.seconds for row in history]
-    if history.interrupted and not (minutes and sum(seconds) >= 60 * minutes):
+    history = fit(model, train, valid, optimizer, epochs=recipe["epochs"], callbacks=callbacks)
+    curves = history.curves()
+    if history.interrupted and not (minutes and sum(curves["seconds"]) >= 60 * minutes):
         raise SystemExit("Interrupted: the same command goes on after the last whole epoch.")
     scored = checkpoint.load_best(model).epoch if recipe["patience"] else len(history)
     answer, truth = predict(model, test).argmax(1), test.y
     counts = torch.bincount(10 * truth + answer, minlength=100).view(10, 10)
     return {
-        "run": name,
-        "seed": seed,
-        "minutes": minutes,
         "out_of_time": history.interrupted,
         "parameters": count_parameters(model),
-        "train_loss": history.column("train", "loss"),
-        "train_accuracy": history.column("train", "accuracy"),
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": seconds,
+        **curves,
         "scored_epoch": scored,
         "test_accuracy": (answer == truth).double().mean().item(),
         "test_counts": counts.tolist(),
     }
 
 
-def main(config=CONFIG, folder=None, *, name="final", seed=0, minutes=None):
-    record = Record("cifar_published", config, folder)
-    if record.has(run=name, seed=seed, minutes=minutes):
-        return
-    file = Path(folder or PACKAGE.parent / ".run" / "experiments") / f"cifar_published-{name}-{seed}.pt"
-    data = load("cifar10")
-    print(f"{name}, seed {seed}", flush=True)
-    record.add(run(data, name, seed, minutes, config, file), data)
+def main(
+    config: dict = CONFIG,
+    folder: Path | None = None,
+    *,
+    run: str = "final",
+    seed: Iterable[int] = (0,),
+    minutes: float | None = None,
+) -> None:
+    marks = [{"run": run, "seed": one, "minutes": minutes} for one in seed]
+    go_on = partial(trained, folder=folder or KEPT)
+    record_all("cifar_published", config, load("cifar10"), go_on, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", default="final", choices=CONFIG["runs"])
-    parser.add_argument("--seed", type=int, nargs="+", default=[0], help="one run with each")
-    parser.add_argument("--minutes", type=float, help="stop after so many minutes of training; without it, never")
-    arguments = parser.parse_args()
-    for seed in arguments.seed:
-        main(name=arguments.run, seed=seed, minutes=arguments.minutes)
+    command_line(
+        __doc__,
+        main,
+        run={"default": "final", "choices": CONFIG["runs"]},
+        seed={"type": int, "nargs": "+", "default": [0], "help": "one run with each"},
+        minutes={"type": float, "help": "stop after so many minutes of training; without it, never"},
+    )

@@ -9,22 +9,22 @@ Takes about 18 minutes on one CPU core. Each trial is kept in a journal in .run/
 `course_utils.search`), each search in the results: after a kill it goes on.
 """
 
-import argparse
 import random
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import optuna
 import torch
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from course_utils import batches, count_parameters, device, evaluate, load, train_epoch
-from course_utils._files import PACKAGE
-from course_utils.data import Images
+from course_utils.data import ImageData, Images
 from course_utils.networks import cifar_net
-from course_utils.records import Record
+from course_utils.records import command_line, record_all
 from course_utils.search import asked, open_study, put_back
 
+KEPT = Path(__file__).parents[1] / ".run" / "experiments"
 CONFIG = {
     "searches": ["grid", "random", "halving"],
     "lr": [0.0001, 0.1],  # from, to; drawn evenly on a logarithmic scale
@@ -39,7 +39,7 @@ CONFIG = {
 }
 
 
-def candidates(search, seed, config):
+def candidates(search: str, seed: int, config: dict) -> list[dict]:
     """What a search will try, in this order: the grid, or draws. Of one seed, halving and random draw the same."""
     if search == "grid":
         return [dict(zip(config["grid"], values, strict=True)) for values in product(*config["grid"].values())]
@@ -54,7 +54,7 @@ def candidates(search, seed, config):
     ]
 
 
-def objective(trial, splits, seed, config):
+def objective(trial: optuna.Trial, splits: dict[str, Images], seed: int, config: dict) -> float:
     """Train one candidate; report its validation accuracy after each epoch, and be judged at the end."""
     lr = trial.suggest_float("lr", *config["lr"], log=True)
     c1 = trial.suggest_int("c1", *config["c1"])
@@ -75,20 +75,19 @@ def objective(trial, splits, seed, config):
     return accuracy
 
 
-def kept(study):
+def kept(study: optuna.Study) -> list[FrozenTrial]:
     """The finished trials of a study: not the lost ones, which were tried again."""
     return study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
 
 
-def spent(study):
+def spent(study: optuna.Study) -> int:
     """Epochs that a study has used up."""
     return sum(len(trial.intermediate_values) for trial in kept(study))
 
 
-def run(data, search, seed, config, journal):
+def run(data: ImageData, config: dict, search: str, seed: int, *, journal: Path) -> dict:
     """One search, from where its journal stands; returns all its trials and what it chose."""
-    halves = [Images(data.valid.x[k::2], data.valid.y[k::2], data.valid.mean, data.valid.std) for k in (0, 1)]
-    splits = {"train": data.train.take(config["images"]), "choose": halves[0], "judge": halves[1]}
+    splits = {"train": data.train.take(config["images"]), "choose": data.valid[::2], "judge": data.valid[1::2]}
     halving = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
     study = open_study(journal, f"{search}, seed {seed}", pruner=halving if search == "halving" else None)
     setting = {"config": config, "data": data.source}
@@ -102,8 +101,6 @@ def run(data, search, seed, config, journal):
         study.optimize(lambda trial: objective(trial, splits, seed, config), n_trials=1)
     best, trials = study.best_trial, kept(study)
     return {
-        "search": search,
-        "seed": seed,
         "trials": [
             asked(trial)
             | {
@@ -119,17 +116,11 @@ def run(data, search, seed, config, journal):
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("cifar_searches", config, folder)
-    data = load("cifar10")
-    journal = Path(folder or PACKAGE.parent / ".run" / "experiments") / "cifar_searches.journal"
-    for seed in config["seeds"]:
-        for search in config["searches"]:
-            if not record.has(search=search, seed=seed):
-                print(f"{search}, seed {seed}", flush=True)
-                record.add(run(data, search, seed, config, journal), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"search": search, "seed": seed} for seed in config["seeds"] for search in config["searches"]]
+    search = partial(run, journal=(folder or KEPT) / "cifar_searches.journal")
+    record_all("cifar_searches", config, load("cifar10"), search, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

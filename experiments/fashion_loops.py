@@ -9,16 +9,18 @@ again, three epochs. Then single changes, timed in turns: which of them saves th
 Takes about 11 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils import batches, device, evaluate, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import fashion_net
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "published": {"lr": 0.001, "batch_size": 32, "epochs": 5},
@@ -29,11 +31,12 @@ CONFIG = {
 }
 
 
-def published_epoch(model, loader, optimizer):
+def published_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> float:
     """One epoch of the published loop; the share of right answers, counted by its second forward pass."""
     model.train()
     correct = count = 0
     for x, y in loader:
+        x, y = x.to(device()), y.to(device())
         optimizer.zero_grad()
         F.cross_entropy(model(x), y).backward()
         optimizer.step()
@@ -43,12 +46,12 @@ def published_epoch(model, loader, optimizer):
     return correct / count
 
 
-def published(data, seed, config):
+def published(data: ImageData, config: dict, seed: int) -> dict:
     """Train as published; return the curves, the seconds of each epoch and one look at the test split."""
     pixels = TensorDataset(data.train.x.float() / 255, data.train.y)
-    valid, test = ([(split.x.float() / 255, split.y)] for split in (data.valid, data.test))
+    valid, test = ([(split.x.to(device()).float() / 255, split.y.to(device()))] for split in (data.valid, data.test))
     torch.manual_seed(seed)
-    model = fashion_net()
+    model = fashion_net().to(device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     loader = DataLoader(pixels, config["batch_size"], shuffle=True)
     seconds, train_accuracy, scores = [], [], []
@@ -67,7 +70,7 @@ def published(data, seed, config):
     }
 
 
-def ours(data, seed, config):
+def ours(data: ImageData, config: dict, seed: int) -> dict:
     """Train the same network with `fit`; return the same measures."""
     torch.manual_seed(seed)
     options = {"channels_last": True, "device": device()}
@@ -78,19 +81,14 @@ def ours(data, seed, config):
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=config["max_lr"], total_steps=config["epochs"] * len(train)
     )
-    history = finished(
-        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    )
-    return {
-        "train_accuracy": history.column("train", "accuracy"),
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
-        "test_accuracy": evaluate(model, test).accuracy,
-    }
+    history = fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
+    ).finished()
+    curves = history.curves("train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+    return curves | {"test_accuracy": evaluate(model, test).accuracy}
 
 
-def timed_steps(data, config):
+def timed_steps(data: ImageData, config: dict) -> dict:
     """Seconds per 1,000 images, each line with one change more than the line before, measured in turns."""
     images = data.train.take(config["timed_images"])
     variants = {  # batch size, second forward pass, channels last
@@ -99,38 +97,41 @@ def timed_steps(data, config):
         "batches of 128": (128, False, False),
         "channels last": (128, False, True),
     }
-    seconds = {name: [] for name in variants}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for round in range(config["timed_rounds"]):
         print(f"timing, round {round + 1}", flush=True)
         for name, (size, second, last) in variants.items():
-            model = fashion_net()
+            model = fashion_net().to(device())
             if last:
                 model = model.to(memory_format=torch.channels_last)
             optimizer = torch.optim.Adam(model.parameters())
+            batched = batches(images, size, channels_last=last, device=device())
             start = time.perf_counter()
-            for x, y in batches(images, size, channels_last=last):
+            for x, y in batched:
                 optimizer.zero_grad()
-                F.cross_entropy(model(x), y).backward()
+                loss = F.cross_entropy(model(x), y)
+                loss.backward()
                 optimizer.step()
                 if second:
                     with torch.no_grad():
                         model(x)
+            loss.item()  # waits for a GPU
             seconds[name].append((time.perf_counter() - start) / len(images) * 1_000)
     return {"seconds": seconds}
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("fashion_loops", config, folder)
-    data = load("fashion_mnist")
-    for seed in config["seeds"]:
-        for name, train in (("published", published), ("ours", ours)):
-            if not record.has(loop=name, seed=seed):
-                print(f"{name} loop, seed {seed}", flush=True)
-                record.add({"loop": name, "seed": seed} | train(data, seed, config[name]), data)
-    if not record.has(loop="timed"):
-        record.add({"loop": "timed"} | timed_steps(data, config), data)
+def run(data: ImageData, config: dict, loop: str, seed: int = 0) -> dict:
+    """One of the two trainings, or the timing of single changes."""
+    if loop == "timed":
+        return timed_steps(data, config)
+    return {"published": published, "ours": ours}[loop](data, config[loop], seed)
+
+
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"loop": loop, "seed": seed} for seed in config["seeds"] for loop in ("published", "ours")]
+    marks += [{"loop": "timed"}]
+    record_all("fashion_loops", config, load("fashion_mnist"), run, marks, folder=folder, timed=True)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

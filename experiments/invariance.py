@@ -5,16 +5,17 @@
 Takes about 9 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from course_utils import Augment, augment, batches, device, fit, load
+from course_utils.data import ImageData
 from course_utils.metrics import accuracy_curve
 from course_utils.networks import lenet
 from course_utils.pooling import blur_pool2d
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "networks": {  # the network, and what `Augment` is asked for in its training
@@ -39,10 +40,10 @@ CONFIG = {
 
 
 class BlurPool(nn.Module):
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         super().__init__()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return blur_pool2d(x)
 
 
@@ -54,22 +55,22 @@ POOLS = {
 }
 
 
-def build(name):
+def build(name: str) -> nn.Module:
     """An MLP of about as many parameters as LeNet, or LeNet with a pooling layer of this name."""
     if name == "mlp":
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 77), nn.ReLU(), nn.Linear(77, 10))
     return lenet(pool=POOLS[name])
 
 
-def shift_right(x, pixels):
+def shift_right(x: torch.Tensor, pixels: int) -> torch.Tensor:
     return augment.shift(x, 0, pixels)
 
 
-def run(data, name, seed, config):
+def run(data: ImageData, config: dict, network: str, seed: int) -> dict:
     """Train one network; return its validation scores and its three curves."""
-    network, asked = config["networks"][name]
+    kind, asked = config["networks"][network]
     torch.manual_seed(seed)
-    model = build(network).to(device())
+    model = build(kind).to(device())
     images = data.train.take(config["images"])
     change = Augment(**asked) if asked else None
     train = batches(images, config["batch_size"], shuffle=True, augment=change, device=device())
@@ -77,30 +78,21 @@ def run(data, name, seed, config):
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = finished(
-        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    )
+    history = fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
+    ).finished()
     return {
-        "network": name,
-        "seed": seed,
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_accuracy", "seconds"),
         "shift": accuracy_curve(model, data.valid, shift_right, config["pixels"]),
         "turn": accuracy_curve(model, data.valid, augment.rotate, config["degrees"]),
         "scale": accuracy_curve(model, data.valid, augment.scale, config["factors"]),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("invariance", config, folder)
-    data = load("mnist")
-    for seed in config["seeds"]:
-        for name in config["networks"]:
-            if not record.has(network=name, seed=seed):
-                print(f"{name}, seed {seed}", flush=True)
-                record.add(run(data, name, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"network": network, "seed": seed} for seed in config["seeds"] for network in config["networks"]]
+    record_all("invariance", config, load("mnist"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -5,15 +5,17 @@
 Takes about 5 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
 import time
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import islice, product
+from pathlib import Path
 
 import torch
 
 from course_utils import batches, device, evaluate, load, train_epoch
+from course_utils.data import ImageData
 from course_utils.networks import two_convolutions
-from course_utils.records import Record
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "widths": [1, 16],
@@ -25,13 +27,13 @@ CONFIG = {
 }
 
 
-def endless(batches):
+def endless(batches: Iterable) -> Iterator:
     """One epoch after the other."""
     while True:
         yield from batches
 
 
-def run(data, width, size, seed, config):
+def run(data: ImageData, config: dict, width: int, size: int, seed: int) -> dict:
     """Train one network for a number of steps; return its scores on the images it saw and on the validation split."""
     torch.manual_seed(seed)
     model = two_convolutions(width).to(device())
@@ -42,28 +44,16 @@ def run(data, width, size, seed, config):
     train_epoch(model, islice(endless(train), config["steps"]), optimizer)
     seconds = time.perf_counter() - start
     seen, valid = (evaluate(model, batches(split, 1_000, device=device())) for split in (images, data.valid))
-    return {
-        "width": width,
-        "size": size,
-        "seed": seed,
-        "seconds": seconds,
-        "train": seen._asdict(),
-        "valid": valid._asdict(),
-    }
+    return {"seconds": seconds, "train": seen._asdict(), "valid": valid._asdict()}
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("learning_curve", config, folder)
-    data = load("fashion_mnist")
-    for seed in config["seeds"]:
-        for width in config["widths"]:
-            for size in config["sizes"]:
-                if not record.has(width=width, size=size, seed=seed):
-                    record.add(run(data, width, size, seed, config), data)
-                    score = record.content["runs"][-1]["valid"]["accuracy"]
-                    print(f"width {width}, {size:,} images, seed {seed}: {score:.2%}", flush=True)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"width": width, "size": size, "seed": seed}
+        for seed, width, size in product(config["seeds"], config["widths"], config["sizes"])
+    ]
+    record_all("learning_curve", config, load("fashion_mnist"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -9,17 +9,19 @@ its best epoch until then; these look at the test split once, as do those of the
 Takes about 17 minutes on two CPU cores. Saves after every seed, and goes on where it was stopped.
 """
 
-import argparse
 import copy
 import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from course_utils import batches, device, evaluate, fit, load
-from course_utils.data import Images
+from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "lr": 0.005,
@@ -35,11 +37,13 @@ CONFIG = {
 class Rule:
     """A callback that notes where early stopping would stop, and keeps the weights of the best epoch until then."""
 
-    def __init__(self, score, patience):
+    def __init__(self, score: Callable[[Any], float], patience: int) -> None:
         self.score, self.patience = score, patience
-        self.best, self.best_epoch, self.stop_epoch, self.weights = -math.inf, 0, None, None
+        self.best, self.best_epoch = -math.inf, 0
+        self.stop_epoch: int | None = None
+        self.weights: dict[str, torch.Tensor] = {}
 
-    def on_epoch_end(self, state):
+    def on_epoch_end(self, state: Any) -> None:
         if self.stop_epoch is not None:
             return
         score = self.score(state)
@@ -50,14 +54,14 @@ class Rule:
             self.stop_epoch = state.epoch
 
 
-def run(data, seed, config):
+def run(data: ImageData, config: dict, seed: int) -> dict:
     """Train one LeNet to the end; return its validation curves, and what each rule would have done."""
-    plain = [Images(split.x, split.y, torch.zeros(1), torch.ones(1)) for split in (data.train, data.valid, data.test)]
+    data = data.normalised([0.0], [1.0])
     torch.manual_seed(seed)
     model = lenet(activation=nn.Sigmoid).to(device())
-    train = batches(plain[0], config["batch_size"], shuffle=True, device=device())
-    valid, test = (batches(split, 2_000, device=device()) for split in plain[1:])
-    few = batches(plain[1].take(config["few"]), 500, device=device())
+    train = batches(data.train, config["batch_size"], shuffle=True, device=device())
+    valid, test = (batches(split, 2_000, device=device()) for split in (data.valid, data.test))
+    few = batches(data.valid.take(config["few"]), 500, device=device())
     scores = {
         "loss": lambda state: -state.history[-1].valid.loss,
         "accuracy": lambda state: state.history[-1].valid.accuracy,
@@ -66,15 +70,11 @@ def run(data, seed, config):
     rules = {name: Rule(score, config["patience"]) for name, score in scores.items()}
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["epochs"])
-    history = finished(
-        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, callbacks=rules.values())
-    )
-    result = {
-        "seed": seed,
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "train_accuracy": history.column("train", "accuracy"),
-        "seconds": [row.seconds for row in history],
+    history = fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, callbacks=rules.values()
+    ).finished()
+    result: dict = {
+        **history.curves("valid_loss", "valid_accuracy", "train_accuracy", "seconds"),
         "rules": {"none": {"stop_epoch": None, "test_accuracy": evaluate(model, test).accuracy}},
     }
     for name, rule in rules.items():
@@ -87,15 +87,10 @@ def run(data, seed, config):
     return result
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("lenet_long", config, folder)
-    data = load("mnist", valid=config["valid"])
-    for seed in config["seeds"]:
-        if not record.has(seed=seed):
-            print(f"seed {seed}", flush=True)
-            record.add(run(data, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    data, marks = load("mnist", valid=config["valid"]), [{"seed": seed} for seed in config["seeds"]]
+    record_all("lenet_long", config, data, run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -8,15 +8,15 @@ to validate. First ten epochs at a constant learning rate of .005, then 59 epoch
 Takes about a quarter of an hour on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from course_utils import batches, evaluate, fit, load
-from course_utils.data import Images
+from course_utils import batches, device, evaluate, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "lr": 0.005,
@@ -30,37 +30,30 @@ CONFIG = {
 }
 
 
-def run(data, schedule, seed, config):
+def run(data: ImageData, config: dict, schedule: str, seed: int) -> dict:
     """Train one LeNet; return its validation curve, its seconds and its one look at the test split."""
-    plain = [Images(split.x, split.y, torch.zeros(1), torch.ones(1)) for split in (data.train, data.valid, data.test)]
+    data = data.normalised([0.0], [1.0])
     torch.manual_seed(seed)
-    model = lenet(activation=nn.Sigmoid)
+    model = lenet(activation=nn.Sigmoid).to(device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["T_max"]) if schedule == "cosine" else None
-    train = batches(plain[0], config["batch_size"], shuffle=True)
-    valid, test = (batches(split, 2_000) for split in plain[1:])
-    history = finished(fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler))
+    train = batches(data.train, config["batch_size"], shuffle=True, device=device())
+    valid, test = (batches(split, 2_000, device=device()) for split in (data.valid, data.test))
+    history = fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler).finished()
     return {
-        "schedule": schedule,
-        "seed": seed,
-        "train_loss": history.column("train", "loss"),
-        "train_accuracy": history.column("train", "accuracy"),
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves(),
         "test_accuracy": evaluate(model, test).accuracy,
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("lenet_plateau", config, folder)
-    data = load("mnist", valid=config["valid"])
-    for schedule in ("constant", "cosine"):
-        for seed in config[f"{schedule}_seeds"]:
-            if not record.has(schedule=schedule, seed=seed):
-                record.add(run(data, schedule, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"schedule": schedule, "seed": seed}
+        for schedule in ("constant", "cosine")
+        for seed in config[f"{schedule}_seeds"]
+    ]
+    record_all("lenet_plateau", config, load("mnist", valid=config["valid"]), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -5,14 +5,15 @@
 Takes about 3 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "networks": ["max pooling", "stride 2", "neither"],
@@ -24,7 +25,7 @@ CONFIG = {
 }
 
 
-def build(name):
+def build(name: str) -> nn.Module:
     """LeNet; every second pixel instead of the largest of four; or every pixel, for a larger linear layer to read."""
     if name == "max pooling":
         return lenet(pool=nn.MaxPool2d)
@@ -35,36 +36,27 @@ def build(name):
     return model
 
 
-def run(data, name, seed, config):
+def run(data: ImageData, config: dict, network: str, seed: int) -> dict:
     """Train one network; return its scores on the images it has seen, and on others."""
     torch.manual_seed(seed)
-    model = build(name).to(device())
+    model = build(network).to(device())
     images = data.train.take(config["images"])
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
     return {
-        "network": name,
-        "seed": seed,
         "parameters": count_parameters(model),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("pooling_overfit", config, folder)
-    data = load("fashion_mnist")
-    for seed in config["seeds"]:
-        for name in config["networks"]:
-            if not record.has(network=name, seed=seed):
-                print(f"{name}, seed {seed}", flush=True)
-                record.add(run(data, name, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"network": network, "seed": seed} for seed in config["seeds"] for network in config["networks"]]
+    record_all("pooling_overfit", config, load("fashion_mnist"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -6,13 +6,15 @@ on ten times the images, in equal steps. For dropout also: what if it stays on w
 Takes about 2 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
+from torch import nn
 
 from course_utils import batches, device, evaluate, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import two_convolutions
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "remedies": {  # what differs from 30 epochs on 1,000 images
@@ -34,7 +36,7 @@ CONFIG = {
 
 
 @torch.inference_mode()
-def left_on(model, images):
+def left_on(model: nn.Module, images: batches) -> float:
     """Accuracy with dropout still on: the published mistake."""
     model.train()
     right = [(model(x).argmax(1) == y).sum().item() for x, y in images]
@@ -42,7 +44,7 @@ def left_on(model, images):
     return sum(right) / len(images.x)
 
 
-def run(data, remedy, seed, config):
+def run(data: ImageData, config: dict, remedy: str, seed: int) -> dict:
     """Train one network; return its curves, and for dropout the scores with dropout left on."""
     config = config | config["remedies"][remedy]
     torch.manual_seed(seed)
@@ -51,30 +53,20 @@ def run(data, remedy, seed, config):
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config["lr"], weight_decay=config["weight_decay"])
-    history = finished(fit(model, train, valid, optimizer, epochs=config["epochs"]))
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
     times = config["left_on_times"] if config["dropout"] else 0
     return {
-        "remedy": remedy,
-        "seed": seed,
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
+        **history.curves("valid_loss", "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
         "left_on": [left_on(model, valid) for _ in range(times)],
     }
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("remedies", config, folder)
-    data = load("fashion_mnist")
-    for seed in config["seeds"]:
-        for remedy in config["remedies"]:
-            if not record.has(remedy=remedy, seed=seed):
-                print(f"{remedy}, seed {seed}", flush=True)
-                record.add(run(data, remedy, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"remedy": remedy, "seed": seed} for seed in config["seeds"] for remedy in config["remedies"]]
+    record_all("remedies", config, load("fashion_mnist"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

@@ -5,14 +5,15 @@
 Takes about 3 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
-import argparse
+from pathlib import Path
 
 import torch
 from torch.optim import lr_scheduler
 
 from course_utils import batches, device, fit, load
+from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import Record, finished
+from course_utils.records import command_line, record_all
 
 CONFIG = {
     "schedules": ["constant", "step", "exponential", "linear", "cosine", "one-cycle"],
@@ -33,7 +34,7 @@ SCHEDULES = {  # those of lesson 7
 }
 
 
-def run(data, schedule, seed, config):
+def run(data: ImageData, config: dict, schedule: str, seed: int) -> dict:
     """Train one LeNet; return its validation scores and its seconds."""
     torch.manual_seed(seed)
     model = lenet().to(device())
@@ -41,28 +42,16 @@ def run(data, schedule, seed, config):
     valid = batches(data.valid, 1_000, device=device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = SCHEDULES[schedule](optimizer, config["epochs"] * len(train))
-    history = finished(
-        fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    )
-    return {
-        "schedule": schedule,
-        "seed": seed,
-        "valid_loss": history.column("valid", "loss"),
-        "valid_accuracy": history.column("valid", "accuracy"),
-        "seconds": [row.seconds for row in history],
-    }
+    history = fit(
+        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
+    ).finished()
+    return history.curves("valid_loss", "valid_accuracy", "seconds")
 
 
-def main(config=CONFIG, folder=None):
-    record = Record("schedules", config, folder)
-    data = load("mnist")
-    for seed in config["seeds"]:
-        for schedule in config["schedules"]:
-            if not record.has(schedule=schedule, seed=seed):
-                print(f"{schedule}, seed {seed}", flush=True)
-                record.add(run(data, schedule, seed, config), data)
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [{"schedule": schedule, "seed": seed} for seed in config["seeds"] for schedule in config["schedules"]]
+    record_all("schedules", config, load("mnist"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    main()
+    command_line(__doc__, main)

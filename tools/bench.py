@@ -47,7 +47,8 @@ def to_normalised_tensor(images):
 def take_turns(ways: dict, measure, rounds: int) -> dict[str, list[float]]:
     """What `measure` says of each way in each round; a round before the first, to warm up, does not count. Each round
     begins with another way, so that none always follows the same neighbour."""
-    names, values = list(ways), {name: [] for name in ways}
+    names = list(ways)
+    values: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             value = measure(ways[name])

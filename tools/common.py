@@ -9,7 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-sys.modules.setdefault("rfc3987_syntax", None)  # else jsonschema compiles a grammar, two seconds long, for no notebook
+# With this package jsonschema compiles a grammar at its import, for two seconds, that checking notebooks never uses.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 import nbformat  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from course_utils._files import PACKAGE
+from course_utils._images.catalogue import SOURCES
 from course_utils._images.sample import SIZES
 from tools import sample_drawings
 
@@ -43,7 +44,7 @@ def draw(name: str) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    for name in ("mnist", "fashion_mnist", "cifar10"):
+    for name in SOURCES:
         file = FOLDER / f"{name}.npz"
         file.parent.mkdir(exist_ok=True)
         np.savez_compressed(file, **draw(name))

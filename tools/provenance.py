@@ -48,7 +48,7 @@ def used() -> dict:
     loaded = {owner for name in list(sys.modules) if "." not in name for owner in owners.get(name, ())}
     sources = sys.modules.get("course_utils._images.sources")
     record = {
-        "modules": {name: fingerprint_module(find_module(name)) for name in modules()},
+        "modules": {name: fingerprint_module(file) for name in modules() if (file := find_module(name))},
         "resources": {path: fingerprint_file(PACKAGE / path) for path in sorted(_files.opened)},
         "distributions": {name: metadata.version(name) for name in sorted(loaded)},
         "python": python_version(),

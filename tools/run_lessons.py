@@ -162,11 +162,13 @@ def run_and_keep(name: str, notebook, folder: Path = KEPT, **options) -> dict:
 def run_all(minutes: float = float("inf")) -> dict[str, dict]:
     """Run or re-use every lesson, saying which; return the records by lesson. Those that fail are told at the end, all
     of them, and then the process ends."""
-    deadline, records, failed = time.monotonic() + 60 * minutes, {}, {}
+    deadline = time.monotonic() + 60 * minutes
+    records: dict[str, dict] = {}
+    failed: dict[str, LessonFailed] = {}
     for name in lessons():
         notebook, record = read_notebook(ROOT / "notebooks" / f"{name}.ipynb"), kept(name)
         news = changes(record, notebook) if record else ["no earlier run"]
-        if not news:
+        if record and not news:
             records[name] = record
             print(f"{name}: re-used the run of {record['date']} ({record['seconds']:.0f} s)")
             continue

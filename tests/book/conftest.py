@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tools.common import ROOT, tokens
+from tools.common import ROOT, SETUP_MARKER, tokens
 
 HEADER = """# ---
 # jupyter:
@@ -70,12 +70,11 @@ class TinyBook:
     def news(self):
         """What `make book` would give as the reasons to run each lesson again; empty for a lesson that it re-uses."""
         code = (
-            "from notebooks import pair\nfrom run_lessons import *\nimport json\n"
-            "for name in lessons(): pair(name)\n"
+            "from tools.notebooks import pair_all\nfrom tools.run_lessons import *\nimport json\npair_all()\n"
             "notebooks = {name: read_notebook(ROOT / 'notebooks' / f'{name}.ipynb') for name in lessons()}\n"
             "print(json.dumps({name: changes(kept(name), notebook) for name, notebook in notebooks.items()}))"
         )
-        environment = {**os.environ, "COURSE_STRICT": "1", "RUN_DIR": ".run", "PYTHONPATH": "tools"}
+        environment = {**os.environ, "COURSE_STRICT": "1", "RUN_DIR": ".run", "PYTHONPATH": "."}
         command = [sys.executable, "-c", code]
         return json.loads(subprocess.check_output(command, cwd=self.folder, env=environment, text=True))
 
@@ -87,7 +86,7 @@ class TinyBook:
 @pytest.fixture(scope="session")
 def built_tiny_book(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("tiny"))
-    for pattern in ("book/[0-9]*.py", "book/*.md", "notebooks/*"):
+    for pattern in ("book/[0-9]*.py", "book/*.md", "notebooks/*", "course_utils/needs/*"):
         for path in folder.glob(pattern):
             path.unlink()
     book = TinyBook(folder)
@@ -108,10 +107,10 @@ def built_tiny_book(tmp_path_factory):
         ("01_one", "claim('One is {value}.', 1, equals=1)"),
         ("02_two", "from course_utils.shapes import conv_output_size\n\nprint(conv_output_size(5, 3))"),
     ):
-        book.write(f"course_utils/needs/{name}.toml", "packages = []\ndata = []\n")
         book.write(
             f"book/{name}.py",
             f"{HEADER}# %% [markdown]\n# # {int(name[:2])} · Tiny\n#\n# Some prose.\n\n"
+            f"# %%\n{SETUP_MARKER}\n\n"
             f"# %%\nimport course_utils\n\ncourse_utils.setup('{name}')\n\n"
             f"# %%\nfrom course_utils import claim\n\nSEED = 0\n\n# %%\n{code}\n",
         )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import Checkpoint, _snapshot, batches, fit, load
+from course_utils import Checkpoint, _files, batches, fit, load
 from course_utils.data import Images
 
 EPOCHS, STEPS = 4, 8  # an epoch has STEPS training steps, and one more look at the loss for validation
@@ -128,7 +128,7 @@ def kill_in_writing(place, number):
             stream = open(*arguments)  # noqa: SIM115
             return stream if next(files, None) is not None else HalfWritten(stream)
 
-        _snapshot.open = half_written
+        _files.open = half_written
     elif place == "fsync":
         os.fsync = killing(os.fsync, number)
     else:

@@ -20,7 +20,6 @@ def folder(tmp_path, monkeypatch):
     """An empty data folder, in mode `auto`."""
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COURSE_DATA", "auto")
-    monkeypatch.setattr(sources, "_warned", set())
     monkeypatch.setattr(sources, "_failed", {})
     monkeypatch.setattr(sources, "loaded", {})
     return tmp_path

@@ -6,6 +6,11 @@ import re
 import runpy
 import subprocess
 import sys
+from functools import cache
+from importlib import import_module
+from itertools import chain, repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
@@ -13,36 +18,245 @@ import torch
 from torch import nn
 
 import course_utils
-from course_utils import EarlyStopping, _files, batches, evaluate, fit, load
+from course_utils import EarlyStopping, _files, batches, evaluate, fit, load, records
+from course_utils._files import PACKAGE
 from course_utils.data import ImageData, Images
-from course_utils.records import Record, finished
-from course_utils.runtime import PACKAGE, recorded
-from experiments.cifar_choices import CONFIG as CHOICES
-from experiments.cifar_headline import CONFIG as HEADLINE
+from course_utils.records import record_all, recorded
 
 DATA = SimpleNamespace(name="mnist", source="official")
 SCRIPTS = sorted((PACKAGE.parent / "experiments").glob("*.py"))
+NAMES = [script.stem for script in SCRIPTS]
 
 
-def test_runs_are_kept_one_by_one_and_found_again(tmp_path):
-    record = Record("trial", {"epochs": 2}, tmp_path)
-    record.add({"seed": 0, "accuracy": 0.5}, DATA)
-    again = Record("trial", {"epochs": 2}, tmp_path)
-    assert again.has(seed=0) and not again.has(seed=1)
-    again.add({"seed": 1, "accuracy": 0.6}, DATA)
+@cache
+def few(name, **options):
+    """A few images of a data set, so that a short run of a script is short."""
+    data = load(name)
+    splits = (data.train.take(128), data.valid.take(64), data.test.take(64))
+    return ImageData(*splits, data.classes, data.source, data.name)
+
+
+def script(name):
+    return import_module(f"experiments.{name}")
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch):
+    for name in NAMES:
+        monkeypatch.setattr(script(name), "load", few)
+
+
+def interrupted_by_hand(*args, **options):
+    raise KeyboardInterrupt
+
+
+# The file
+
+
+def accuracy(data, config, seed, **marks):
+    """A run that takes no time."""
+    return {"accuracy": config["epochs"] / (seed + 2), "seconds": 1.0}
+
+
+def seeds(*numbers, **marks):
+    return [{"seed": seed, **marks} for seed in numbers]
+
+
+def runs_in(folder, name="trial"):
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["runs"]
+
+
+def test_runs_are_kept_one_by_one_and_found_again(tmp_path, capsys):
+    record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0), folder=tmp_path)
+    record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0, 1), folder=tmp_path)
     content = json.loads((tmp_path / "trial.json").read_text())
     assert [run["seed"] for run in content["runs"]] == [0, 1]
-    assert content["data"] == "mnist, official"
-    assert content["runs"][0].keys() >= {"date", "machine", "cores", "load", "commit"}
-    assert [file.name for file in tmp_path.iterdir()] == ["trial.json"]
+    assert content["data"] == "mnist, official" and content["experiment"] == "trial"
+    kept = {"date", "machine", "processor", "threads", "cores", "load", "commit", "dirty"}
+    assert content["runs"][0].keys() == kept | {"seed", "accuracy", "seconds"}
+    assert capsys.readouterr().out == "seed 0\nseed 1\n"
+    assert [file.name for file in tmp_path.iterdir() if file.suffix != ".lock"] == ["trial.json"]
+
+
+def test_what_was_done_before_a_stop_is_not_done_again(tmp_path):
+    def stopped(data, config, seed):
+        if seed == 2:
+            raise KeyboardInterrupt
+        return accuracy(data, config, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        record_all("trial", {"epochs": 2}, DATA, stopped, seeds(0, 1, 2, 3), folder=tmp_path)
+    first = runs_in(tmp_path)
+    assert [run["seed"] for run in first] == [0, 1]
+    record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0, 1, 2, 3), folder=tmp_path)
+    assert runs_in(tmp_path)[:2] == first and [run["seed"] for run in runs_in(tmp_path)] == [0, 1, 2, 3]
+
+
+def test_marks_may_hold_lists_and_nothing(tmp_path):
+    marks = [{"widths": (4, 8), "minutes": None}, {"widths": (4, 8), "minutes": 3}]
+    for _ in range(2):
+        record_all("trial", {}, DATA, lambda *_, **marks: {}, marks, folder=tmp_path)
+    assert [(run["widths"], run["minutes"]) for run in runs_in(tmp_path)] == [([4, 8], None), ([4, 8], 3)]
 
 
 def test_runs_of_another_configuration_or_data_are_never_mixed_in(tmp_path):
-    Record("trial", {"epochs": 2}, tmp_path).add({"seed": 0}, DATA)
+    def run(*_, **marks):
+        raise AssertionError("it is refused before it runs")
+
+    record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0), folder=tmp_path)
     with pytest.raises(ValueError, match="another configuration"):
-        Record("trial", {"epochs": 3}, tmp_path)
-    with pytest.raises(ValueError, match="sample"):
-        Record("trial", {"epochs": 2}, tmp_path).add({"seed": 1}, SimpleNamespace(name="mnist", source="sample"))
+        record_all("trial", {"epochs": 3}, DATA, run, seeds(1), folder=tmp_path)
+    with pytest.raises(ValueError, match="official.* sample"):
+        sample = SimpleNamespace(name="mnist", source="sample")
+        record_all("trial", {"epochs": 2}, sample, run, seeds(1), folder=tmp_path)
+
+
+def test_a_result_that_json_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="result of run must hold only what JSON can"):
+        record_all("trial", {}, DATA, lambda *_: {"accuracy": torch.ones(2)}, [{}], folder=tmp_path)
+    with pytest.raises(TypeError, match="result of run must be a dict"):
+        record_all("trial", {}, DATA, lambda *_: 0.5, [{}], folder=tmp_path)
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):
+    record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0), folder=tmp_path)
+    before = (tmp_path / "trial.json").read_bytes()
+
+    def full(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(1), folder=tmp_path)
+    assert (tmp_path / "trial.json").read_bytes() == before and not list(tmp_path.glob("*.part"))
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from course_utils.records import record_all
+
+folder, me = Path(sys.argv[1]), sys.argv[2]
+(folder / f"{me}.ready").touch()
+while len(list(folder.glob("*.ready"))) < 2:
+    time.sleep(0.01)
+marks = [{"who": who, "seed": seed} for seed in range(15) for who in ("both", me)]
+data = SimpleNamespace(name="mnist", source="official")
+record_all("trial", {}, data, lambda *_, **marks: time.sleep(0.02) or {}, marks, folder=folder)
+"""
+
+
+def test_two_processes_that_record_at_once_lose_no_run_and_keep_none_twice(tmp_path):
+    command = [sys.executable, "-c", WORKER, str(tmp_path)]
+    workers = [subprocess.Popen([*command, me], cwd=PACKAGE.parent, stdout=subprocess.DEVNULL) for me in "ab"]
+    assert [worker.wait(120) for worker in workers] == [0, 0]
+    found = sorted((run["who"], run["seed"]) for run in runs_in(tmp_path))
+    assert found == sorted((who, seed) for who in ("both", "a", "b") for seed in range(15))
+
+
+# What is kept with a run
+
+
+def git(folder, *command):
+    name = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    subprocess.run(["git", *name, *command], cwd=folder, check=True, capture_output=True)
+
+
+def test_code_that_differs_from_its_commit_is_noted_and_results_are_no_code(tmp_path, monkeypatch):
+    for folder in ("course_utils", "experiments"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "trial.py").touch()
+    git(tmp_path, "init")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    monkeypatch.setattr(records, "PACKAGE", tmp_path / "course_utils")
+    record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(0))
+    record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(1))  # its own results lie there now, not yet committed
+    (tmp_path / "experiments" / "trial.py").write_text("changed")
+    record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(2))
+    git(tmp_path, "commit", "-am", "second")
+    (tmp_path / "course_utils" / "new.py").touch()
+    record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(3))
+    runs = runs_in(tmp_path / "course_utils" / "results")
+    assert [run["dirty"] for run in runs] == [False, False, True, True]
+    assert all(re.fullmatch("[0-9a-f]{4,}", run["commit"]) for run in runs)
+    assert runs[2]["commit"] == runs[0]["commit"] != runs[3]["commit"]
+
+
+def test_the_commit_is_that_of_the_code_that_was_loaded(tmp_path, monkeypatch):
+    said = iter(["c0ffee", ""])
+    monkeypatch.setattr(records, "_git", lambda *command: next(said))  # asked once, before the first run
+    record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(0, 1), folder=tmp_path)
+    assert [run["commit"] for run in runs_in(tmp_path)] == ["c0ffee", "c0ffee"]
+
+
+def test_without_git_a_run_is_kept_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(0), folder=tmp_path)
+    [run] = runs_in(tmp_path)
+    assert (run["commit"], run["dirty"]) == ("", False)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Tells records what computes here."""
+
+    def here(machine, processor="a CPU", threads=2):
+        monkeypatch.setattr(records, "machine", lambda: machine)
+        monkeypatch.setattr(records, "_processor", lambda: processor)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+
+    return here
+
+
+def record_timed(folder, *marks, **options):
+    record_all("trial", {"epochs": 1}, DATA, accuracy, list(marks), folder=folder, **{"timed": True} | options)
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (("torch on CPU", "a CPU", 1), "threads 2; here it is 1"),
+        (("torch on CPU", "another CPU", 2), "processor a CPU; here it is another CPU"),
+        (("torch on H200", "a CPU", 2), "machine torch on CPU; here it is torch on H200"),
+    ],
+)
+def test_seconds_of_another_machine_or_number_of_threads_are_refused_before_the_run(tmp_path, here, other, named):
+    here("torch on CPU", "a CPU", 2)
+    record_timed(tmp_path, {"seed": 0})
+    here(*other)
+    record_timed(tmp_path, {"seed": 0})  # nothing is left to do, and nothing is wrong
+    with pytest.raises(ValueError, match=named):
+        record_all("trial", {"epochs": 1}, DATA, interrupted_by_hand, seeds(1), folder=tmp_path, timed=True)
+    record_timed(tmp_path, {"seed": 1}, timed=False)
+    here("torch on CPU", "a CPU", 2)
+    assert len(runs_in(tmp_path)) == 2
+
+
+def test_seconds_of_one_machine_are_kept_together_also_with_runs_that_noted_less(tmp_path, here):
+    here("torch on CPU", "a CPU", 2)
+    record_timed(tmp_path, {"seed": 0}, {"seed": 1})
+    content = json.loads((tmp_path / "trial.json").read_text())
+    for run in content["runs"]:
+        del run["processor"], run["threads"], run["dirty"]  # as runs were kept once
+    (tmp_path / "trial.json").write_text(json.dumps(content))
+    record_timed(tmp_path, {"seed": 2})
+    assert len(runs_in(tmp_path)) == 3
+
+
+def test_a_gpu_may_stand_beside_a_cpu_where_runs_say_which(tmp_path, here):
+    here("torch on CPU")
+    record_timed(tmp_path, *seeds(0, device="cpu"))
+    here("torch on H200")
+    record_timed(tmp_path, *seeds(0, device="cuda"))
+    here("torch on A100")
+    with pytest.raises(ValueError, match="H200.* A100"):
+        record_timed(tmp_path, *seeds(1, device="cuda"))
+    assert [run["machine"] for run in runs_in(tmp_path)] == ["torch on CPU", "torch on H200"]
+
+
+# A training that was interrupted
 
 
 class Interrupt:
@@ -69,43 +283,69 @@ def test_an_interrupted_training_ends_its_script(epoch):
     history = trained(Interrupt(epoch))
     assert len(history) == epoch
     with pytest.raises(SystemExit, match="not kept"):
-        finished(history)
+        history.finished()
 
 
 def test_a_training_that_went_to_its_end_or_was_stopped_by_a_callback_is_finished():
     whole, stopped = trained(), trained(EarlyStopping(1))
     assert (len(whole), len(stopped)) == (3, 2)
-    assert finished(whole) is whole and finished(stopped) is stopped
+    assert whole.finished() is whole and stopped.finished() is stopped
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_that_fits_asks_whether_the_training_is_finished(script):
-    text = script.read_text(encoding="utf-8")
-    assert not re.search(r"\bfit\(", text) or re.search(r"\bfinished\(|\.interrupted\b", text)
+# The scripts
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_the_script_still_is_what_was_recorded(script):
-    config = runpy.run_path(str(script))["CONFIG"]
-    if not (PACKAGE / "results" / f"{script.stem}.json").exists():
-        pytest.skip(f"not run yet: python -m experiments.{script.stem}")
-    result = recorded(script.stem)
-    assert result["config"] == json.loads(json.dumps(config))
+@pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
+def test_a_script_that_fits_asks_whether_the_training_is_finished(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"\bfit\(", text) or re.search(r"\.finished\(|\.interrupted\b", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_script_still_is_what_was_recorded(name):
+    if not (PACKAGE / "results" / f"{name}.json").exists():
+        pytest.skip(f"not run yet: python -m experiments.{name}")
+    result = recorded(name)
+    assert result["config"] == json.loads(json.dumps(script(name).CONFIG))
     assert "sample" not in result["data"]
     assert all(run["seconds"] and run["machine"] for run in result["runs"])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_script_finds_every_recorded_run_again(name, monkeypatch):
+    """Each by one of the marks that it would run next."""
+    if not (PACKAGE / "results" / f"{name}.json").exists():
+        pytest.skip(f"not run yet: python -m experiments.{name}")
+    asked = []
+    monkeypatch.setattr(script(name), "record_all", lambda name, config, data, run, marks, **_: asked.extend(marks))
+    for run in recorded(name)["runs"]:
+        if "device" in run:
+            monkeypatch.setattr(script(name), "device", lambda device=run["device"]: device)
+        options = {"run": run["run"], "seed": [run["seed"]], "minutes": run["minutes"]} if "minutes" in run else {}
+        asked.clear()
+        script(name).main(**options)
+        assert sum(mark.items() <= run.items() for mark in json.loads(json.dumps(asked))) == 1
+
+
 def test_the_printed_command_finds_the_package_in_a_clone_that_installed_nothing():
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    command = [sys.executable, "-m", f"experiments.{SCRIPTS[0].stem}", "--help"]
+    command = [sys.executable, "-m", f"experiments.{NAMES[0]}", "--help"]
     said = subprocess.run(command, cwd=PACKAGE.parent, env=environment, capture_output=True, text=True, timeout=120)
     assert said.returncode == 0 and " ".join(command[1:3]) in said.stdout, said.stderr
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
+def test_each_script_helps(path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [path.name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 0 and f"    python -m experiments.{path.stem}" in capsys.readouterr().out
 
 
 def test_every_recorded_experiment_has_its_script():
     for file in (PACKAGE / "results").glob("*.json"):
         if "experiment" in json.loads(file.read_text()):
-            assert file.stem in {script.stem for script in SCRIPTS}
+            assert file.stem in NAMES
 
 
 def test_what_others_published_names_its_source():
@@ -121,33 +361,162 @@ def test_the_published_matrix_fits_its_classes_and_its_test_split():
     assert sum(row[k] for k, row in enumerate(result["matrix"])) == 7_785
 
 
-@pytest.mark.parametrize(
-    ("name", "changes", "count"),
-    [
-        ("schedules", {"schedules": ["constant", "one-cycle"], "batch_size": 400, "seeds": [0, 1]}, 4),
-        ("lenet_long", {"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
-    ],
-)
-def test_a_short_training_under_control_runs_and_resumes(name, changes, count, tmp_path):
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-    config = script["CONFIG"] | changes
-    script["main"](config, tmp_path)
-    first = (tmp_path / f"{name}.json").read_text()
-    runs = json.loads(first)["runs"]
-    assert len(runs) == count
-    assert all(len(run["valid_loss"]) == len(run["seconds"]) == config["epochs"] for run in runs)
-    script["main"](config, tmp_path)  # nothing is left to do
-    assert (tmp_path / f"{name}.json").read_text() == first
+# A short run of each script
+
+
+TINY = {"c1": 2, "c2": 3, "hidden": 4}
+FINAL = script("cifar_published").CONFIG["runs"]["final"] | {"network": TINY, "augmented": False, "epochs": 3}
+TRIED = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1}
+SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
+    "augmentations": ({"images": 32, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
+    "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
+    "cifar_ablation": ({"images": 64, "epochs": 1, "seeds": [0], "widths": TINY}, 4),
+    "cifar_choices": (
+        {
+            "recipe": script("cifar_choices").CONFIG["recipe"] | {"batch_size": 16},
+            "tried": [TRIED | {"max_lr": lr} for lr in (0.1, 0.01)],
+        },
+        2,
+    ),
+    "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
+    "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
+    "cifar_headline": (
+        {
+            "points": {"a": TRIED | {"seeds": [0]}, "b": TRIED | {"residual": True, "seeds": [0, 1]}},
+            "batch_size": 16,
+        },
+        3,
+    ),
+    "cifar_ladder": (
+        {
+            "images": 32,
+            "epochs": 1,
+            "batch_size": 16,
+            "seeds": [0],
+            "ends": {"rows": ["our convolutions"], "images": 48, "seeds": [0]},
+        },
+        9 + 2 + 1,
+    ),
+    "cifar_published": ({"runs": {"final": FINAL}}, 1),
+    "cifar_searches": (
+        {
+            "images": 64,
+            "c1": [2, 3],
+            "hidden": [4, 8],
+            "grid": {"lr": [0.001, 0.01], "c1": [2, 3], "hidden": [4, 8]},
+            "epochs": 2,
+            "budget": 6,
+            "seeds": [0],
+        },
+        3,
+    ),
+    "fashion_loops": (
+        {
+            "published": {"lr": 0.001, "batch_size": 64, "epochs": 1},
+            "ours": {"max_lr": 0.003, "batch_size": 64, "epochs": 1},
+            "timed_images": 64,
+            "timed_rounds": 1,
+        },
+        3,
+    ),
+    "invariance": ({"images": 64, "epochs": 1, "seeds": [0], "pixels": [0], "degrees": [9], "factors": [0.8]}, 8),
+    "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
+    "lenet_long": ({"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
+    "lenet_plateau": ({"constant_epochs": 1, "cosine_epochs": 2, "constant_seeds": [0, 1]}, 3),
+    "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
+    "remedies": (
+        {
+            "remedies": script("remedies").CONFIG["remedies"] | {"10,000 images": {"images": 128}},
+            "width": 2,
+            "images": 64,
+            "epochs": 1,
+            "left_on_times": 2,
+            "seeds": [0],
+        },
+        4,
+    ),
+    "schedules": ({"schedules": ["constant", "one-cycle"], "seeds": [0, 1]}, 4),
+    "wide_mnist": ({"epochs": 1, "batch_size": 128}, 1),
+}
+
+
+def run_short(name, folder, **changes):
+    """Run a script on few images, in a short configuration; return what it has recorded."""
+    script(name).main(script(name).CONFIG | SHORT[name][0] | changes, folder)
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def short(name):
+    with TemporaryDirectory() as folder:
+        return run_short(name, Path(folder))
+
+
+def measured(run):
+    """What another run of the same code must measure again."""
+    return {key: value for key, value in run.items() if key not in ("seconds", "load", "date", "minutes")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_short_run_goes_on_where_it_was_stopped(name, tmp_path):
+    whole, file = short(name), tmp_path / f"{name}.json"
+    assert len(whole["runs"]) == SHORT[name][1] and all(run["seconds"] for run in whole["runs"])
+    file.write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
+    again = run_short(name, tmp_path)
+    assert again["runs"][:-1] == whole["runs"][:-1]
+    assert measured(again["runs"][-1]) == measured(whole["runs"][-1])
+    first = file.read_bytes()
+    run_short(name, tmp_path)  # nothing is left to do
+    assert file.read_bytes() == first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_short_run_records_what_was_recorded(name):
+    if not (PACKAGE / "results" / f"{name}.json").exists():
+        pytest.skip(f"not run yet: python -m experiments.{name}")
+    old = {frozenset(run) for run in recorded(name)["runs"]}
+    new = {frozenset(run) - {"processor", "threads", "dirty"} for run in short(name)["runs"]}
+    assert {run - {"processor", "threads", "dirty"} for run in old} >= new
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_interrupted_run_is_not_kept(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "backward", interrupted_by_hand)
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        run_short(name, tmp_path)
+    assert not list(tmp_path.glob("*.json"))
+
+
+# Single scripts
+
+
+def test_long_trainings_keep_all_their_epochs():
+    """Also those that one of their rules would have stopped."""
+    [long] = short("lenet_long")["runs"]
+    assert len(long["valid_loss"]) == len(long["seconds"]) == 3
+    assert [(run["schedule"], run["seed"], len(run["valid_loss"])) for run in short("lenet_plateau")["runs"]] == [
+        ("constant", 0, 1),
+        ("constant", 1, 1),
+        ("cosine", 0, 2),
+    ]
+
+
+@pytest.mark.parametrize("loop", ["published", "ours", "timed"])
+def test_all_that_is_timed_against_each_other_runs_on_the_device(loop, monkeypatch):
+    """On "meta" there are shapes and no numbers, so that each stops at the first number that it looks at."""
+    monkeypatch.setattr(script("fashion_loops"), "device", lambda: "meta")
+    with pytest.raises(RuntimeError, match="meta"):
+        script("fashion_loops").run(few("fashion_mnist"), script("fashion_loops").CONFIG, loop)
 
 
 def test_the_recorded_schedules_are_those_of_the_lesson():
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "schedules.py"))
-    assert list(script["SCHEDULES"]) == script["CONFIG"]["schedules"]
+    schedules, config = script("schedules").SCHEDULES, script("schedules").CONFIG
+    assert list(schedules) == config["schedules"]
     lesson = (PACKAGE.parent / "book" / "07_training_control.py").read_text(encoding="utf-8")
     written = re.search(r"^SCHEDULES = \{.*?^\}", lesson, re.DOTALL | re.MULTILINE)[0]
-    names = {"lr_scheduler": torch.optim.lr_scheduler, "LR": script["CONFIG"]["lr"]}
+    names = {"lr_scheduler": torch.optim.lr_scheduler, "LR": config["lr"]}
     exec(written, names)
-    for name, schedule in script["SCHEDULES"].items():
+    for name, schedule in schedules.items():
         assert rates(schedule) == rates(names["SCHEDULES"][name])
 
 
@@ -166,9 +535,8 @@ def rates(schedule, steps=20):
     [((1, 3, 2, 2, 9), 2, 4), ((1, 3, 3, 2), 2, 4), ((1, 2, 3), 3, None)],
 )
 def test_a_rule_stops_looking_but_not_the_training(scores, best_epoch, stop_epoch):
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "lenet_long.py"))
     model = torch.nn.Linear(1, 1)
-    rule = script["Rule"](lambda state: scores[state.epoch - 1], patience=2)
+    rule = script("lenet_long").Rule(lambda state: scores[state.epoch - 1], patience=2)
     for epoch in range(1, len(scores) + 1):
         torch.nn.init.constant_(model.weight, epoch)
         assert rule.on_epoch_end(SimpleNamespace(epoch=epoch, model=model)) is None
@@ -176,62 +544,7 @@ def test_a_rule_stops_looking_but_not_the_training(scores, best_epoch, stop_epoc
     assert rule.weights["weight"].item() == best_epoch
 
 
-def test_a_short_plateau_runs_and_resumes(tmp_path):
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "lenet_plateau.py"))
-    config = script["CONFIG"] | {"constant_epochs": 1, "cosine_epochs": 2, "constant_seeds": [0, 1], "valid": 100}
-    script["main"](config, tmp_path)
-    first = (tmp_path / "lenet_plateau.json").read_text()
-    runs = json.loads(first)["runs"]
-    assert [(run["schedule"], run["seed"], len(run["valid_loss"])) for run in runs] == [
-        ("constant", 0, 1),
-        ("constant", 1, 1),
-        ("cosine", 0, 2),
-    ]
-    script["main"](config, tmp_path)  # nothing is left to do
-    assert (tmp_path / "lenet_plateau.json").read_text() == first
-
-
-SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
-    "wide_mnist": ({"epochs": 1, "batch_size": 500}, 1),
-    "fashion_loops": (
-        {
-            "published": {"lr": 0.001, "batch_size": 256, "epochs": 1},
-            "ours": {"max_lr": 0.003, "batch_size": 256, "epochs": 1},
-            "timed_images": 64,
-            "timed_rounds": 1,
-        },
-        3,
-    ),
-    "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
-    "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
-    "remedies": ({"width": 2, "images": 64, "epochs": 1, "left_on_times": 2, "seeds": [0]}, 4),
-}
-
-
-@pytest.mark.parametrize("name", SHORT)
-def test_a_short_run_is_recorded_and_not_repeated(name, tmp_path, monkeypatch):
-    changes, count = SHORT[name]
-    monkeypatch.setattr("course_utils.load", lambda *args, **options: small(load(*args, **options)))
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-    if "remedies" in script["CONFIG"]:
-        changes = changes | {"remedies": script["CONFIG"]["remedies"] | {"10,000 images": {"images": 128}}}
-    config = script["CONFIG"] | changes
-    script["main"](config, tmp_path)
-    first = (tmp_path / f"{name}.json").read_text()
-    runs = json.loads(first)["runs"]
-    assert len(runs) == count and all(run["seconds"] for run in runs)
-    script["main"](config, tmp_path)  # nothing is left to do
-    assert (tmp_path / f"{name}.json").read_text() == first
-
-
-def small(data):
-    """A data set of a few hundred images, for a network of 25.8 million parameters in a test."""
-    splits = (data.train.take(256), data.valid.take(64), data.test.take(64))
-    return ImageData(*splits, data.classes, data.source, data.name)
-
-
 def test_dropout_left_on_costs_accuracy_of_a_network_that_needs_its_numbers():
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "remedies.py"))
     x = torch.randint(1, 256, (100, 1, 4, 4), dtype=torch.uint8)
     images = batches(Images(x, torch.ones(100, dtype=torch.int64), [0.0], [1.0]), 50)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.Dropout(0.5))
@@ -239,93 +552,15 @@ def test_dropout_left_on_costs_accuracy_of_a_network_that_needs_its_numbers():
         model[1].weight.zero_()
         model[1].bias.copy_(torch.tensor([0.0, 1.0]))  # the second class, unless its answer is dropped
     assert evaluate(model, images).accuracy == 1
-    assert 0.3 < script["left_on"](model, images) < 0.7
+    assert 0.3 < script("remedies").left_on(model, images) < 0.7
 
 
-INVARIANCE = {  # what a short run of each script of lesson 10 changes in its configuration, and how many runs it makes
-    "invariance": ({"images": 64, "epochs": 1, "seeds": [0], "pixels": [0], "degrees": [9], "factors": [0.8]}, 8),
-    "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
-    "augmentations": ({"images": 64, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
-}
-
-
-@pytest.mark.parametrize("name", INVARIANCE)
-def test_a_short_run_of_lesson_10_goes_on_where_it_was_stopped(name, tmp_path):
-    changes, count = INVARIANCE[name]
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-    config = script["CONFIG"] | changes
-    script["main"](config, tmp_path)
-    whole = json.loads((tmp_path / f"{name}.json").read_text())
-    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
-    (tmp_path / f"{name}.json").write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
-    script["main"](config, tmp_path)
-    last = json.loads((tmp_path / f"{name}.json").read_text())["runs"][-1]
-    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
-
-
-def test_an_interrupted_run_of_lesson_10_is_not_kept(tmp_path, monkeypatch):
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "pooling_overfit.py"))
-
-    def interrupted(*args, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("course_utils.training.train_epoch", interrupted)
-    with pytest.raises(SystemExit, match="not kept"):
-        script["main"](script["CONFIG"] | {"images": 64}, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-CIFAR = {  # what a short run of each script of lesson 11 changes in its configuration, and how many runs it makes
-    "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
-    "cifar_ablation": ({"images": 64, "epochs": 1, "seeds": [0], "widths": {"c1": 2, "c2": 3, "hidden": 4}}, 4),
-    "cifar_searches": (
-        {"images": 64, "c1": [2, 3], "hidden": [4, 8], "grid": {"lr": [0.001, 0.01], "c1": [2, 3], "hidden": [4, 8]},
-         "epochs": 2, "budget": 6, "seeds": [0]},
-        3,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CIFAR)
-def test_a_short_run_of_lesson_11_goes_on_where_it_was_stopped(name, tmp_path):
-    changes, count = CIFAR[name]
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-    config = script["CONFIG"] | changes
-    script["main"](config, tmp_path)
-    file = tmp_path / f"{name}.json"
-    whole = json.loads(file.read_text())
-    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
-    file.write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
-    (tmp_path / f"{name}.journal").unlink(missing_ok=True)  # or the lost search would be read from there
-    script["main"](config, tmp_path)
-    last = json.loads(file.read_text())["runs"][-1]
-    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
-
-
-@pytest.mark.parametrize("name", ["cifar_grid", "cifar_ablation"])
-def test_an_interrupted_run_of_lesson_11_is_not_kept(name, tmp_path, monkeypatch):
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-    monkeypatch.setattr("course_utils.training.train_epoch", interrupted_by_hand)
-    with pytest.raises(SystemExit, match="not kept"):
-        script["main"](script["CONFIG"] | {"images": 64}, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def interrupted_by_hand(*args, **options):
-    raise KeyboardInterrupt
-
-
-def searches(tmp_path, **changes):
-    """The script of the three searches, and a short configuration of it."""
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_searches.py"))
-    return script["main"], script["CONFIG"] | CIFAR["cifar_searches"][0] | changes
+def search(folder, **changes):
+    return run_short("cifar_searches", folder, **changes)["runs"]
 
 
 def test_each_search_spends_its_budget_and_halving_tries_more(tmp_path):
-    main, config = searches(tmp_path, searches=["random", "halving"], budget=8)
-    main(config, tmp_path)
-    runs = json.loads((tmp_path / "cifar_searches.json").read_text())["runs"]
-    tried = {run["search"]: run["trials"] for run in runs}
+    tried = {run["search"]: run["trials"] for run in search(tmp_path, searches=["random", "halving"], budget=8)}
     spent = {name: sum(len(trial["valid_accuracy"]) for trial in trials) for name, trials in tried.items()}
     assert spent["random"] == 8 and 8 <= spent["halving"] <= 9  # the last trial may go on for one epoch more
     assert len(tried["halving"]) > len(tried["random"]) == 4
@@ -335,78 +570,60 @@ def test_each_search_spends_its_budget_and_halving_tries_more(tmp_path):
 
 
 def test_a_search_that_was_interrupted_loses_one_trial_only(tmp_path, monkeypatch):
-    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=3)
-    main(config, tmp_path / "whole")
-    from course_utils.training import train_epoch
-
+    changes = {"searches": ["random"], "epochs": 1, "budget": 3}
+    whole = search(tmp_path / "whole", **changes)
+    train_epoch = script("cifar_searches").train_epoch
     calls = iter([train_epoch, train_epoch, interrupted_by_hand])
-    monkeypatch.setattr("course_utils.train_epoch", lambda *args: next(calls)(*args), raising=False)
-    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=3)
+    monkeypatch.setattr(script("cifar_searches"), "train_epoch", lambda *args: next(calls)(*args))
     with pytest.raises(KeyboardInterrupt):
-        main(config, tmp_path / "cut")
-    monkeypatch.undo()
-    monkeypatch.setattr("course_utils.train_epoch", lambda *args: trained.append(train_epoch(*args)), raising=False)
+        search(tmp_path / "cut", **changes)
     trained = []
-    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=3)
-    main(config, tmp_path / "cut")
+    monkeypatch.setattr(script("cifar_searches"), "train_epoch", lambda *args: trained.append(train_epoch(*args)))
+    cut = search(tmp_path / "cut", **changes)
     assert len(trained) == 1
-    runs = [json.loads((tmp_path / name / "cifar_searches.json").read_text())["runs"] for name in ("whole", "cut")]
-    assert runs[0][0]["trials"] == runs[1][0]["trials"]
+    assert cut[0]["trials"] == whole[0]["trials"]
 
 
 def test_a_journal_of_another_configuration_is_refused(tmp_path):
-    main, config = searches(tmp_path, searches=["random"], epochs=1, budget=1)
-    main(config, tmp_path)
+    search(tmp_path, searches=["random"], epochs=1, budget=1)
     (tmp_path / "cifar_searches.json").unlink()
     with pytest.raises(ValueError, match="another configuration"):
-        main(config | {"images": 65}, tmp_path)
-
-
-TINY = {"c1": 2, "c2": 3, "hidden": 4}
-
-
-def published(**recipe):
-    """The script of the published network, and a configuration with one tiny run of it."""
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_published.py"))
-    final = script["CONFIG"]["runs"]["final"] | {"network": TINY, "augmented": False, "epochs": 3} | recipe
-    return script, script["CONFIG"] | {"runs": {"final": final}}
-
-
-def without_seconds(run):
-    return {key: value for key, value in run.items() if key not in ("seconds", "load")}
+        search(tmp_path, searches=["random"], epochs=1, budget=1, images=65)
 
 
 def test_the_published_network_goes_on_after_its_last_epoch(tmp_path, monkeypatch):
-    script, config = published()
-    script["main"](config, tmp_path / "whole")
-    looks = iter([*[evaluate] * 2, interrupted_by_hand])
-    monkeypatch.setattr("course_utils.training.evaluate", lambda *args, **options: next(looks)(*args, **options))
+    backward = torch.Tensor.backward  # once in each of the three epochs
+    steps = chain([backward, backward, interrupted_by_hand], repeat(backward))
+    monkeypatch.setattr(torch.Tensor, "backward", lambda *args, **options: next(steps)(*args, **options))
     with pytest.raises(SystemExit, match="goes on"):
-        script["main"](config, tmp_path / "cut")
-    monkeypatch.undo()
-    script["main"](config, tmp_path / "cut")
-    runs = [json.loads((tmp_path / name / "cifar_published.json").read_text())["runs"] for name in ("whole", "cut")]
-    [whole], [cut] = runs
-    assert without_seconds(whole) == without_seconds(cut) and len(cut["valid_loss"]) == 3
-    assert sum(map(sum, cut["test_counts"])) == len(load("cifar10").test)
+        run_short("cifar_published", tmp_path)
+    [cut], [whole] = run_short("cifar_published", tmp_path)["runs"], short("cifar_published")["runs"]
+    assert measured(whole) == measured(cut) and len(cut["valid_loss"]) == 3
+    assert sum(map(sum, cut["test_counts"])) == len(few("cifar10").test)
     assert cut["valid_loss"][cut["scored_epoch"] - 1] == min(cut["valid_loss"])
-    script["main"](config, tmp_path / "cut")  # nothing is left to do
-    assert len(json.loads((tmp_path / "cut" / "cifar_published.json").read_text())["runs"]) == 1
 
 
 def test_the_published_network_stops_when_its_time_is_up_and_a_longer_run_goes_on(tmp_path):
-    script, config = published(patience=None)
-    script["main"](config, tmp_path, minutes=1e-6)
-    script["main"](config, tmp_path)
-    first, second = json.loads((tmp_path / "cifar_published.json").read_text())["runs"]
+    config = script("cifar_published").CONFIG | {"runs": {"final": FINAL | {"patience": None}}}
+    script("cifar_published").main(config, tmp_path, minutes=1e-6)
+    script("cifar_published").main(config, tmp_path)
+    first, second = runs_in(tmp_path, "cifar_published")
     assert (first["out_of_time"], len(first["seconds"])) == (True, 1)
     assert (second["out_of_time"], len(second["seconds"])) == (False, 3)
     assert second["valid_loss"][:1] == first["valid_loss"]
     assert (first["scored_epoch"], second["scored_epoch"]) == (1, 3)
 
 
+def test_the_options_of_the_published_network_reach_its_runs(monkeypatch):
+    asked = []
+    monkeypatch.setattr(records, "record_all", lambda name, config, data, run, marks, **_: asked.extend(marks))
+    monkeypatch.setattr(sys, "argv", ["cifar_published", "--run", "base", "--seed", "1", "2", "--minutes", "5"])
+    runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_published.py"), run_name="__main__")
+    assert asked == [{"run": "base", "seed": 1, "minutes": 5.0}, {"run": "base", "seed": 2, "minutes": 5.0}]
+
+
 def test_the_published_recipes_are_the_published_networks():
-    runs = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_published.py"))["CONFIG"]["runs"]
+    runs = script("cifar_published").CONFIG["runs"]
     printed = recorded("published_cifar10_runs")
     for k, row in enumerate(printed["grid"]["runs"]):
         assert runs[f"grid-{k}"]["network"] == {name: row[name] for name in ("c1", "c2", "hidden")}
@@ -417,53 +634,7 @@ def test_the_published_recipes_are_the_published_networks():
         assert recipe["epochs"] == printed[name].get("most_epochs", printed[name]["epochs"])
 
 
-POINT = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1, "seeds": [0]}
-MODERN = {  # what a short run of each script of lesson 12 changes in its configuration, and how many runs it makes
-    "cifar_headline": ({"points": {"a": POINT, "b": POINT | {"residual": True, "seeds": [0, 1]}}, "batch_size": 32}, 3),
-    "cifar_choices": (
-        {"recipe": CHOICES["recipe"] | {"batch_size": 32}, "tried": [POINT | {"max_lr": lr} for lr in (0.1, 0.01)]},
-        2,
-    ),
-    "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
-    "cifar_ladder": (
-        {
-            "images": 32,
-            "epochs": 1,
-            "batch_size": 16,
-            "seeds": [0],
-            "ends": {"rows": ["our convolutions"], "images": 48, "seeds": [0]},
-        },
-        9 + 2 + 1,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", MODERN)
-def test_a_short_run_of_lesson_12_goes_on_where_it_was_stopped(name, tmp_path, monkeypatch):
-    changes, count = MODERN[name]
-    monkeypatch.setattr("course_utils.load", lambda *args, **options: small(load(*args, **options)))
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-    config = script["CONFIG"] | changes
-    script["main"](config, tmp_path)
-    whole = json.loads((tmp_path / f"{name}.json").read_text())
-    assert len(whole["runs"]) == count and all(run["seconds"] for run in whole["runs"])
-    (tmp_path / f"{name}.json").write_text(json.dumps(whole | {"runs": whole["runs"][:-1]}))
-    script["main"](config, tmp_path)
-    last = json.loads((tmp_path / f"{name}.json").read_text())["runs"][-1]
-    assert last["valid_accuracy"] == whole["runs"][-1]["valid_accuracy"]
-
-
-@pytest.mark.parametrize("name", MODERN)
-def test_an_interrupted_run_of_lesson_12_is_not_kept(name, tmp_path, monkeypatch):
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / f"{name}.py"))
-
-    def interrupted(*args, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("course_utils.training.train_epoch", interrupted)
-    with pytest.raises(SystemExit, match="not kept"):
-        script["main"](script["CONFIG"] | MODERN[name][0], tmp_path)
-    assert not list(tmp_path.iterdir())
+HEADLINE = script("cifar_headline").CONFIG
 
 
 def test_the_headline_is_recorded_as_the_lesson_trains_it():
@@ -499,13 +670,13 @@ def test_the_headline_takes_what_validation_images_did_not_speak_against():
 
 
 def test_each_row_of_the_ladder_is_one_change_of_the_row_before_it():
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_ladder.py"))
-    config, before = script["CONFIG"], script["row_before"]
+    ladder = script("cifar_ladder")
+    config, before = ladder.CONFIG, ladder.row_before
     for name in (*config["rows"], *config["asides"]):
-        settings = script["settings_of"](name, config)
-        assert settings.keys() == config["start"].keys() and settings["network"] in script["NETWORKS"]
+        settings = ladder.settings_of(name, config)
+        assert settings.keys() == config["start"].keys() and settings["network"] in ladder.NETWORKS
         if before(name, config):
-            old = script["settings_of"](before(name, config), config)
+            old = ladder.settings_of(before(name, config), config)
             changed = {key for key in settings if settings[key] != old[key]}
             assert len(changed) == 1 or changed == {"one_cycle", "max_lr"}  # the schedule allows the higher rate
     first, *_, last = config["rows"]
@@ -513,7 +684,7 @@ def test_each_row_of_the_ladder_is_one_change_of_the_row_before_it():
 
 
 def test_the_networks_of_the_ladder_have_what_their_names_say():
-    build = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_ladder.py"))["NETWORKS"]
+    build = script("cifar_ladder").NETWORKS
     kinds = {name: [type(layer) for layer in build[name]()] for name in build}
     assert [name for name in kinds if nn.Dropout in kinds[name]] == ["published"]
     assert kinds["no dropout"] == [kind for kind in kinds["published"] if kind is not nn.Dropout]
@@ -526,8 +697,7 @@ def test_the_networks_of_the_ladder_have_what_their_names_say():
 
 
 def test_mirrored_answers_do_not_depend_on_the_side():
-    script = runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_ladder.py"))
-    model, x = script["Mirrored"](nn.Sequential(nn.Flatten(), nn.Linear(12, 2))), torch.rand(3, 3, 2, 2)
+    model, x = script("cifar_ladder").Mirrored(nn.Sequential(nn.Flatten(), nn.Linear(12, 2))), torch.rand(3, 3, 2, 2)
     assert torch.allclose(model(x), model(x.flip(3)))
     assert not torch.allclose(model.model(x), model.model(x.flip(3)))
 

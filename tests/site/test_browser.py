@@ -91,9 +91,16 @@ def test_folded_solutions_carry_their_titles(visit, pages):
     assert any(label.startswith("Solution ") for label in labels)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_no_barrier_that_axe_can_find(visit, pages, colours, size):
+@pytest.mark.parametrize(
+    ("size", "colours"),
+    [  # both sizes and both themes in every run, each with each among the slow tests
+        pytest.param(WIDE, "light", id="wide, light"),
+        pytest.param(PHONE, "dark", id="phone, dark"),
+        pytest.param(WIDE, "dark", id="wide, dark", marks=pytest.mark.slow),
+        pytest.param(PHONE, "light", id="phone, light", marks=pytest.mark.slow),
+    ],
+)
+def test_no_barrier_that_axe_can_find(visit, pages, size, colours):
     axe = os.environ.get("AXE_JS")
     if not axe:
         pytest.skip("AXE_JS does not name axe-core's axe.min.js")

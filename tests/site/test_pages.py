@@ -115,7 +115,7 @@ def test_the_glossary_is_in_order(pages):
 
 
 def test_start_here_explains_every_environment_variable():
-    code = [*(ROOT / "course_utils").glob("*.py"), ROOT / "tools" / "setup_cell.py"]
+    code = [*(ROOT / "course_utils").rglob("*.py"), ROOT / "tools" / "setup_cell.py"]
     used = {name for file in code for name in re.findall(r"COURSE_[A-Z_]+", read(file))}
     explained = set(re.findall(r"^\| `(COURSE_\w+)`", read(ROOT / "book" / "start.md"), re.MULTILINE))
     assert explained == used

@@ -142,6 +142,7 @@ def test_the_interval_holds_the_median_in_at_least_95_of_100_runs(n):
     assert left_out <= 0.05 < next_one
 
 
+@pytest.mark.slow
 def test_the_bench_runs(monkeypatch, capsys):
     monkeypatch.setattr(bench, "IMAGES", 128)
     monkeypatch.setattr(sys, "argv", ["bench.py", "--rounds", "6"])

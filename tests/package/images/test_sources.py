@@ -350,7 +350,6 @@ sys.path.insert(0, {root!r})
 import numpy as np
 from course_utils._images import archives, fetch, prepared, sources
 from course_utils._images.catalogue import SOURCES
-from course_utils.records import record_all
 from tests.package.images.misbehaving import small_files, small_sources
 import filelock, pooch, requests
 SOURCES.update(small_sources(small_files(), [{address!r}]))
