@@ -51,7 +51,7 @@ brand: .venv/.ready  ## make the course yours: REPO=owner/name
 	@$(PY) -m tools.brand '$(REPO)'
 
 clean:  ## remove what was built and run; keeps the environment and work/
-	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site calibrate timing)
+	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site trace calibrate timing paired.json mypy)
 
 # The environment, made again when the requirements change.
 .venv/.ready: requirements.txt constraints.txt

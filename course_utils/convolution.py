@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._arguments import kind, tensor
+from ._arguments import tensor
 from .shapes import conv_output_size
 
 
@@ -65,7 +65,7 @@ def conv2d_loops(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strid
     return answer if bias is None else answer + bias[:, None, None]
 
 
-def im2col(x: Tensor, kernel_size: tuple[int, int], *, stride: int = 1, padding: int = 0) -> Tensor:
+def _im2col(x: Tensor, kernel_size: tuple[int, int], *, stride: int = 1, padding: int = 0) -> Tensor:
     """Lay out every window of every image as one column.
 
     Args:
@@ -76,21 +76,11 @@ def im2col(x: Tensor, kernel_size: tuple[int, int], *, stride: int = 1, padding:
         N×(C·K·L)×(OH·OW): windows in reading order, in each the channels one after another. Equal to `F.unfold`.
 
     Raises:
-        ValueError, TypeError: x is no such tensor, kernel_size no pair of whole numbers, or the kernel does not fit.
+        ValueError: the kernel does not fit.
 
     Source: K. Chellapilla, S. Puri, P. Simard, High performance convolutional neural networks for document
     processing, IWFHR 2006.
-
-    Example:
-        >>> im2col(torch.arange(9.0).view(1, 1, 3, 3), (2, 2))
-        tensor([[[0., 1., 3., 4.],
-                 [1., 2., 4., 5.],
-                 [3., 4., 6., 7.],
-                 [4., 5., 7., 8.]]])
     """
-    tensor("x", x, "N×C×H×W")
-    if len(kind("kernel_size", kernel_size, tuple | list, "a pair, such as (3, 3)")) != 2:
-        raise ValueError(f"kernel_size must be a pair, such as (3, 3); got {kernel_size}.")
     K, L = kernel_size
     conv_output_size(x.shape[2], K, stride, padding), conv_output_size(x.shape[3], L, stride, padding)
     windows = F.pad(x, (padding,) * 4).unfold(2, K, stride).unfold(3, L, stride)  # N×C×OH×OW×K×L, a view: no copy yet
@@ -102,7 +92,8 @@ def conv2d_im2col(
 ) -> Tensor:
     """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW).
 
-    Arguments, answer and errors are those of `conv2d_loops`; source as in `im2col`.
+    Arguments, answer and errors are those of `conv2d_loops`; source: K. Chellapilla, S. Puri,
+    P. Simard, High performance convolutional neural networks for document processing, IWFHR 2006.
 
     Example:
         >>> x, weight = torch.rand(2, 3, 8, 8), torch.rand(4, 3, 3, 3)
@@ -110,7 +101,7 @@ def conv2d_im2col(
         True
     """
     shape = _output_shape(x, weight, bias, stride, padding)
-    answer = (weight.flatten(1) @ im2col(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
+    answer = (weight.flatten(1) @ _im2col(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
     return answer if bias is None else answer + bias[:, None, None]
 
 
@@ -141,7 +132,7 @@ def conv2d_backward(
     if tensor("grad", grad, "N×F×OH×OW", floating=True).shape != shape:
         raise ValueError(f"grad must have the shape of the answer, {shape}; got {tuple(grad.shape)}.")
     rows = grad.flatten(2)  # N×F×(OH·OW)
-    grad_weight = (rows @ im2col(x, weight.shape[2:], stride=stride, padding=padding).mT).sum(0).view_as(weight)
+    grad_weight = (rows @ _im2col(x, weight.shape[2:], stride=stride, padding=padding).mT).sum(0).view_as(weight)
     columns = weight.flatten(1).T @ rows  # each answer hands its gradient back to the pixels of its window
     grad_x = F.fold(columns, x.shape[2:], weight.shape[2:], stride=stride, padding=padding)
     return grad_x, grad_weight, grad.sum((0, 2, 3))

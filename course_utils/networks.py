@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from ._arguments import kind, number, whole
-from .shapes import conv_output_size
 
 Layer: TypeAlias = Callable[[], nn.Module]
 
@@ -141,6 +140,8 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
     """
     c1, c2, hidden = whole("c1", c1, least=1), whole("c2", c2, least=1), whole("hidden", hidden, least=1)
     first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
+    from .shapes import conv_output_size  # the sizes of the other networks are fixed
+
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
     first = nn.Conv2d(3, c1, first_kernel), nn.ReLU(), nn.Conv2d(c1, c1, 3), nn.ReLU(), nn.Dropout(0.1)
     second = nn.Conv2d(c1, c2, 3), nn.ReLU(), nn.Conv2d(c2, c2, 3, stride=2), nn.ReLU(), nn.Dropout(0.5)

@@ -8,11 +8,11 @@ import tomllib
 from pathlib import Path
 
 from . import __version__, claims
-from ._arguments import kind, one_of
+from ._arguments import one_of
 from ._files import PACKAGE, resource
 from ._machine import device, machine
 
-__all__ = ["device", "machine", "missing", "origin", "setup"]
+__all__ = ["device", "machine", "setup"]
 
 
 def setup(lesson: str) -> None:
@@ -34,11 +34,11 @@ def setup(lesson: str) -> None:
     """
     one_of("lesson", lesson, sorted(file.stem for file in (PACKAGE / "needs").glob("*.toml")))
     needs = tomllib.loads(resource(f"needs/{lesson}.toml").read_text(encoding="utf-8"))
-    _install(missing(needs["packages"]))
+    _install(_missing(needs["packages"]))
 
     claims.begin(lesson)
     copies = "".join(f" · {name}: {_copy(name)}" for name in needs["data"])
-    print(f"course_utils {__version__} ({origin()}) · {machine()}{copies}")
+    print(f"course_utils {__version__} ({_origin()}) · {machine()}{copies}")
     if needs.get("gpu_helps") and device() == "cpu" and "google.colab" in sys.modules:
         print("Colab lends a GPU: Runtime → Change runtime type → T4 GPU, then run the lesson again.")
 
@@ -49,17 +49,9 @@ def _copy(name: str) -> str:
     return sources.describe(name)
 
 
-def missing(requirements: list[str]) -> list[str]:
-    """Those of `requirements` (such as `"seaborn>=0.13"`) that are not installed, or not in the asked version.
-
-    Raises:
-        TypeError, ValueError: requirements is no list, or holds what is no requirement.
-
-    Example:
-        >>> missing(["numpy>=1.26", "numpy>=99", "no-such-package"])
-        ['numpy>=99', 'no-such-package']
-    """
-    from packaging.requirements import InvalidRequirement, Requirement
+def _missing(requirements: list[str]) -> list[str]:
+    """Those of `requirements` (such as `"seaborn>=0.13"`) that are not installed, or not in the asked version."""
+    from packaging.requirements import Requirement
 
     def satisfied(requirement: Requirement) -> bool:
         try:
@@ -67,13 +59,7 @@ def missing(requirements: list[str]) -> list[str]:
         except importlib.metadata.PackageNotFoundError:
             return False
 
-    kind("requirements", requirements, list, "a list of lines such as 'seaborn>=0.13'")
-    try:
-        wanted = [Requirement(text) for text in requirements]
-    except (InvalidRequirement, TypeError) as problem:
-        expected = "requirements must hold lines such as 'seaborn>=0.13'"
-        raise ValueError(f"{expected}; got {requirements!r} ({problem}).") from None
-    return [text for text, requirement in zip(requirements, wanted, strict=True) if not satisfied(requirement)]
+    return [text for text in requirements if not satisfied(Requirement(text))]
 
 
 def _install(requirements: list[str]) -> None:
@@ -89,13 +75,8 @@ def _install(requirements: list[str]) -> None:
         )
 
 
-def origin() -> str:
-    """Where this package came from: `"clone"`, `"archive"` (fetched by a lesson's first cell) or `"installed"`.
-
-    Example:
-        >>> origin() in ("clone", "archive", "installed")
-        True
-    """
+def _origin() -> str:
+    """Where this package came from: `"clone"`, `"archive"` (fetched by a lesson's first cell) or `"installed"`."""
     if not (PACKAGE.parent / "pyproject.toml").exists():
         return "installed"
     fetched = Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "kernel-by-kernel")).resolve()

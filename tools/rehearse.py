@@ -13,7 +13,7 @@ from tools.build import build, gather
 from tools.common import ROOT, RUN, call, lessons, needs, read_notebook
 
 TEST = RUN / "test"
-TRACE = TEST / "trace"  # which modules each lesson has loaded and used: see tools/trace.py
+TRACE = RUN / "trace"  # which modules each lesson has loaded and used: see tools/trace.py
 
 
 def run_in_fast_mode(*arguments: object, **variables: str) -> int:
@@ -24,9 +24,10 @@ def run_in_fast_mode(*arguments: object, **variables: str) -> int:
 
 def main() -> None:
     shutil.rmtree(TEST, ignore_errors=True)
+    shutil.rmtree(TRACE, ignore_errors=True)
     shutil.rmtree(RUN / "site", ignore_errors=True)
     shutil.copytree(ROOT / "notebooks", TEST / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    TRACE.mkdir()
+    TRACE.mkdir(parents=True)
     trace = {"PYTHONSTARTUP": str(ROOT / "tools" / "trace.py"), "COURSE_TRACE": str(TRACE)}
     if run_in_fast_mode(TEST / "notebooks", "--overwrite", "-n", 2, "--durations=0", **trace):
         sys.exit("A lesson failed in fast mode, see above.")

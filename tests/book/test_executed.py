@@ -27,7 +27,7 @@ LOADED_ONLY = {
 
 def test_a_lesson_loads_no_module_that_it_does_not_use(lesson, executed):
     """A change in a module runs all lessons again that load it; so they load only what they use."""
-    trace = json.loads((RUN / "test" / "trace" / f"{lesson[:2]}.json").read_text(encoding="utf-8"))
+    trace = json.loads((RUN / "trace" / f"{lesson[:2]}.json").read_text(encoding="utf-8"))
     assert "course_utils.runtime" in trace["used"]
     assert set(trace["loaded"]) - set(trace["used"]) - LOADED_ONLY.keys() == set()
 

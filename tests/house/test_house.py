@@ -34,12 +34,41 @@ AWAITED = {}
 
 
 @cache
+def uses(path):
+    """What of the package a Python file uses, as `module.name`, with its imports resolved: a name that only sounds the
+    same is none."""
+    import course_utils
+
+    tree, modules, found = ast.parse(read(path)), {"course_utils": ""}, set()
+    inside = path.is_relative_to(PACKAGE)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level and inside:
+            package = path.relative_to(PACKAGE).parent.parts
+            home = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+        elif (node.module or "").split(".")[0] == "course_utils":
+            home = node.module.removeprefix("course_utils").strip(".")
+        else:
+            continue
+        for alias in node.names:
+            found.add(f"{home}.{alias.name}" if home else f"{course_utils._HOME.get(alias.name, '')}.{alias.name}")
+            modules[alias.asname or alias.name] = ".".join(filter(None, [home, alias.name]))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            base = ast.unparse(node.value)
+            if base in modules:
+                home = modules[base] or course_utils._HOME.get(node.attr, "")
+                found.add(f"{home}.{node.attr}")
+            elif base.startswith("course_utils."):
+                found.add(f"{base.removeprefix('course_utils.')}.{node.attr}")
+    return found
+
+
+@cache
 def names_in(path):
-    """All names and attributes that a Python file mentions."""
-    nodes = list(ast.walk(ast.parse(read(path))))
-    imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom | ast.Import) for alias in node.names}
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return imported | names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    """All names that a Python file mentions."""
+    return {node.id for node in ast.walk(ast.parse(read(path))) if isinstance(node, ast.Name)}
 
 
 @cache
@@ -70,12 +99,12 @@ def public_definitions():
 def test_public_names_of_course_utils_are_used(path, node):
     """By a lesson, a script or another module; a class also by its own module, which returns or raises it."""
     others = [*PACKAGE.rglob("*.py"), *SCRIPTS, *MANUSCRIPT]
-    used = set().union(*(names_in(other) for other in others if other not in (path, PACKAGE / "__init__.py")))
+    used = set().union(*(uses(other) for other in others if other not in (path, PACKAGE / "__init__.py")))
     if isinstance(node, ast.ClassDef):
-        used |= names_in(path)
-    if node.name not in used and AWAITED.get(node.name) in set(AWAITED.values()) - set(lessons()):
+        used |= {f"{path.stem}.{name}" for name in names_in(path)}
+    if f"{path.stem}.{node.name}" not in used and AWAITED.get(node.name) in set(AWAITED.values()) - set(lessons()):
         pytest.skip(f"awaits lesson {AWAITED[node.name]}")
-    assert node.name in used
+    assert f"{path.stem}.{node.name}" in used
 
 
 def test_each_lazy_name_exists():
@@ -120,13 +149,6 @@ def test_each_lesson_needs_packages_that_are_required():
     for lesson in lessons():
         packages = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))["packages"]
         assert {Requirement(line).name for line in packages} <= names - {"torch", "torchvision"}
-
-
-def test_each_lesson_with_data_needs_what_fetches_it():
-    for lesson in lessons():
-        needs = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))
-        packages = {Requirement(line).name for line in needs["packages"]}
-        assert not needs["data"] or {"filelock", "platformdirs", "pooch", "requests", "tqdm", "urllib3"} <= packages
 
 
 def test_the_address_stands_in_one_place():

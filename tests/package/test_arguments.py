@@ -317,10 +317,6 @@ CASES = {
     ),
     "convolution.conv2d_loops": CONVOLUTION,
     "convolution.conv2d_im2col": CONVOLUTION,
-    "convolution.im2col": Case(
-        dict(x=X, kernel_size=(2, 3), stride=1, padding=0),
-        dict(x=tensor(None, None, None, None), kernel_size=listed(2, whole(1, 5)), stride=whole(1), padding=whole(0)),
-    ),
     "convolution.conv2d_backward": Case(
         dict(grad=torch.zeros(2, 4, 4, 4), x=X, weight=WEIGHT, stride=1, padding=0),
         dict(grad=never, x=never, weight=never, stride=whole(1), padding=whole(0)),
@@ -379,7 +375,6 @@ CASES = {
     ),
     "plots.distribution": Case(dict(groups={"a": [1.0, 2.0]}, title="T", xlabel="x"), dict(groups=never)),
     "runtime.setup": Case(dict(lesson="06_lenet"), dict(lesson=never)),
-    "runtime.missing": Case(dict(requirements=["numpy>=1"]), dict(requirements=empty)),
     "records.recorded": Case(dict(name="lenet_plateau"), dict(name=TEXT)),
     "records.recorded_runs": Case(dict(name="lenet_plateau"), dict(name=TEXT)),
     "search.asked": Case(dict(trial=optuna.trial.create_trial(value=1.0)), dict(trial=never)),

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.convolution import conv2d_backward, conv2d_im2col, conv2d_loops, im2col
+from course_utils.convolution import _im2col, conv2d_backward, conv2d_im2col, conv2d_loops
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 
@@ -41,7 +41,7 @@ def test_loops_and_im2col_equal_torch(case):
 @given(convolutions())
 def test_im2col_is_unfold(case):
     x, weight, _, options = case
-    assert torch.equal(im2col(x, weight.shape[2:], **options), F.unfold(x, weight.shape[2:], **options))
+    assert torch.equal(_im2col(x, weight.shape[2:], **options), F.unfold(x, weight.shape[2:], **options))
 
 
 @settings(max_examples=150, deadline=None)
@@ -89,4 +89,4 @@ def test_a_gradient_of_another_shape_is_refused():
 
 def test_im2col_refuses_a_kernel_that_does_not_fit():
     with pytest.raises(ValueError, match="does not fit"):
-        im2col(IMAGE, (6, 1))
+        _im2col(IMAGE, (6, 1))

@@ -39,7 +39,7 @@ def test_an_unknown_lesson_is_named():
 
 
 def test_missing_packages_are_found_by_name_and_version():
-    assert runtime.missing(["numpy>=1.0", "numpy>=999", "no-such-package"]) == ["numpy>=999", "no-such-package"]
+    assert runtime._missing(["numpy>=1.0", "numpy>=999", "no-such-package"]) == ["numpy>=999", "no-such-package"]
 
 
 def test_what_is_missing_is_installed_and_named(monkeypatch, capsys):
