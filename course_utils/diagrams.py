@@ -14,7 +14,6 @@ from torch.autograd.graph import Node
 
 from ._arguments import kind, shape, shown, tensor, whole
 from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, make_panels, name_panel, show_figure
-from .shapes import conv_output_size
 
 Place: TypeAlias = tuple[int, int]
 Point: TypeAlias = tuple[float, float]
@@ -242,6 +241,8 @@ def places(settings: Sequence[Mapping[str, int]], *, title: str) -> None:
     Example:
         >>> places([{"size": 7, "kernel_size": 3}, {"size": 7, "kernel_size": 3, "stride": 2}], title="Five, or three")
     """
+    from .shapes import conv_output_size  # the other diagrams count nothing
+
     if not _is_list_of(dict, settings):
         raise TypeError(f"settings must be a list of dicts, arguments of conv_output_size; got {shown(settings)}.")
     counts = [conv_output_size(**setting) for setting in settings]  # type: ignore[arg-type]

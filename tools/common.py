@@ -9,9 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-# With this package jsonschema compiles a grammar at its import, for two seconds, that checking notebooks never uses.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-import nbformat  # noqa: E402
+import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ROOT / os.environ.get("RUN_DIR", ".run")  # an absolute RUN_DIR lies outside of the checkout

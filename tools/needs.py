@@ -23,9 +23,12 @@ OURS_ALREADY = {"torch", "torchvision"}  # never installed by a lesson: the envi
 def requirements() -> dict[str, str]:
     """The lines of `requirements.txt` without their reasons, by the modules that each of them installs."""
     lines = [line.split("#")[0].strip() for line in read(ROOT / "requirements.txt").splitlines()]
-    ranges = {Requirement(line).name.lower(): line for line in lines if line}
-    owners = metadata.packages_distributions().items()
-    return {module: ranges[owner.lower()] for module, names in owners for owner in names if owner.lower() in ranges}
+    modules = {}
+    for line in filter(None, lines):
+        for file in metadata.files(Requirement(line).name) or []:
+            if file.name == "__init__.py" and len(file.parts) == 2:
+                modules[file.parts[0]] = line
+    return modules
 
 
 def imports(tree: ast.AST, package: str = "") -> set[str]:

@@ -10,7 +10,10 @@ import re
 import shutil
 from pathlib import Path
 
-from sphinx.errors import ExtensionError
+from sphinx.errors import ExtensionError, PycodeError
+from sphinx.ext import autodoc
+from sphinx.ext.autodoc.mock import _MockObject
+from sphinx.pycode import ModuleAnalyzer
 
 GENERATED = {"book/claims"}  # pages without a source that a reader could edit
 
@@ -76,7 +79,7 @@ def dress_page(app, pagename, templatename, context, doctree):
 def build_in_parallel(app, config):
     """Read and write pages in several processes. Two extensions do not say whether they can; they keep nothing of a
     page that another page would need."""
-    app.parallel = 1 + (os.cpu_count() or 1)  # one of them only hands out the work
+    app.parallel = 1 + 2 * (os.cpu_count() or 1)  # one hands out the work; small portions keep the others busy
     for name in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):
         app.extensions[name].parallel_read_safe = True
 
@@ -86,6 +89,24 @@ def silence_thebe(app, config):
     for event in ("env-before-read-docs", "doctree-resolved"):
         listeners = app.events.listeners[event]
         listeners[:] = [listener for listener in listeners if listener.handler.__module__ != "sphinx_thebe"]
+
+
+def read_our_modules_only(app, config):
+    """For the page API, autodoc imports and parses our package, and not torch, of which it shows nothing.
+
+    Stand-ins take the place of such packages (`autodoc_mock_imports`). They must do in types such as `Tensor | None`,
+    and must not lend their own signature to a class of ours that is derived from one.
+    """
+    _MockObject.__or__ = _MockObject.__ror__ = lambda self, other: self
+    autodoc._CLASS_NEW_BLACKLIST.append(f"{_MockObject.__module__}.{_MockObject.__new__.__qualname__}")
+    for_any_module = ModuleAnalyzer.for_module
+
+    def for_ours(name):
+        if not name.startswith("course_utils"):
+            raise PycodeError(f"{name} is not ours")
+        return for_any_module(name)
+
+    ModuleAnalyzer.for_module = for_ours
 
 
 def backticks_are_code(app, what, name, obj, options, lines):
@@ -105,6 +126,7 @@ def add_mathjax(app, exception):
 
 def setup(app):
     app.connect("config-inited", build_in_parallel)
+    app.connect("config-inited", read_our_modules_only)
     app.connect("config-inited", silence_thebe)
     app.connect("builder-inited", require_executed_lessons, priority=1)
     app.connect("html-page-context", dress_page, priority=900)

@@ -37,14 +37,15 @@ class Edition(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A data set: its title, the shape of an image, the names of its classes, its terms, the copies that are known by
-    their hash, and its editions, the one to be preferred first."""
+    """A data set: its title, the shape of an image, the names of its classes, its terms, where torchvision keeps its
+    archives, the copies that are known by their hash, and its editions, the one to be preferred first."""
 
     title: str
     shape: tuple[int, ...]
     classes: tuple[str, ...]
     licence: str
     cite: str
+    torchvision: str
     copies: dict[str, str]
     editions: tuple[Edition, ...]
 

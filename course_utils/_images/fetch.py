@@ -23,7 +23,6 @@ from urllib3.exceptions import HTTPError
 from .catalogue import SOURCES, Archive, Edition
 from .prepared import DownloadError
 
-TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "."}  # where it keeps archives
 CONNECT, READ = 5, 15  # seconds: for an address to open its door, and for its next byte
 GRACE = 20  # seconds after which an address that is slower than the least rate is given up
 RATES = (250_000, 25_000)  # bytes a second, at least; the second round is for those who would rather wait
@@ -114,7 +113,7 @@ def _mirror(name: str) -> str | Path | None:
 def _find(name: str, archive: Archive, folder: Path, tried: list[str]) -> Path | None:
     """Where the archive lies whole, if anywhere; what is wrong with other files of its name goes into `tried`."""
     mirror = _mirror(name)
-    places = [folder / ".downloads" / name, folder / name, folder, folder / TORCHVISION[name]]
+    places = [folder / ".downloads" / name, folder / name, folder, folder / SOURCES[name].torchvision]
     places += [mirror / name, mirror] if isinstance(mirror, Path) else []
     for file in dict.fromkeys(place / archive.file for place in places):
         try:

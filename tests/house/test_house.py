@@ -1,6 +1,7 @@
 """What must agree between files that lie apart: address, version, requirements, names, the list of tasks."""
 
 import ast
+import graphlib
 import importlib.util
 import re
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from tools.common import ROOT, lessons, read, read_notebook, setup_cell, tokens
+from tools.needs import imports
+from tools.provenance import find_module
 
 PACKAGE = ROOT / "course_utils"
 SCRIPTS = [path for folder in ("tools", "experiments", "book/_ext") for path in (ROOT / folder).glob("*.py")]
@@ -105,6 +108,18 @@ def test_public_names_of_course_utils_are_used(path, node):
     if f"{path.stem}.{node.name}" not in used and AWAITED.get(node.name) in set(AWAITED.values()) - set(lessons()):
         pytest.skip(f"awaits lesson {AWAITED[node.name]}")
     assert f"{path.stem}.{node.name}" in used
+
+
+def test_imports_run_in_no_circle():
+    """Not even one that is hidden inside functions."""
+    graph = {}
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        imported = imports(ast.parse(read(path)), package)
+        graph[name] = {other for other in imported if find_module(other)} - {"course_utils", name}
+    graph["course_utils"] = set()  # its lazy names are loaded when they are asked for
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) >= 30
 
 
 def test_each_lazy_name_exists():

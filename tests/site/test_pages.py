@@ -105,7 +105,7 @@ def test_titles_of_lessons_begin_with_their_numbers(pages):
 
 def test_the_api_page_has_every_module(pages):
     modules = {file.stem for file in (ROOT / "course_utils").glob("[a-z]*.py")}
-    shown = {tag["id"].split(".")[1] for tag in pages["book/api.html"].select('[id^="module-course_utils."]')}
+    shown = {tag["id"].split(".")[1] for tag in pages["book/package.html"].select('[id^="module-course_utils."]')}
     assert shown == modules
 
 

@@ -250,7 +250,7 @@ def test_official_files_that_lie_there_are_used_and_left_alone(name, place, fold
     data, mirror = folder / "data", folder / "mirror"
     monkeypatch.setenv("COURSE_DATA_DIR", str(data))
     monkeypatch.setenv("COURSE_DATA_MIRROR", mirror.as_uri() if "itself" in place else str(mirror))
-    at = PLACES[place].format(name=name, torchvision=fetch.TORCHVISION[name])
+    at = PLACES[place].format(name=name, torchvision=SOURCES[name].torchvision)
     at = folder / at if "mirror" in place else data / at
     at.mkdir(parents=True, exist_ok=True)
     wanted = [archive.file for archive in SOURCES[name].editions[-1].archives]  # of CIFAR-10 the Python edition
