@@ -23,7 +23,7 @@ book: export COURSE_STRICT = 1
 book: .venv/.ready  ## run every lesson and build the site into _build/html
 	@$(PY) -m tools.build
 
-test: .venv/.ready  ## prove it: lint, the tests, every lesson in fast mode, a strict site; SLOW=1 for the slow tests too
+test: .venv/.ready  ## prove it: lint, types, tests, every lesson in fast mode, a strict site; SLOW=1 for the slow tests too
 	@$(PY) -m tools.check $(if $(SLOW),--slow)
 
 notebooks: .venv/.ready  ## make notebooks/*.ipynb from the manuscript book/*.py

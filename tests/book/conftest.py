@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 
 from tools.common import ROOT, SETUP_MARKER, tokens
 
@@ -85,7 +86,19 @@ class TinyBook:
 
 @pytest.fixture(scope="session")
 def built_tiny_book(tmp_path_factory):
-    folder = copy_project(tmp_path_factory.mktemp("tiny"))
+    """A tiny book, built once for all processes that run these tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "tiny.lock"):
+        if not (shared / "tiny").exists():
+            build_tiny_book(shared / "tiny-in-the-making")
+            (shared / "tiny-in-the-making").rename(shared / "tiny")
+    return shared / "tiny"
+
+
+def build_tiny_book(folder):
+    copy_project(folder)
     for pattern in ("book/[0-9]*.py", "book/*.md", "notebooks/*", "course_utils/needs/*"):
         for path in folder.glob(pattern):
             path.unlink()
@@ -116,7 +129,6 @@ def built_tiny_book(tmp_path_factory):
         )
     status, output = book.make("book")
     assert status == 0 and output.count(": ran in") == 2, output
-    return folder
 
 
 @pytest.fixture

@@ -114,6 +114,16 @@ def test_a_false_claim_about_data_raises_on_its_copy():
         claim.data("Mean {value}.", 0.5, data=REAL, equals={"official": 0.6})
 
 
+def test_a_claim_gets_its_number_when_it_is_shown():
+    made = [claims.Statement(f"{word} is {{value}}.", 1, "claim", "checked", "") for word in ("One", "Two", "Three")]
+    for statement in reversed(made):
+        repr(statement)
+    assert [statement.id for statement in made] == ["99-03", "99-02", "99-01"]
+    with pytest.raises(ClaimError):
+        claim("A false one, which is never shown: {value}.", 1, equals=2)
+    assert claims.Statement("Four is {value}.", 4, "claim", "checked", "").id == "99-04"
+
+
 @pytest.fixture
 def bounds(tmp_path, monkeypatch):
     """Five recorded runs for one sentence, as `make calibrate` writes them."""

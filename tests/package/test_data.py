@@ -479,3 +479,18 @@ def test_skorch_trains_on_it():
     )
     net.fit(as_dataset(images), y=None)
     assert (net.predict(as_dataset(images)) == images.y.numpy()).mean() > 0.6
+
+
+def test_images_are_taken_by_index_slice_and_tensor():
+    some = load("mnist").test
+    for at, places in ((3, [3]), (-1, [296]), (slice(2, 9, 3), [2, 5, 8]), (torch.tensor([7, 7, 0]), [7, 7, 0])):
+        part = some[at]
+        assert torch.equal(part.x, some.x[places]) and torch.equal(part.y, some.y[places])
+        assert torch.equal(part.mean, some.mean) and torch.equal(part.std, some.std)
+    sevens = some[some.y == 7]
+    assert set(sevens.y.tolist()) == {7} and len(sevens) == int((some.y == 7).sum())
+    with pytest.raises(IndexError, match="from -297 to 296; got 297"):
+        some[297]
+    with pytest.raises(TypeError, match="an index, a slice or a tensor"):
+        some["first"]
+    assert len(list(some[:5])) == 5  # a loop ends

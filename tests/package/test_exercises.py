@@ -59,3 +59,13 @@ def test_the_target_follows_the_data():
     real, sample = (SimpleNamespace(name="mnist", source=source) for source in ("official", "sample"))
     assert target(real, real=0.985, sample=0.9) == 0.985
     assert target(sample, real=0.985, sample=0.9) == 0.9
+
+
+def test_a_checker_that_cannot_be_loaded_is_told_as_what_it_is(monkeypatch, capsys):
+    def broken(name):
+        raise ModuleNotFoundError("No module named 'skimage'", name="skimage")
+
+    monkeypatch.setattr(exercises.importlib, "import_module", broken)
+    assert not check("5.2", 1)
+    said = capsys.readouterr().out
+    assert "No module named 'skimage'" in said and "setup cell" in said and "there is no exercise" not in said

@@ -166,6 +166,16 @@ def test_logarithmic_axes_where_they_are_asked(figures):
     assert (figures[0].axes[0].get_xscale(), figures[0].axes[0].get_yscale()) == ("linear", "log")
 
 
+def test_one_legend_names_what_any_panel_shows_and_a_name_has_one_colour(figures):
+    lines = {"early": {"train": [1, 2], "a": [2, 3]}, "late": {"b": [3, 4], "a": [4, 5]}}
+    plots.curves([1, 2], lines, title="Two panels, three names", xlabel="epoch", columns=2)
+    left, right = figures[0].axes
+    names = [text.get_text() for text in left.get_legend().get_texts()]
+    assert names == ["train", "a", "b"] and right.get_legend() is None
+    colours = {(axes, line.get_label()): line.get_color() for axes in (left, right) for line in axes.lines}
+    assert colours[left, "a"] == colours[right, "a"] and len(set(colours.values())) == 3
+
+
 def test_many_curves_have_their_names_below(figures):
     plots.curves([1, 2], {name: [1, 2] for name in "abcd"}, title="T", xlabel="x")
     assert [text.get_text() for text in figures[0].legends[0].get_texts()] == list("abcd")

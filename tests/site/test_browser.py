@@ -91,21 +91,24 @@ def test_folded_solutions_carry_their_titles(visit, pages):
     assert any(label.startswith("Solution ") for label in labels)
 
 
-@pytest.mark.parametrize(
-    ("size", "colours"),
-    [  # both sizes and both themes in every run, each with each among the slow tests
-        pytest.param(WIDE, "light", id="wide, light"),
-        pytest.param(PHONE, "dark", id="phone, dark"),
-        pytest.param(WIDE, "dark", id="wide, dark", marks=pytest.mark.slow),
-        pytest.param(PHONE, "light", id="phone, light", marks=pytest.mark.slow),
-    ],
-)
-def test_no_barrier_that_axe_can_find(visit, pages, size, colours):
+LOOKS = {
+    "wide, light": (WIDE, "light"),
+    "phone, dark": (PHONE, "dark"),
+    "wide, dark": (WIDE, "dark"),
+    "phone, light": (PHONE, "light"),
+}
+
+
+@pytest.mark.parametrize("every", ["page in one look", pytest.param("page in every look", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_barrier_that_axe_can_find(visit, pages, look, every):
+    """Each look has its turn at every fourth page; among the slow tests, at all pages."""
     axe = os.environ.get("AXE_JS")
     if not axe:
         pytest.skip("AXE_JS does not name axe-core's axe.min.js")
-    violations = []
-    for name in pages:
+    (size, colours), violations = LOOKS[look], []
+    turn, step = (list(LOOKS).index(look), len(LOOKS)) if every == "page in one look" else (0, 1)
+    for name in list(pages)[turn::step]:
         page = visit(name, [], size, colours)
         assert page.evaluate("document.documentElement.dataset.theme") == colours
         page.add_script_tag(path=str(Path(axe)))
