@@ -49,7 +49,7 @@ def main() -> None:
 
 def stamp(data: dict[str, str]) -> str:
     """A hash of all that the site is made from: sources, kept runs, the data, installed versions, settings."""
-    files = [*files_below(*(ROOT / name for name in SOURCES)), *KEPT.glob("*.json"), *KEPT.glob("*.ipynb")]
+    files = files_below(*(ROOT / name for name in SOURCES), KEPT)
     versions = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
     return hash_of(files, sys.version, os.environ.get("COURSE_DATA"), strict(), data, versions)
 

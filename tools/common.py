@@ -90,7 +90,8 @@ def hash_of(files: list[Path], *facts: object) -> str:
     """SHA-256 in hex of the names and bytes of files, and of some facts."""
     digest = hashlib.sha256(repr(facts).encode())
     for file in files:
-        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+        name = os.path.relpath(file, ROOT)
+        digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
     return digest.hexdigest()
 
 
