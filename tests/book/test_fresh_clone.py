@@ -25,6 +25,11 @@ def run_nbmake(clone, run_python, *paths):
     assert git_status(clone) == before
 
 
+def files(folder):
+    paths = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
 def test_nbmake_runs_one_notebook(clone, run_python):
     run_nbmake(clone, run_python, f"notebooks/{lessons()[0]}.ipynb")
 
@@ -39,11 +44,6 @@ def test_jupyter_book_without_executed_lessons_names_the_remedy(clone, run_pytho
     assert done.returncode != 0
     assert "run `make book`" in done.stdout + done.stderr
     assert not list((clone / "_build" / "html").glob("*.html"))
-
-
-def files(folder):
-    paths = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def test_a_wheel_holds_the_package_and_its_files(clone, run_python, tmp_path):

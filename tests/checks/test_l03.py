@@ -115,15 +115,15 @@ WRONG = [
 ]
 
 
-class TestLesson03(Checkers):
-    RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
-
-
 def with_a_kernel_of_ones(x, K, P):
     channels = x.shape[1]
     ones = torch.ones(channels, 1, K, K)
     real = F.conv2d(torch.ones_like(x), ones, padding=P, groups=channels)
     return F.conv2d(x, ones, padding=P, groups=channels) / real
+
+
+class TestLesson03(Checkers):
+    RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
 
 
 @pytest.mark.parametrize(

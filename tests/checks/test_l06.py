@@ -89,10 +89,6 @@ WRONG = [
 ]
 
 
-class TestLesson06(Checkers):
-    RIGHT, WRONG, ASKED = RIGHT, WRONG, [*RIGHT, "6.7"]
-
-
 def block(in_channels, out_channels):
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.MaxPool2d(2), nn.ReLU())
 
@@ -105,6 +101,10 @@ def trained(steps):
     for _, (x, y) in zip(range(steps), itertools.cycle(batches(load("mnist").train, 64, shuffle=True)), strict=False):
         train_step(model, x, y, optimizer)
     return model
+
+
+class TestLesson06(Checkers):
+    RIGHT, WRONG, ASKED = RIGHT, WRONG, [*RIGHT, "6.7"]
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,10 @@ WRONG = [
 ]
 
 
+class Stub(Published):
+    def forward(self, x): ...
+
+
 class TestLesson08(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
 
@@ -182,10 +186,6 @@ class TestLesson08(Checkers):
 @pytest.mark.parametrize("answer", [WithALayer, OfItsOwn, lambda trained: Mended(trained)])
 def test_other_ways_to_mend_are_right(answer):
     assert check("8.5", answer)
-
-
-class Stub(Published):
-    def forward(self, x): ...
 
 
 @pytest.mark.parametrize(("exercise", "answer"), [("8.5", Stub), ("8.3", dict.fromkeys("ABCD", ...))])

@@ -234,6 +234,30 @@ WRONG = [
 ]
 
 
+@pytest.fixture(scope="module")
+def beaten():
+    """A small network that has learnt the sample."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_DATA", "sample")
+        torch.manual_seed(0)
+        data, model = load("cifar10"), networks.fast_cifar_net((8, 16, 32, 64))
+        train = batches(data.train, 32, shuffle=True)
+        optimizer = torch.optim.AdamW(model.parameters())
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=3 * len(train))
+        loss = partial(F.cross_entropy, label_smoothing=0.1)
+        fit(
+            model,
+            train,
+            batches(data.valid, 300),
+            optimizer,
+            epochs=3,
+            scheduler=cycle,
+            scheduler_step="batch",
+            loss_fn=loss,
+        )
+    return model
+
+
 class TestLesson12(Checkers):
     RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
 
@@ -267,30 +291,6 @@ def test_another_way_to_fold_is_right():
         return new
 
     assert check("12.4", by_columns)
-
-
-@pytest.fixture(scope="module")
-def beaten():
-    """A small network that has learnt the sample."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA", "sample")
-        torch.manual_seed(0)
-        data, model = load("cifar10"), networks.fast_cifar_net((8, 16, 32, 64))
-        train = batches(data.train, 32, shuffle=True)
-        optimizer = torch.optim.AdamW(model.parameters())
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=3 * len(train))
-        loss = partial(F.cross_entropy, label_smoothing=0.1)
-        fit(
-            model,
-            train,
-            batches(data.valid, 300),
-            optimizer,
-            epochs=3,
-            scheduler=cycle,
-            scheduler_step="batch",
-            loss_fn=loss,
-        )
-    return model
 
 
 def test_a_trained_network_is_right(beaten, capsys):

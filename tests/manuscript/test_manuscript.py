@@ -50,6 +50,11 @@ def parameters(notebook):
     return [cell for cell in code if "SEED" in assigned(cell.source)]
 
 
+def states_a_claim(cell):
+    """A claim is a sentence: what we saw in the cell before it."""
+    return ast.unparse(ast.parse(cell.source).body[-1]).startswith(("claim(", "claim."))
+
+
 def test_words(notebook):
     words = sum(len(re.findall(r"[^\W_]+(?:['’-]\w+)*", text)) for text in texts(notebook))
     lines = sum(line_count(cell.source) for cell in code_cells(notebook))
@@ -79,11 +84,6 @@ def test_prose_before_and_after_each_code_cell(notebook):
     ]
     assert not bare, "\n\n".join(bare)
     assert cells[0].cell_type == cells[-1].cell_type == "markdown"
-
-
-def states_a_claim(cell):
-    """A claim is a sentence: what we saw in the cell before it."""
-    return ast.unparse(ast.parse(cell.source).body[-1]).startswith(("claim(", "claim."))
 
 
 def test_title(lesson, notebook):

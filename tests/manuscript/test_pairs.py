@@ -18,6 +18,16 @@ from tools.common import (
 from tools.notebooks import KEYS, made_from, pair
 
 
+@pytest.fixture
+def copied(lesson, tmp_path, monkeypatch):
+    """The lesson's notebook in a project of its own."""
+    for folder, ending in (("book", "py"), ("notebooks", "ipynb")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{lesson}.{ending}").write_bytes((ROOT / folder / f"{lesson}.{ending}").read_bytes())
+    monkeypatch.setattr("tools.notebooks.ROOT", tmp_path)
+    return tmp_path / "notebooks" / f"{lesson}.ipynb"
+
+
 def test_every_lesson_has_its_notebook():
     assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == lessons()
 
@@ -48,16 +58,6 @@ def test_the_setup_cell_is_the_present_one(notebook):
 def test_the_second_cell_sets_up_this_lesson(lesson, notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code[1].source == f'import course_utils\n\ncourse_utils.setup("{lesson}")'
-
-
-@pytest.fixture
-def copied(lesson, tmp_path, monkeypatch):
-    """The lesson's notebook in a project of its own."""
-    for folder, ending in (("book", "py"), ("notebooks", "ipynb")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / f"{lesson}.{ending}").write_bytes((ROOT / folder / f"{lesson}.{ending}").read_bytes())
-    monkeypatch.setattr("tools.notebooks.ROOT", tmp_path)
-    return tmp_path / "notebooks" / f"{lesson}.ipynb"
 
 
 def test_pairing_again_changes_no_byte(lesson, copied):

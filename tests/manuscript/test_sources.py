@@ -61,6 +61,19 @@ def sections(lesson):
     return found
 
 
+def shown(text, status="checked", copy=""):
+    """An executed notebook with one claim."""
+    html = (
+        f'<div class="claim" data-id="08-01" data-status="{status}" data-value="0.1" data-copy="{copy}">{text}'
+        "<br><small>claim 08-01</small></div>"
+    )
+    output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
+    cell = {"cell_type": "code", "metadata": {}, "source": "", "execution_count": 1, "outputs": [output]}
+    import nbformat
+
+    return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
+
+
 def test_each_mistake_is_told_once():
     assert sorted(number for number, _ in entries()) == list(range(1, COUNT + 1))
     assert all(label == number for label, number in HEADING.findall(PAGE))
@@ -103,19 +116,6 @@ def test_a_lesson_that_exists_is_linked_and_no_longer_being_written():
         mended = text[re.search(r"\*\*(?:Mended|Shown) in\*\*", text).start() :]
         for first, second, _ in UNLINKED.findall(" ".join(mended.split())):
             assert not known & {int(number) for number in (first, second) if number}, f"make a link of it: {mended}"
-
-
-def shown(text, status="checked", copy=""):
-    """An executed notebook with one claim."""
-    html = (
-        f'<div class="claim" data-id="08-01" data-status="{status}" data-value="0.1" data-copy="{copy}">{text}'
-        "<br><small>claim 08-01</small></div>"
-    )
-    output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
-    cell = {"cell_type": "code", "metadata": {}, "source": "", "execution_count": 1, "outputs": [output]}
-    import nbformat
-
-    return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
 
 
 def test_a_quotation_becomes_the_claim_with_its_value():

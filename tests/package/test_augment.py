@@ -56,6 +56,14 @@ many = settings(max_examples=120, deadline=None)
 # Each operation is torchvision's
 
 
+def hue_and_saturation(x):
+    """Of each pixel, N×H×W: the hue as a share of a turn, the saturation from 0 to 1."""
+    largest, least = x.amax(1), x.amin(1)
+    r, g, b = ((x - least[:, None]) / (largest - least)[:, None].clamp_min(1e-9)).unbind(1)
+    sixth = torch.where(r == 1, (g - b) % 6, torch.where(g == 1, 2 + b - r, 4 + r - g))
+    return sixth / 6, (largest - least) / largest.clamp_min(1e-9)
+
+
 @given(some_pictures(), st.data())
 @many
 def test_horizontal_flip(x, data):
@@ -133,14 +141,6 @@ def test_erase(x, data):
 
 
 # Hue, which is another operation than torchvision's, but moves the hue as far
-
-
-def hue_and_saturation(x):
-    """Of each pixel, N×H×W: the hue as a share of a turn, the saturation from 0 to 1."""
-    largest, least = x.amax(1), x.amin(1)
-    r, g, b = ((x - least[:, None]) / (largest - least)[:, None].clamp_min(1e-9)).unbind(1)
-    sixth = torch.where(r == 1, (g - b) % 6, torch.where(g == 1, 2 + b - r, 4 + r - g))
-    return sixth / 6, (largest - least) / largest.clamp_min(1e-9)
 
 
 @pytest.mark.parametrize("kind", ["sample", "real"])

@@ -86,6 +86,111 @@ POINTS = [
 ]
 
 
+def history_of(values, measure="loss"):
+    scores = [Score(value, 0.5) if measure == "loss" else Score(1.0, value) for value in values]
+    return History(Epoch(k, Score(1.0, 0.1), score, 0.1, 1.0) for k, score in enumerate(scores, 1))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load("mnist")
+    data.train = Images(data.train.x[:200], data.train.y[:200], data.train.mean, data.train.std)
+    return data
+
+
+class Cell:
+    """What one cell of a lesson makes anew each time it runs: a network, its optimizer, its batches, its schedule."""
+
+    def __init__(self, digits, hidden=8, optimizer=torch.optim.Adam, lr=0.01, size=50, epochs=3, step=2, **options):
+        torch.manual_seed(0)
+        self.model = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, hidden), nn.BatchNorm1d(hidden), nn.Dropout(0.2), nn.Linear(hidden, 10)
+        )
+        self.train = batches(digits.train, size, shuffle=True, **options)
+        self.valid = batches(digits.valid, 300)
+        self.optimizer = optimizer(self.model.parameters(), lr=lr)
+        self.scheduler = lr_scheduler.StepLR(self.optimizer, step)
+        self.epochs = epochs
+
+    def fit(self, *callbacks, **options):
+        settings = {"epochs": self.epochs, "scheduler": self.scheduler, "callbacks": callbacks} | options
+        return fit(self.model, self.train, self.valid, self.optimizer, **settings)
+
+    def state(self):
+        parts = [part.state_dict() for part in (self.model, self.optimizer, self.scheduler)]
+        return copy.deepcopy([*parts, torch.get_rng_state()])
+
+
+def without_seconds(history):
+    return [row[:-1] for row in history]
+
+
+def run(make, *callbacks, **options):
+    """Make a cell and fit it; returns the history without the seconds, and all that the training ended with."""
+    cell = make()  # here and not before: making it seeds the generators
+    history = without_seconds(cell.fit(*callbacks, **options))
+    return history, cell.state()
+
+
+def interrupting(function, number):
+    """The function, but its n-th call is interrupted, as by the stop button."""
+    calls = itertools.count(1)
+
+    def call(*arguments):
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return call
+
+
+def loader(digits, sampler):
+    """A DataLoader that draws its order from a generator of its own, or from that of its sampler."""
+    x, y = next(iter(batches(digits.train, len(digits.train))))
+    sampler = RandomSampler(y, generator=torch.Generator().manual_seed(4)) if sampler else None
+    draws = torch.Generator().manual_seed(3)
+    return DataLoader(TensorDataset(x, y), 50, shuffle=sampler is None, sampler=sampler, generator=draws)
+
+
+@pytest.fixture(scope="module")
+def written(digits, tmp_path_factory):
+    """The bytes of a checkpoint of `Cell(digits)`, after two epochs of three."""
+    file = tmp_path_factory.mktemp("written") / "run.pt"
+    Cell(digits, epochs=2).fit(Checkpoint(file))
+    return file.read_bytes()
+
+
+def refused(cell, file, words, **options):
+    """Whether resuming from the file is refused with these words, and changes nothing."""
+    before, data = cell.state(), file.read_bytes()
+    with pytest.raises(ValueError, match=words):
+        cell.fit(Checkpoint(file, resume=True), **options)
+    return equal(cell.state(), before) and file.read_bytes() == data
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("code has run",)
+
+
+def fill_the_disk(folder):
+    """In a child process: train, and let no file grow beyond half of a checkpoint after the second epoch."""
+
+    import resource  # not on Windows
+
+    class Fill:
+        def on_epoch_end(self, state):
+            if state.epoch == 3:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                size = (folder / "run.pt").stat().st_size // 2
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    model, train_batches, valid_batches, optimizer, _ = resumable.parts()
+    callbacks = [Checkpoint(folder / "run.pt"), Fill()]
+    with pytest.raises(OSError, match="large"):
+        fit(model, train_batches, valid_batches, optimizer, epochs=4, callbacks=callbacks)
+
+
 @forkserver
 @pytest.mark.parametrize("point", [("loss", 13), ("write", 3), ("replaced", 2)], ids=str)
 def test_a_killed_training_resumes_with_the_same_bits(children, unkilled, tmp_path, point):
@@ -133,11 +238,6 @@ def test_the_comparison_sees_another_seed(children, unkilled, tmp_path):
 # The criterion, and early stopping
 
 NAN, INF = float("nan"), float("inf")
-
-
-def history_of(values, measure="loss"):
-    scores = [Score(value, 0.5) if measure == "loss" else Score(1.0, value) for value in values]
-    return History(Epoch(k, Score(1.0, 0.1), score, 0.1, 1.0) for k, score in enumerate(scores, 1))
 
 
 @pytest.mark.parametrize(
@@ -203,47 +303,6 @@ def test_impossible_arguments_are_refused(make, error, words):
 # The file
 
 
-@pytest.fixture(scope="module")
-def digits():
-    data = load("mnist")
-    data.train = Images(data.train.x[:200], data.train.y[:200], data.train.mean, data.train.std)
-    return data
-
-
-class Cell:
-    """What one cell of a lesson makes anew each time it runs: a network, its optimizer, its batches, its schedule."""
-
-    def __init__(self, digits, hidden=8, optimizer=torch.optim.Adam, lr=0.01, size=50, epochs=3, step=2, **options):
-        torch.manual_seed(0)
-        self.model = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, hidden), nn.BatchNorm1d(hidden), nn.Dropout(0.2), nn.Linear(hidden, 10)
-        )
-        self.train = batches(digits.train, size, shuffle=True, **options)
-        self.valid = batches(digits.valid, 300)
-        self.optimizer = optimizer(self.model.parameters(), lr=lr)
-        self.scheduler = lr_scheduler.StepLR(self.optimizer, step)
-        self.epochs = epochs
-
-    def fit(self, *callbacks, **options):
-        settings = {"epochs": self.epochs, "scheduler": self.scheduler, "callbacks": callbacks} | options
-        return fit(self.model, self.train, self.valid, self.optimizer, **settings)
-
-    def state(self):
-        parts = [part.state_dict() for part in (self.model, self.optimizer, self.scheduler)]
-        return copy.deepcopy([*parts, torch.get_rng_state()])
-
-
-def without_seconds(history):
-    return [row[:-1] for row in history]
-
-
-def run(make, *callbacks, **options):
-    """Make a cell and fit it; returns the history without the seconds, and all that the training ended with."""
-    cell = make()  # here and not before: making it seeds the generators
-    history = without_seconds(cell.fit(*callbacks, **options))
-    return history, cell.state()
-
-
 @pytest.mark.parametrize("monitor", ["valid loss", "valid accuracy"])
 @pytest.mark.parametrize("resumed", [False, True], ids=["at once", "resumed after the best"])
 def test_the_best_weights_score_what_their_row_says(digits, tmp_path, monitor, resumed):
@@ -302,26 +361,6 @@ def test_a_stopped_training_stays_stopped(digits, tmp_path, capsys):
     assert len(history) < 30
     assert Cell(digits, lr=0.3, epochs=30).fit(*callbacks) == history
     assert f"run.pt: stopped by a callback after epoch {len(history)}" in capsys.readouterr().out
-
-
-def interrupting(function, number):
-    """The function, but its n-th call is interrupted, as by the stop button."""
-    calls = itertools.count(1)
-
-    def call(*arguments):
-        if next(calls) == number:
-            raise KeyboardInterrupt
-        return function(*arguments)
-
-    return call
-
-
-def loader(digits, sampler):
-    """A DataLoader that draws its order from a generator of its own, or from that of its sampler."""
-    x, y = next(iter(batches(digits.train, len(digits.train))))
-    sampler = RandomSampler(y, generator=torch.Generator().manual_seed(4)) if sampler else None
-    draws = torch.Generator().manual_seed(3)
-    return DataLoader(TensorDataset(x, y), 50, shuffle=sampler is None, sampler=sampler, generator=draws)
 
 
 @pytest.mark.parametrize("anew", [True, False], ids=["the cell runs again", "only fit runs again"])
@@ -385,22 +424,6 @@ def test_ctrl_c_returns_the_history(tmp_path):
 # Files that are refused
 
 
-@pytest.fixture(scope="module")
-def written(digits, tmp_path_factory):
-    """The bytes of a checkpoint of `Cell(digits)`, after two epochs of three."""
-    file = tmp_path_factory.mktemp("written") / "run.pt"
-    Cell(digits, epochs=2).fit(Checkpoint(file))
-    return file.read_bytes()
-
-
-def refused(cell, file, words, **options):
-    """Whether resuming from the file is refused with these words, and changes nothing."""
-    before, data = cell.state(), file.read_bytes()
-    with pytest.raises(ValueError, match=words):
-        cell.fit(Checkpoint(file, resume=True), **options)
-    return equal(cell.state(), before) and file.read_bytes() == data
-
-
 def test_a_truncated_file_is_refused(digits, written, tmp_path):
     cell, file = Cell(digits), tmp_path / "run.pt"
     for length in {0, 1, *range(0, len(written), len(written) // 40), len(written) - 1}:
@@ -424,11 +447,6 @@ def test_changed_bytes_are_refused_or_mean_nothing(written, tmp_path):
         except ValueError:
             refusals += 1
     assert refusals > 100
-
-
-class Evil:
-    def __reduce__(self):
-        return print, ("code has run",)
 
 
 @pytest.mark.parametrize(
@@ -520,24 +538,6 @@ def test_a_place_that_cannot_be_written_shows_before_the_training(digits, tmp_pa
     with pytest.raises(OSError):
         cell.fit(Checkpoint(tmp_path / "file" / "run.pt"))
     assert equal(cell.state(), before)
-
-
-def fill_the_disk(folder):
-    """In a child process: train, and let no file grow beyond half of a checkpoint after the second epoch."""
-
-    import resource  # not on Windows
-
-    class Fill:
-        def on_epoch_end(self, state):
-            if state.epoch == 3:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-                size = (folder / "run.pt").stat().st_size // 2
-                resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    model, train_batches, valid_batches, optimizer, _ = resumable.parts()
-    callbacks = [Checkpoint(folder / "run.pt"), Fill()]
-    with pytest.raises(OSError, match="large"):
-        fit(model, train_batches, valid_batches, optimizer, epochs=4, callbacks=callbacks)
 
 
 @forkserver

@@ -26,6 +26,16 @@ def shown(monkeypatch):
     claims._numbers.clear()
 
 
+@pytest.fixture
+def bounds(tmp_path, monkeypatch):
+    """Five recorded runs for one sentence, as `make calibrate` writes them."""
+    (tmp_path / "results").mkdir()
+    runs = {"values": [0.97, 0.98, 0.98, 0.98, 0.99], "mean": 0.98, "sd": 0.007, "at_least": 0.959}
+    content = {"copy": "official", "seeds": [0, 1, 2, 3, 4], "claims": {"It reads {value:.1%}.": runs}}
+    (tmp_path / "results" / "bounds_99.json").write_text(json.dumps(content))
+    monkeypatch.setattr(claims, "resource", lambda path: tmp_path / path)
+
+
 @pytest.mark.parametrize(
     ("value", "bounds"),
     [
@@ -122,16 +132,6 @@ def test_a_claim_gets_its_number_when_it_is_shown():
     with pytest.raises(ClaimError):
         claim("A false one, which is never shown: {value}.", 1, equals=2)
     assert claims.Statement("Four is {value}.", 4, "claim", "checked", "").id == "99-04"
-
-
-@pytest.fixture
-def bounds(tmp_path, monkeypatch):
-    """Five recorded runs for one sentence, as `make calibrate` writes them."""
-    (tmp_path / "results").mkdir()
-    runs = {"values": [0.97, 0.98, 0.98, 0.98, 0.99], "mean": 0.98, "sd": 0.007, "at_least": 0.959}
-    content = {"copy": "official", "seeds": [0, 1, 2, 3, 4], "claims": {"It reads {value:.1%}.": runs}}
-    (tmp_path / "results" / "bounds_99.json").write_text(json.dumps(content))
-    monkeypatch.setattr(claims, "resource", lambda path: tmp_path / path)
 
 
 @pytest.mark.parametrize(

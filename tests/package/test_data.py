@@ -49,6 +49,17 @@ def some(n=10, channels=1, side=4):
 # load
 
 
+def order(epoch):
+    return torch.cat([x[:, 0, 0, 0] for x, _ in epoch]).tolist()
+
+
+def official_sizes(name):
+    """Labels as they are counted in the official training sets: MNIST's classes are of unequal size."""
+    mnist = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    counts = {"mnist": mnist, "fashion_mnist": [6_000] * 10, "cifar10": [5_000] * 10}[name]
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(10), counts).astype(np.uint8))
+
+
 @pytest.mark.parametrize("name", sources.SOURCES)
 def test_the_sample_has_its_own_validation_split(name, capsys):
     data, again = load(name), load(name, valid=7, seed=3)
@@ -239,10 +250,6 @@ def test_the_training_split_comes_out_with_mean_0_and_std_1():
         assert x.mean((0, 2, 3)).abs().max() < 1e-4 and (x.std((0, 2, 3)) - 1).abs().max() < 1e-4
 
 
-def order(epoch):
-    return torch.cat([x[:, 0, 0, 0] for x, _ in epoch]).tolist()
-
-
 def test_the_order_comes_from_the_generator():
     images = some(n=12, side=1)
 
@@ -315,13 +322,6 @@ def test_wrong_arguments_of_batches(arguments, error, reason):
 
 
 # Nothing leaks from split to split
-
-
-def official_sizes(name):
-    """Labels as they are counted in the official training sets: MNIST's classes are of unequal size."""
-    mnist = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    counts = {"mnist": mnist, "fashion_mnist": [6_000] * 10, "cifar10": [5_000] * 10}[name]
-    return np.random.default_rng(0).permutation(np.repeat(np.arange(10), counts).astype(np.uint8))
 
 
 @pytest.mark.parametrize("name", sources.SOURCES)

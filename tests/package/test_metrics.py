@@ -14,6 +14,19 @@ from course_utils.data import Images
 from course_utils.metrics import Bin, accuracy_curve, calibration_error, fit_temperature, reliability, wilson_interval
 
 
+class _LitColumn(nn.Module):
+    """Answers the column of the brightest pixel; in training mode always column 0."""
+
+    def forward(self, x):
+        return nn.functional.one_hot(x.sum((1, 2)).argmax(1) * (not self.training), 5).float()
+
+
+def _lit(columns):
+    x = torch.zeros(len(columns), 1, 4, 5, dtype=torch.uint8)
+    x[torch.arange(len(columns)), 0, 1, torch.tensor(columns)] = 255
+    return Images(x, torch.tensor(columns), [0.1], [0.3])
+
+
 @pytest.mark.parametrize(
     ("correct", "total", "expected"),
     [
@@ -141,19 +154,6 @@ def test_a_temperature_can_be_fitted_to_what_predict_returns():
 def test_what_are_no_logits_is_refused(logits, labels, error, words):
     with pytest.raises(error, match=words):
         fit_temperature(logits, labels)
-
-
-class _LitColumn(nn.Module):
-    """Answers the column of the brightest pixel; in training mode always column 0."""
-
-    def forward(self, x):
-        return nn.functional.one_hot(x.sum((1, 2)).argmax(1) * (not self.training), 5).float()
-
-
-def _lit(columns):
-    x = torch.zeros(len(columns), 1, 4, 5, dtype=torch.uint8)
-    x[torch.arange(len(columns)), 0, 1, torch.tensor(columns)] = 255
-    return Images(x, torch.tensor(columns), [0.1], [0.3])
 
 
 def test_an_accuracy_curve_counts_who_survives_each_change():

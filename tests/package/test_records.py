@@ -66,6 +66,77 @@ def runs_in(folder, name="trial"):
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["runs"]
 
 
+def git(folder, *command):
+    name = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    subprocess.run(["git", *name, *command], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Tells records what computes here."""
+
+    def here(machine, processor="a CPU", threads=2):
+        monkeypatch.setattr(records, "machine", lambda: machine)
+        monkeypatch.setattr(records, "_processor", lambda: processor)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+
+    return here
+
+
+def record_timed(folder, *marks, **options):
+    record_all("trial", {"epochs": 1}, DATA, accuracy, list(marks), folder=folder, **{"timed": True} | options)
+
+
+class Interrupt:
+    """A callback: Ctrl-C in this epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def trained(*callbacks, epochs=3):
+    """The history of a training that can learn nothing, so that early stopping has a reason."""
+    images = Images(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), [0.0], [1.0])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-30)
+    return fit(model, batches(images, 2), batches(images, 2), optimizer, epochs=epochs, callbacks=callbacks)
+
+
+def run_short(name, folder, **changes):
+    """Run a script on few images, in a short configuration; return what it has recorded."""
+    script(name).main(script(name).CONFIG | SHORT[name][0] | changes, folder)
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def short(name):
+    with TemporaryDirectory() as folder:
+        return run_short(name, Path(folder))
+
+
+def measured(run):
+    """What another run of the same code must measure again."""
+    return {key: value for key, value in run.items() if key not in ("seconds", "load", "date", "minutes")}
+
+
+def rates(schedule, steps=20):
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.005)
+    scheduler, seen = schedule(optimizer, steps), []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+def search(folder, **changes):
+    return run_short("cifar_searches", folder, **changes)["runs"]
+
+
 def test_runs_are_kept_one_by_one_and_found_again(tmp_path, capsys):
     record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0), folder=tmp_path)
     record_all("trial", {"epochs": 2}, DATA, accuracy, seeds(0, 1), folder=tmp_path)
@@ -158,11 +229,6 @@ def test_two_processes_that_record_at_once_lose_no_run_and_keep_none_twice(tmp_p
 # What is kept with a run
 
 
-def git(folder, *command):
-    name = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
-    subprocess.run(["git", *name, *command], cwd=folder, check=True, capture_output=True)
-
-
 def test_code_that_differs_from_its_commit_is_noted_and_results_are_no_code(tmp_path, monkeypatch):
     for folder in ("course_utils", "experiments"):
         (tmp_path / folder).mkdir()
@@ -196,22 +262,6 @@ def test_without_git_a_run_is_kept_all_the_same(tmp_path, monkeypatch):
     record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(0), folder=tmp_path)
     [run] = runs_in(tmp_path)
     assert (run["commit"], run["dirty"]) == ("", False)
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Tells records what computes here."""
-
-    def here(machine, processor="a CPU", threads=2):
-        monkeypatch.setattr(records, "machine", lambda: machine)
-        monkeypatch.setattr(records, "_processor", lambda: processor)
-        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-
-    return here
-
-
-def record_timed(folder, *marks, **options):
-    record_all("trial", {"epochs": 1}, DATA, accuracy, list(marks), folder=folder, **{"timed": True} | options)
 
 
 @pytest.mark.parametrize(
@@ -257,25 +307,6 @@ def test_a_gpu_may_stand_beside_a_cpu_where_runs_say_which(tmp_path, here):
 
 
 # A training that was interrupted
-
-
-class Interrupt:
-    """A callback: Ctrl-C in this epoch."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_end(self, state):
-        if state.epoch == self.epoch:
-            raise KeyboardInterrupt
-
-
-def trained(*callbacks, epochs=3):
-    """The history of a training that can learn nothing, so that early stopping has a reason."""
-    images = Images(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), [0.0], [1.0])
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-30)
-    return fit(model, batches(images, 2), batches(images, 2), optimizer, epochs=epochs, callbacks=callbacks)
 
 
 @pytest.mark.parametrize("epoch", [1, 3], ids=["in the middle", "in the last epoch"])
@@ -440,23 +471,6 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
 }
 
 
-def run_short(name, folder, **changes):
-    """Run a script on few images, in a short configuration; return what it has recorded."""
-    script(name).main(script(name).CONFIG | SHORT[name][0] | changes, folder)
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-
-
-@cache
-def short(name):
-    with TemporaryDirectory() as folder:
-        return run_short(name, Path(folder))
-
-
-def measured(run):
-    """What another run of the same code must measure again."""
-    return {key: value for key, value in run.items() if key not in ("seconds", "load", "date", "minutes")}
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_short_run_goes_on_where_it_was_stopped(name, tmp_path):
     whole, file = short(name), tmp_path / f"{name}.json"
@@ -520,16 +534,6 @@ def test_the_recorded_schedules_are_those_of_the_lesson():
         assert rates(schedule) == rates(names["SCHEDULES"][name])
 
 
-def rates(schedule, steps=20):
-    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.005)
-    scheduler, seen = schedule(optimizer, steps), []
-    for _ in range(steps):
-        seen.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return seen
-
-
 @pytest.mark.parametrize(
     ("scores", "best_epoch", "stop_epoch"),
     [((1, 3, 2, 2, 9), 2, 4), ((1, 3, 3, 2), 2, 4), ((1, 2, 3), 3, None)],
@@ -553,10 +557,6 @@ def test_dropout_left_on_costs_accuracy_of_a_network_that_needs_its_numbers():
         model[1].bias.copy_(torch.tensor([0.0, 1.0]))  # the second class, unless its answer is dropped
     assert evaluate(model, images).accuracy == 1
     assert 0.3 < script("remedies").left_on(model, images) < 0.7
-
-
-def search(folder, **changes):
-    return run_short("cifar_searches", folder, **changes)["runs"]
 
 
 def test_each_search_spends_its_budget_and_halving_tries_more(tmp_path):

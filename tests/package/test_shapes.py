@@ -10,6 +10,16 @@ from course_utils.networks import cifar_net, fashion_net, lenet, mnist_net, smal
 from course_utils.shapes import conv_output_size, count_macs, count_parameters, receptive_field
 
 
+def seen(model, size):
+    """The span of rows and of columns that change the middle answer: one NaN pixel at a time, which spoil it?"""
+    x = torch.zeros(size * size, 1, size, size)
+    x.view(size * size, -1).fill_diagonal_(float("nan"))
+    answer = model.eval()(x)
+    touched = answer[:, 0, answer.shape[2] // 2, answer.shape[3] // 2].isnan().view(size, size)
+    lines = (touched.any(axis).nonzero() for axis in (1, 0))
+    return tuple((places.max() - places.min() + 1).item() for places in lines)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 5), st.integers(0, 4), st.integers(1, 4))
 def test_output_size_is_torchs(size, kernel_size, stride, padding, dilation):
@@ -78,16 +88,6 @@ def test_counting_macs_changes_nothing():
     with pytest.raises(RuntimeError):
         count_macs(model, (4, 3, 8, 8))
     assert not any(layer._forward_hooks for layer in model) and model.training
-
-
-def seen(model, size):
-    """The span of rows and of columns that change the middle answer: one NaN pixel at a time, which spoil it?"""
-    x = torch.zeros(size * size, 1, size, size)
-    x.view(size * size, -1).fill_diagonal_(float("nan"))
-    answer = model.eval()(x)
-    touched = answer[:, 0, answer.shape[2] // 2, answer.shape[3] // 2].isnan().view(size, size)
-    lines = (touched.any(axis).nonzero() for axis in (1, 0))
-    return tuple((places.max() - places.min() + 1).item() for places in lines)
 
 
 @settings(max_examples=100, deadline=None)

@@ -38,6 +38,55 @@ def loop_by_hand(model, batches, optimizer, epochs):
             optimizer.step()
 
 
+def history_of_one_seed(seed, sender=None):
+    torch.set_num_threads(1)
+    model, train_batches, valid_batches, optimizer, scheduler = resumable.parts(seed)
+    history = fit(model, train_batches, valid_batches, optimizer, epochs=2, scheduler=scheduler, scheduler_step="batch")
+    rows = [row[:-1] for row in history.to_lists()]
+    return rows if sender is None else sender.send(rows)
+
+
+def small():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
+def sgd(model, lr=0.1):
+    return torch.optim.SGD(model.parameters(), lr=lr)
+
+
+def fitted(model, pairs, **options):
+    return fit(model, pairs, pairs, sgd(model), epochs=1, **options)
+
+
+class Unflattened(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.reshape(-1, 784 // 4))
+
+
+class Buggy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+
+    def forward(self, x):
+        return self.linear(x.flatten(1))[self.missing]
+
+
+class Elsewhere(torch.Tensor):
+    device = torch.device("cuda")
+
+    def __new__(cls, value):
+        return torch.tensor(value).as_subclass(cls)
+
+
+def fitted_with_valid_loss(digits, factor):
+    model = small()
+    loss_fn = lambda logits, y: F.cross_entropy(logits, y) * (factor if not model.training else 1)  # noqa: E731
+    train, valid = batches(digits.train, 300), batches(digits.valid, 300)
+    return fit(model, train, valid, sgd(model), epochs=1, loss_fn=loss_fn)
+
+
 @pytest.mark.parametrize(
     "make", [lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), torch.optim.Adam], ids=["SGD", "Adam"]
 )
@@ -135,14 +184,6 @@ def test_evaluation_gives_each_layer_its_mode_back(digits):
     assert [module.training for module in model.modules()] == [True, True, True, False, True]
 
 
-def history_of_one_seed(seed, sender=None):
-    torch.set_num_threads(1)
-    model, train_batches, valid_batches, optimizer, scheduler = resumable.parts(seed)
-    history = fit(model, train_batches, valid_batches, optimizer, epochs=2, scheduler=scheduler, scheduler_step="batch")
-    rows = [row[:-1] for row in history.to_lists()]
-    return rows if sender is None else sender.send(rows)
-
-
 def test_one_seed_gives_one_history_in_each_process():
     here, again, other = history_of_one_seed(0), history_of_one_seed(0), history_of_one_seed(1)
     context = multiprocessing.get_context("spawn")
@@ -154,15 +195,6 @@ def test_one_seed_gives_one_history_in_each_process():
 
 
 # What cannot be trained
-
-
-def small():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-
-
-def sgd(model, lr=0.1):
-    return torch.optim.SGD(model.parameters(), lr=lr)
 
 
 @pytest.mark.parametrize(
@@ -204,16 +236,7 @@ def test_parts_of_another_model_are_refused(digits):
         fit(model, train, train, sgd(model), epochs=1, scheduler=scheduler)
 
 
-def fitted(model, pairs, **options):
-    return fit(model, pairs, pairs, sgd(model), epochs=1, **options)
-
-
 X, Y = torch.zeros(6, 1, 28, 28), torch.tensor([0, 1, 2, 3, 4, 9])
-
-
-class Unflattened(nn.Linear):
-    def forward(self, x):
-        return super().forward(x.reshape(-1, 784 // 4))
 
 
 @pytest.mark.parametrize(
@@ -272,15 +295,6 @@ def test_one_image_alone_in_batch_norm_is_explained():
         fitted(model, [(X[:5], Y[:5]), (X[5:], Y[5:])])
 
 
-class Buggy(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(784, 10)
-
-    def forward(self, x):
-        return self.linear(x.flatten(1))[self.missing]
-
-
 def test_an_error_of_the_model_itself_stays_as_it_is():
     with pytest.raises(AttributeError, match="missing") as caught:
         fitted(nn.Sequential(Buggy()), [(X, Y)])
@@ -325,23 +339,9 @@ def test_elsewhere_losses_are_read_together_and_the_first_bad_one_is_named(step,
     assert reads == [50] * min(-(-step // 50), 2) + [30] * (step > 100)
 
 
-class Elsewhere(torch.Tensor):
-    device = torch.device("cuda")
-
-    def __new__(cls, value):
-        return torch.tensor(value).as_subclass(cls)
-
-
 def test_a_validation_loss_may_be_infinite(digits):
     history = fitted_with_valid_loss(digits, float("inf"))
     assert history.column("valid", "loss") == [float("inf")] and history.best() is None
-
-
-def fitted_with_valid_loss(digits, factor):
-    model = small()
-    loss_fn = lambda logits, y: F.cross_entropy(logits, y) * (factor if not model.training else 1)  # noqa: E731
-    train, valid = batches(digits.train, 300), batches(digits.valid, 300)
-    return fit(model, train, valid, sgd(model), epochs=1, loss_fn=loss_fn)
 
 
 def test_callbacks_are_told_of_the_start_and_only_stop_stops(digits):

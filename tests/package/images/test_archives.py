@@ -32,6 +32,33 @@ def lay_out(folder, contents):
     return {file: folder / file for file in contents}
 
 
+def without(member):
+    arrays = cifar_batches(small_arrays("cifar10"))
+    return {f"cifar-10-batches-bin/{name}.bin": bytes(3073) for name in arrays if name != member}
+
+
+class Calls:
+    """What a hostile pickle says: call this."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def by_hand(module, name, argument):
+    """Call module.name(argument), written as opcodes, so that it need not exist here."""
+    return (
+        b"\x80\x02c"
+        + f"{module}\n{name}\n".encode()
+        + b"X"
+        + struct.pack("<I", len(argument))
+        + argument.encode()
+        + b"\x85R."
+    )
+
+
 @pytest.mark.parametrize(("name", "edition"), EDITIONS, ids=[f"{name} {edition.form}" for name, edition in EDITIONS])
 def test_every_edition_is_read_to_the_byte(name, edition, tmp_path):
     read, arrays = read_archives(edition, lay_out(tmp_path, FILES[name])), small_arrays(name)
@@ -67,11 +94,6 @@ def test_a_file_that_is_no_idx_is_refused(case, tmp_path):
         read_archives(SOURCES["mnist"].editions[0], files)
 
 
-def without(member):
-    arrays = cifar_batches(small_arrays("cifar10"))
-    return {f"cifar-10-batches-bin/{name}.bin": bytes(3073) for name in arrays if name != member}
-
-
 BINARY = {
     "not gzip": (b"<html>", "ReadError"),
     "cut": (binary_archive(small_arrays("cifar10"))[:-2000], "EOFError|ReadError"),
@@ -88,28 +110,6 @@ def test_an_archive_that_is_no_cifar10_is_refused(case, tmp_path):
     with pytest.raises(ValueError, match=f"(?s)cifar-10-binary.tar.gz can't be read.*({reason})"):
         read_archives(SOURCES["cifar10"].editions[0], lay_out(tmp_path, {"cifar-10-binary.tar.gz": content}))
     assert [file.name for file in tmp_path.iterdir()] == ["cifar-10-binary.tar.gz"]
-
-
-class Calls:
-    """What a hostile pickle says: call this."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
-def by_hand(module, name, argument):
-    """Call module.name(argument), written as opcodes, so that it need not exist here."""
-    return (
-        b"\x80\x02c"
-        + f"{module}\n{name}\n".encode()
-        + b"X"
-        + struct.pack("<I", len(argument))
-        + argument.encode()
-        + b"\x85R."
-    )
 
 
 HOSTILE = {

@@ -88,6 +88,10 @@ def assert_nothing_wrong_was_kept(name, folder):
             assert file.read_bytes() == whole or (file.suffix == ".part" and file.stat().st_size < len(whole)), file
 
 
+def requests(server, file):
+    return [wanted for path, wanted in server.seen if path.endswith(file)]
+
+
 def test_at_least_200_faults():
     assert len(cases()) >= 200 and {case[0] for case in cases()} == set(FAULTS)
 
@@ -118,10 +122,6 @@ def test_a_fault_is_never_accepted(fault, scene, name, form, file, server, offer
 
 
 # Resuming
-
-
-def requests(server, file):
-    return [wanted for path, wanted in server.seen if path.endswith(file)]
 
 
 def test_a_beginning_is_resumed_even_from_another_address(server, offer, fetch, tmp_path):

@@ -45,6 +45,38 @@ def state(folder):
 # Which data is read
 
 
+class Trap:
+    """What a hostile pickle does when somebody loads it."""
+
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+def _npz(folder, **changes):
+    stored = {**arrays(), **changes}
+    np.savez(folder / "mnist.npz", **{key: value for key, value in stored.items() if value is not None})
+
+
+def _cut(folder):
+    _npz(folder)
+    whole = (folder / "mnist.npz").read_bytes()
+    (folder / "mnist.npz").write_bytes(whole[: len(whole) * 2 // 3])
+
+
+def _flip(folder):
+    _npz(folder)
+    whole = bytearray((folder / "mnist.npz").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (folder / "mnist.npz").write_bytes(whole)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "mnist.npz"
+    np.savez_compressed(file, **arrays(train=3, test=2))
+    return file, file.read_bytes(), prepared._read_arrays("mnist", file)
+
+
 def test_a_prepared_file_is_read(folder):
     stored = arrays()
     np.savez_compressed(folder / "mnist.npz", **stored)
@@ -125,31 +157,6 @@ def test_nothing_here_needs_torch(folder):
 # What is refused
 
 
-class Trap:
-    """What a hostile pickle does when somebody loads it."""
-
-    def __reduce__(self):
-        return os.mkdir, ("sprung",)
-
-
-def _npz(folder, **changes):
-    stored = {**arrays(), **changes}
-    np.savez(folder / "mnist.npz", **{key: value for key, value in stored.items() if value is not None})
-
-
-def _cut(folder):
-    _npz(folder)
-    whole = (folder / "mnist.npz").read_bytes()
-    (folder / "mnist.npz").write_bytes(whole[: len(whole) * 2 // 3])
-
-
-def _flip(folder):
-    _npz(folder)
-    whole = bytearray((folder / "mnist.npz").read_bytes())
-    whole[len(whole) // 2] ^= 1
-    (folder / "mnist.npz").write_bytes(whole)
-
-
 BROKEN = {
     "empty file": (lambda folder: (folder / "mnist.npz").write_bytes(b""), "complete zip"),
     "web page": (lambda folder: (folder / "mnist.npz").write_text("<html>404</html>"), "complete zip"),
@@ -185,13 +192,6 @@ def test_a_broken_file_is_refused_with_the_reason_and_left_alone(folder, case, m
     for part in (str(folder / "mnist.npz"), "Expected: a .npz with x_train and x_test (N×28×28, uint8)", "Mend it:"):
         assert part in str(caught.value)
     assert state(folder) == before  # and no trap was sprung
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory):
-    file = tmp_path_factory.mktemp("data") / "mnist.npz"
-    np.savez_compressed(file, **arrays(train=3, test=2))
-    return file, file.read_bytes(), prepared._read_arrays("mnist", file)
 
 
 @given(data=st.data())

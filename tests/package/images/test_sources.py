@@ -65,6 +65,55 @@ def is_official(name, read):
 # The table
 
 
+def _flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    return content
+
+
+def child(server, folder, name="cifar10", behaviour="good", before="", **options):
+    code = CHILD.format(root=str(ROOT), address=server.address(behaviour), name=name, before=before)
+    environment = {**os.environ, "COURSE_DATA": "real", "COURSE_DATA_DIR": str(folder)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def with_file_limit(length):
+    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (length, resource.RLIM_INFINITY))}
+
+
+@contextmanager
+def read_only(folder):
+    """A folder that can be read and not written to. Root could all the same, so its rights are given up for a while."""
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+@pytest.fixture
+def shelf(monkeypatch):
+    """A data folder that anybody may read."""
+    with tempfile.TemporaryDirectory() as name:
+        shelf = Path(name) / "shelf"
+        shelf.mkdir()
+        Path(name).chmod(0o755)
+        monkeypatch.setenv("COURSE_DATA_DIR", str(shelf))
+        yield shelf
+
+
 @pytest.mark.parametrize(
     ("name", "theirs"), [("mnist", torchvision.datasets.MNIST), ("fashion_mnist", torchvision.datasets.FashionMNIST)]
 )
@@ -282,12 +331,6 @@ def test_files_of_another_set_under_the_same_names_are_not_taken(folder, no_way_
 # Broken later
 
 
-def _flip(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    return content
-
-
 DAMAGE = {
     "one bit": _flip,
     "cut": lambda file: file.read_bytes()[:-100],
@@ -384,19 +427,6 @@ np.savez = half
 """
 
 
-def child(server, folder, name="cifar10", behaviour="good", before="", **options):
-    code = CHILD.format(root=str(ROOT), address=server.address(behaviour), name=name, before=before)
-    environment = {**os.environ, "COURSE_DATA": "real", "COURSE_DATA_DIR": str(folder)}
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **options,
-    )
-
-
 def test_killed_at_every_step_it_never_leaves_a_wrong_file(server, folder):
     """At each file that is opened, renamed, linked or removed; until the process comes to its end unharmed."""
     for at in range(1, 200):
@@ -468,10 +498,6 @@ def test_two_processes_at_once_download_once(name, server, folder):
 # Full disk, read-only folder
 
 
-def with_file_limit(length):
-    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (length, resource.RLIM_INFINITY))}
-
-
 def test_a_disk_that_is_full_during_the_download(server, folder):
     process = child(server, folder, **with_file_limit(50_000))
     said = process.communicate()[1]
@@ -501,32 +527,6 @@ def test_a_disk_that_lies(folder, monkeypatch, capsys):
     assert is_official("mnist", sources.read("mnist"))
     assert "can't keep it (it gives back other bytes than were written)" in capsys.readouterr().out
     assert not (folder / "mnist.npz").exists() and not (folder / "mnist.json").exists()
-
-
-@contextmanager
-def read_only(folder):
-    """A folder that can be read and not written to. Root could all the same, so its rights are given up for a while."""
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-        folder.chmod(0o755)
-
-
-@pytest.fixture
-def shelf(monkeypatch):
-    """A data folder that anybody may read."""
-    with tempfile.TemporaryDirectory() as name:
-        shelf = Path(name) / "shelf"
-        shelf.mkdir()
-        Path(name).chmod(0o755)
-        monkeypatch.setenv("COURSE_DATA_DIR", str(shelf))
-        yield shelf
 
 
 def test_a_read_only_folder_is_read_without_a_lock(shelf, server):
