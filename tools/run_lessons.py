@@ -143,7 +143,7 @@ def execute(notebook, progress=lambda done, of: None, deadline=float("inf"), **v
         raise LessonFailed(re.sub(r"\x1b\[[0-9;]*m", "", str(problem))) from None
     except DeadKernelError:
         raise LessonFailed(f"The kernel died in this cell:\n{notebook.cells[index].source}") from None
-    return json.loads(notebook.cells.pop().outputs[0].text)
+    return json.loads("".join(output.text for output in notebook.cells.pop().outputs))  # it may come in pieces
 
 
 def run_and_keep(name: str, notebook, folder: Path = KEPT, **options) -> dict:
