@@ -30,6 +30,14 @@ METADATA = {
 }
 
 
+def with_our_metadata(notebook):
+    """The notebook itself, with no metadata but ours."""
+    for cell in notebook.cells:
+        cell.metadata = {key: cell.metadata[key] for key in KEYS if key in cell.metadata}
+    notebook.metadata = METADATA
+    return notebook
+
+
 def made_from(manuscript: str):
     """The notebook that a manuscript makes, without ids of its own."""
     import jupytext  # it takes its time, and is needed only when something has changed
@@ -38,9 +46,7 @@ def made_from(manuscript: str):
     for cell in notebook.cells:
         if cell.source == SETUP_MARKER:
             cell.source = setup_cell()
-        cell.metadata = {key: cell.metadata[key] for key in KEYS if key in cell.metadata}
-    notebook.metadata = METADATA
-    return notebook
+    return with_our_metadata(notebook)
 
 
 def pair(lesson: str) -> None:
@@ -54,11 +60,10 @@ def pair(lesson: str) -> None:
     if target.exists():
         older = read_notebook(target)
         notebook = combine_inputs_with_outputs(notebook, older, fmt="py:percent")
+    with_our_metadata(notebook)
     for cell in notebook.cells:
-        cell.metadata = {key: cell.metadata[key] for key in KEYS if key in cell.metadata}
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    notebook.metadata = METADATA
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for file, text in ((target, nbformat.writes(notebook) + "\n"), (needs_file(lesson), as_toml(needs(lesson)))):
         if not file.exists() or read(file) != text:

@@ -88,7 +88,7 @@ def write_file(name: str, file: Path, arrays: dict[str, np.ndarray], story: dict
             stream.flush()
             os.fsync(stream.fileno())
     except OSError:
-        part.unlink()  # it would only fill the disk further
+        part.unlink(missing_ok=True)  # it would only fill the disk further
         raise
     if hash_arrays(_read_arrays(name, part)) != fingerprint:
         raise OSError(errno.EIO, "it gives back other bytes than were written", str(part))
