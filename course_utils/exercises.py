@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ._arguments import DataSet, image_data, number
+from ._arguments import DataSet, image_data, number, shown
 
 
 class Verdict(NamedTuple):
@@ -26,32 +26,40 @@ class Verdict(NamedTuple):
 
 
 Judge = Callable[..., Verdict]
-_checkers: dict[str, Judge] = {}  # "2.1" -> the function that judges an answer
 
 
-class Unattempted(Exception):
-    """The reader's function gave nothing back: it is still the stub.
-
-    Example:
-        >>> raise Unattempted  # what `check` makes of a function that gives None back
-        Traceback (most recent call last):
-        course_utils.exercises.Unattempted
-    """
+class _Checker(NamedTuple):
+    judge: Judge
+    without: tuple[str, ...]
+    changes: bool
 
 
-def checker(exercise: str) -> Callable[[Judge], Judge]:
+_checkers: dict[str, _Checker] = {}  # "2.1" -> what judges an answer
+STUB = Verdict("unattempted", "not attempted yet. Replace the dots with your answer, then run the cell again.")
+
+
+def checker(exercise: str, *, without: tuple[str, ...] = (), changes: bool = False) -> Callable[[Judge], Judge]:
     """Decorator: the function judges answers to the exercise of this number, by returning `right` or `wrong`.
+
+    Its docstring ends the sentence "The exercise asks for". An answer that is a function reaches it wrapped: the
+    function must give something back and must not change what it is given.
+
+    Args:
+        exercise: its number as in its heading, such as `"2.1"`.
+        without: names of PyTorch's functions that the student's function must not call, such as `("conv2d",)`.
+        changes: true where the student's function is asked to change a network in place.
 
     Example:
         >>> @checker("1.99")
         ... def judge(answer):
+        ...     "a number above 3."
         ...     return right("So is 5.") if answer > 3 else wrong(f"{answer} is not above 3", hint="count on")
         >>> verdict = check("1.99", 4)
         Exercise 1.99: Right. So is 5.
     """
 
     def register(judge: Judge) -> Judge:
-        _checkers[exercise] = judge
+        _checkers[exercise] = _Checker(judge, without, changes)
         return judge
 
     return register
@@ -68,21 +76,25 @@ def right(insight: str) -> Verdict:
 
 
 def wrong(finding: str, *, hint: str) -> Verdict:
-    """The answer is wrong: what was found, and a hint that fits the mistake.
+    """The answer is wrong: what was found (of a long finding, its beginning), and a hint that fits the mistake.
 
     Example:
         >>> wrong("there are 3 windows", hint="count the last one").message
         'Not yet: there are 3 windows. Hint: count the last one'
     """
-    return Verdict("wrong", f"Not yet: {finding}. Hint: {hint}")
+    finding = " ".join(finding.split()).rstrip(".")
+    return Verdict("wrong", f"Not yet: {finding if len(finding) <= 300 else finding[:299] + '…'}. Hint: {hint}")
 
 
 def check(exercise: str, answer: object) -> Verdict:
-    """Judge an answer, print the verdict, and return it (true when right). Never raises.
+    """Judge an answer, print the verdict, and return it (true when right). Never raises, and changes nothing.
+
+    The answer is judged in plain surroundings (float32, gradients on, generators at their beginning); the caller's
+    own generators, default dtype and modes are as before.
 
     Args:
         exercise: its number as in its heading, such as `"2.1"`.
-        answer: a value or a function, as the exercise asks. `None`, `...`, or a function that returns one of them,
+        answer: a value or a function, as the exercise asks. `None`, `...`, or a function whose body is still `...`
             counts as not attempted.
 
     Example:
@@ -91,57 +103,66 @@ def check(exercise: str, answer: object) -> Verdict:
         >>> verdict.status, bool(verdict)
         ('unattempted', False)
     """
-    verdict = _judge(exercise, answer)
+    found, problem = _found(exercise)
+    if problem is not None or found is None:
+        verdict = problem or Verdict(
+            "wrong", f"there is no exercise {exercise!r}. Its number stands in its heading, such as 2.1."
+        )
+    else:
+        verdict = STUB if answer is None or answer is ... else _judged(found, answer)
     print(f"Exercise {exercise}: {verdict.message}")
     return verdict
 
 
-def _judge(exercise: str, answer: object) -> Verdict:
-    stub = Verdict("unattempted", "not attempted yet. Replace the dots with your answer, then run the cell again.")
+def _found(exercise: object) -> tuple[_Checker | None, Verdict | None]:
+    """The checker of an exercise, or what is wrong with its number."""
+    if isinstance(exercise, int | float):
+        return None, wrong(f"{exercise!r} is a number", hint=f'Put it in quotes: check("{exercise}", …).')
+    if not isinstance(exercise, str):
+        return None, None
     try:
         module = f"course_utils.checks.l{int(exercise.split('.')[0]):02}"
         importlib.import_module(module)
-    except (ValueError, AttributeError):
+    except ValueError:
         pass  # no number of an exercise
     except ImportError as problem:
         if problem.name != module:  # a lesson that there is, whose checkers can't be loaded
             remedy = "run the lesson's setup cell, which installs what is missing"
-            return Verdict("wrong", f"its checker could not be loaded ({problem}). Hint: {remedy}.")
-    judge = _checkers.get(exercise) if isinstance(exercise, str) else None
-    if judge is None:
-        return Verdict("wrong", f"there is no exercise {exercise!r}. Its number stands in its heading, such as 2.1.")
-    if answer is None or answer is ...:
-        return stub
+            return None, Verdict("wrong", f"its checker could not be loaded ({problem}). Hint: {remedy}.")
+    return _checkers.get(exercise), None
+
+
+def _judged(found: _Checker, answer: object) -> Verdict:
+    """The verdict on an answer, whatever the answer is and does."""
+    from .checks import _answers, _call
+
+    asked = f"The exercise asks for {found.judge.__doc__}"
+    wants_function = (found.judge.__doc__ or "").startswith("a function")
+    is_data = hasattr(answer, "parameters") or hasattr(answer, "__array__")  # a network, its class, a tensor
+    called = None
+    if callable(answer) and (wants_function or not is_data):
+        called = _call.Called(answer, without=found.without, changes=found.changes)
+    elif wants_function:
+        return wrong(
+            f"your answer is {shown(answer)}",
+            hint=f"Give the function itself, without brackets: {found.judge.__name__}.",
+        )
     try:
-        return judge(_watched(answer) if callable(answer) and not hasattr(answer, "parameters") else answer)
-    except Unattempted:
-        return stub
-    except Exception as error:  # whatever the reader's own code raises
-        finding = f"your answer raised {type(error).__name__}: {error}".rstrip(".")  # `wrong` ends the sentence
-        return wrong(finding, hint=f"The exercise asks for: {judge.__doc__}")
-
-
-def _watched(function: Callable) -> Callable:
-    """The reader's function, which tells when it gives nothing back."""
-
-    def call(*args: object, **kwargs: object) -> object:
-        result = function(*args, **kwargs)
-        if result is None or result is ...:
-            raise Unattempted
-        return result
-
-    return call
-
-
-def as_list(answer: object) -> object:
-    """A tensor or an array as a list of plain numbers; anything else as it is.
-
-    Example:
-        >>> import torch
-        >>> as_list(torch.tensor([1, 2])), as_list((3, 4))
-        ([1, 2], (3, 4))
-    """
-    return answer.tolist() if hasattr(answer, "tolist") else answer
+        with _call.plain_surroundings(answer):
+            return found.judge(answer if called is None else called)
+    except _answers.Unfinished:
+        return STUB
+    except _answers.GaveNothing as nothing:
+        if _call.is_stub(nothing.function):
+            return STUB
+        case = f", for {', '.join(map(shown, nothing.given))}" if nothing.given else ""
+        return wrong(f"your function gives nothing back{case}", hint="Does every way through it end in `return`?")
+    except _answers.Refused as refused:
+        return wrong(refused.finding, hint=refused.hint)
+    except (Exception, SystemExit) as error:  # whatever the student's own code raises
+        is_own = called is not None and called.error is error
+        what = "your function" if is_own else "your network" if hasattr(answer, "parameters") else "judging your answer"
+        return wrong(f"{what} raised {type(error).__name__}: {error}", hint=asked)
 
 
 def target(data: DataSet, *, real: float, sample: float) -> float:

@@ -1,0 +1,142 @@
+"""A student's function as a checker calls it, and the surroundings in which it is judged."""
+
+import dis
+import inspect
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ._answers import GaveNothing, Refused
+
+
+class Called:
+    """The student's function. It must give something back, leave alone what it is given, and not call `without`.
+
+    An exception that the function raises is kept as `error`: so it can be told from one of the checker's own.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, without: Sequence[str] = (), changes: bool = False):
+        self.function, self.without, self.changes = function, without, changes
+        self.error: BaseException | None = None
+
+    def __call__(self, *given: object, **named: object) -> Any:
+        everything = [*given, *named.values()]
+        before = [_copied(value, self.changes) for value in everything]
+        try:
+            with _Forbidden(self.without):
+                result = self.function(*given, **named)
+        except (Exception, SystemExit) as error:
+            self.error = error
+            raise
+        for k, (value, copy) in enumerate(zip(everything, before, strict=True)):
+            if not _same(value, copy):
+                name = _name(self.function, k)
+                hint = (
+                    "Make new ones and leave those alone: the caller still needs them. `-=`, `*=` and `x[…] =` write."
+                )
+                raise Refused(f"your function has changed numbers of {name}, which it was given", hint=hint)
+        if result is None or result is ...:
+            raise GaveNothing(self.function, everything)
+        return result
+
+
+def is_stub(function: Any) -> bool:
+    """Whether a function's body is still the dots, or nothing."""
+    function = inspect.unwrap(getattr(function, "func", function))  # of a functools.partial
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    if code is None:
+        return False
+    plain = ("RESUME", "NOP", "COPY_FREE_VARS", "MAKE_CELL", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "POP_TOP")
+    parts = list(dis.get_instructions(code))
+    constants = [part.argval for part in parts if part.opname in ("LOAD_CONST", "RETURN_CONST")]
+    return all(part.opname in plain for part in parts) and all(value in (None, ...) for value in constants)
+
+
+@contextmanager
+def plain_surroundings(answer: object) -> Iterator[None]:
+    """Float32, gradients on, the CPU, generators at their beginning; afterwards the student's own, as they were.
+
+    A network that is judged keeps its modes and its numbers.
+    """
+    module = answer if isinstance(answer, nn.Module) else None
+    modes = {each: each.training for each in module.modules()} if module is not None else {}
+    numbers = {} if module is None else {name: value.clone() for name, value in module.state_dict().items()}
+    python, array, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+    grad = torch.is_grad_enabled()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+            torch.set_default_dtype(torch.float32)
+            torch.default_generator.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            yield
+    finally:
+        torch.set_grad_enabled(grad)
+        torch.set_default_dtype(dtype)
+        random.setstate(python)
+        np.random.set_state(array)
+        for each, training in modes.items():
+            each.training = training
+        with torch.no_grad():
+            for name, value in (module.state_dict() if module is not None else {}).items():
+                if not torch.equal(value, numbers[name]):
+                    value.copy_(numbers[name])
+
+
+class _Forbidden(TorchFunctionMode):
+    """Refuses PyTorch's functions of these names, wherever they are called from."""
+
+    def __init__(self, names: Sequence[str]):
+        super().__init__()
+        self.names = names
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(function, "__name__", "")
+        if name in self.names:
+            raise Refused(
+                f"your function calls PyTorch's {name}", hint="Do its work yourself: this exercise is about it."
+            )
+        return function(*args, **(kwargs or {}))
+
+
+def _name(function: Any, position: int) -> str:
+    """What the function calls its argument at this position."""
+    try:
+        return list(inspect.signature(function).parameters)[position]
+    except (TypeError, ValueError, IndexError):
+        return f"argument {position + 1}"
+
+
+def _copied(value: Any, changes: bool) -> Any:
+    """A copy of the tensors, arrays, lists and (unless they may change) networks in what a function is given."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, nn.Module):
+        return None if changes else _copied(value.state_dict(), changes)
+    if isinstance(value, dict):
+        return {key: _copied(part, changes) for key, part in value.items()}
+    return [_copied(part, changes) for part in value] if isinstance(value, list | tuple) else None
+
+
+def _same(value: Any, copy: Any) -> bool:
+    """Whether something is still as its copy."""
+    if copy is None:
+        return True
+    if isinstance(value, Tensor):
+        return value.shape == copy.shape and bool(((value == copy) | ((value != value) & (copy != copy))).all())
+    if isinstance(value, np.ndarray):
+        return np.array_equal(value, copy, equal_nan=value.dtype.kind == "f")
+    if isinstance(value, nn.Module):
+        return _same(dict(value.state_dict()), copy)
+    if isinstance(value, dict):
+        return value.keys() == copy.keys() and all(_same(value[key], copy[key]) for key in value)
+    return len(value) == len(copy) and all(_same(*pair) for pair in zip(value, copy, strict=True))
