@@ -5,10 +5,8 @@ SHELL       := bash
 
 PYTHON   ?= python3
 PIP_ARGS ?=
-RUN_DIR  ?= .run
 SEEDS    ?= 5
 PORT     ?= 8000
-export RUN_DIR
 
 BIN := .venv/bin
 PY  := $(BIN)/python
@@ -36,6 +34,8 @@ lab: notebooks  ## open copies of the notebooks in JupyterLab, in work/; your an
 
 serve:  ## show the built site at http://localhost:8000 (PORT=...)
 	@test -f _build/html/index.html || { echo 'There is no site yet: run `make book`.'; exit 1; }
+	@$(PYTHON) -c 'import socket, sys; s = socket.socket(); sys.exit(s.connect_ex(("localhost", $(PORT))) == 0 and \
+	  "Port $(PORT) is in use. Name another: make serve PORT=8001")'
 	@$(PYTHON) -m http.server --directory _build/html $(PORT)
 
 calibrate: notebooks  ## measure the bounds of a lesson's claims: LESSON=06_lenet SEEDS=5
@@ -50,15 +50,18 @@ bench: .venv/.ready  ## measure how fast we are beside the usual ways, as ratios
 brand: .venv/.ready  ## make the course yours: REPO=owner/name
 	@$(PY) -m tools.brand '$(REPO)'
 
-clean:  ## remove what was built and run; keeps the environment and work/
-	rm -rf _build $(addprefix $(RUN_DIR)/,book executed test site trace calibrate timing paired.json mypy)
+clean:  ## remove what was built and run here; keeps the environment and work/
+	rm -rf _build $(addprefix .run/,book executed test site trace calibrate timing paired.json mypy)
 
 # The environment, made again when the requirements change.
 .venv/.ready: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 13) else \
 	  "The course needs Python 3.11, 3.12 or 3.13; this is %d.%d. Name another: make %s PYTHON=python3.12" \
 	  % (v[0], v[1], "$(MAKECMDGOALS)"))'
-	@test -x $(PY) || { echo 'Creating .venv'; $(PYTHON) -m venv .venv; }
+	@test -x $(PY) || { echo 'Creating .venv'; $(PYTHON) -m venv .venv || true; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip --upgrade >/dev/null 2>&1 || { \
+	  echo 'The environment .venv has no pip, and this Python cannot make it one. On Debian and Ubuntu, install'; \
+	  echo 'python3-venv (apt install python3-venv); then run make again.'; exit 1; }
 	@echo 'Installing requirements.txt (several minutes and gigabytes the first time)'
 	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt $(PIP_ARGS) \
 	  | sed '/^Requirement already satisfied/d'

@@ -24,6 +24,18 @@ def resource(path: str) -> Path:
     return file
 
 
+def folder_named_by(variable: str) -> Path | None:
+    """The folder that an environment variable names, absolute, `~` resolved; None where it is unset or empty.
+
+    Raises: ValueError, where it names a home that this system does not know.
+    """
+    text = os.environ.get(variable)
+    try:
+        return Path(text).expanduser().absolute() if text else None
+    except RuntimeError:
+        raise ValueError(f"{variable} must name a folder; got {text!r}, and there is no such home here.") from None
+
+
 def replace(file: Path, data: bytes | memoryview) -> None:
     """Write beside the file, then take its place in one step. Raises: OSError; then the file is as it was."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")  # two processes never write the same one

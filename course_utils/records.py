@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ._arguments import DataSet, image_data, kind, shown
+from ._console import forgive
 from ._files import PACKAGE, replace, resource
 from ._machine import machine
 
@@ -138,6 +139,7 @@ def command_line(script: str | None, main: Callable, arguments: list[str] | None
         >>> command_line("A toy.", lambda seed: print("seed", seed), ["--seed", "3"], seed={"type": int})
         seed 3
     """
+    forgive()
     parser = argparse.ArgumentParser(description=script, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, about in options.items():
         parser.add_argument(f"--{name}", **about)

@@ -7,7 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from . import __version__, claims
+from . import __version__, _console, claims
 from ._arguments import one_of
 from ._files import PACKAGE, resource
 from ._machine import device, machine
@@ -26,7 +26,7 @@ def setup(lesson: str) -> None:
 
     Raises:
         TypeError, ValueError: there is no such lesson.
-        RuntimeError: a needed package could not be installed; the message holds the command to try.
+        RuntimeError: a needed package could not be installed; the message holds a line to paste.
 
     Example:
         >>> setup("06_lenet")
@@ -70,8 +70,9 @@ def _install(requirements: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(
-            f"This lesson needs {', '.join(requirements)}, and installing failed. "
-            f"Where there is a network, run: {' '.join(command[1:])}\n{done.stderr.strip()[-500:]}"
+            f"This lesson needs {', '.join(requirements)}, and installing failed. Where there is a network, run\n"
+            f"    {_console.command('pip', 'install', *requirements)}\nand where there is no pip, before it\n"
+            f"    {_console.command('ensurepip')}\n{done.stderr.strip()[-500:]}"
         )
 
 
@@ -79,5 +80,5 @@ def _origin() -> str:
     """Where this package came from: `"clone"`, `"archive"` (fetched by a lesson's first cell) or `"installed"`."""
     if not (PACKAGE.parent / "pyproject.toml").exists():
         return "installed"
-    fetched = Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "kernel-by-kernel")).resolve()
+    fetched = Path(os.path.expanduser(os.environ.get("COURSE_HOME") or "~/.cache/kernel-by-kernel")).resolve()
     return "archive" if fetched in PACKAGE.resolve().parents else "clone"

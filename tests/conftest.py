@@ -1,5 +1,7 @@
 """What several tests need: the lessons as they stand in the manuscript, and as the rehearsal ran them."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -64,13 +66,42 @@ def site():
 
 
 @pytest.fixture
+def no_rights():
+    """What stands before a command so that a folder of mode 0 is closed to it, even if root runs the tests."""
+    if os.geteuid():
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root can look everywhere, and there is no setpriv to give that up")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+@pytest.fixture
+def closed(tmp_path):
+    """A folder that can't be looked into."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o755)
+
+
+@pytest.fixture
+def no_home(tmp_path):
+    """Environment of a Python whose user has no home: no HOME, and no entry in the list of users."""
+    place = tmp_path / "no_home"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text("import pwd\npwd.getpwuid = {}.__getitem__\n")
+    return {"HOME": None, "PYTHONPATH": place}
+
+
+@pytest.fixture
 def run_python(tmp_path):
     """Run Python on its own in an empty folder, with nothing of this checkout in its environment."""
 
-    def run(*arguments, cwd=tmp_path, python=sys.executable, **environment):
+    def run(*arguments, cwd=tmp_path, python=sys.executable, before=(), **environment):
         bare = {"HOME": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-        command = [str(argument) for argument in (python, *arguments)]
-        variables = {name: str(value) for name, value in environment.items()}
-        return subprocess.run(command, cwd=cwd, env=bare | variables, text=True, capture_output=True)
+        command = [str(argument) for argument in (*before, python, *arguments)]
+        variables = {name: str(value) for name, value in (bare | environment).items() if value is not None}
+        return subprocess.run(command, cwd=cwd, env=variables, text=True, errors="replace", capture_output=True)
 
     return run

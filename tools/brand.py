@@ -11,7 +11,8 @@ from tools.notebooks import pair
 
 
 def brand(repository: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]", repository):
+    is_address = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]", repository)
+    if not is_address or repository.endswith(".git"):
         sys.exit(f"REPO must be the owner and the name of a GitHub repository, such as owner/name, not {repository!r}.")
     config, [owner, name] = ROOT / "_config.yml", repository.split("/")
     old_owner, old_name = tokens()["repository"].split("/")

@@ -7,12 +7,28 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN = ROOT / os.environ.get("RUN_DIR", ".run")  # an absolute RUN_DIR lies outside of the checkout
+MARK = "kernel-by-kernel"  # a file in each folder of runs: what lies beside it may be deleted
+
+
+def _run_folder() -> Path:
+    """Where runs are kept: `.run`, or the folder that COURSE_RUN_DIR names. That one must be new, empty or ours."""
+    chosen = os.environ.get("COURSE_RUN_DIR")
+    folder = ROOT / Path(chosen or ".run").expanduser()
+    if chosen and folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        sys.exit(f"COURSE_RUN_DIR must name a new or an empty folder, since parts of it get deleted; got {folder}")
+    with suppress(OSError):  # of a checkout that can only be read
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).touch()
+    return folder
+
+
+RUN = _run_folder()
 SETUP_TITLE = "# @title Setup, "
 SETUP_MARKER = "# The setup cell: `make notebooks` puts it here."  # a cell of each manuscript
 

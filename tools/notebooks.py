@@ -2,10 +2,11 @@
 
 The manuscript holds a marker where the notebook has its setup cell: `tools/setup_cell.py`, with the repository's
 address from `_config.yml` and the package's version. With each notebook goes the file of what its lesson needs. Cell
-ids are kept, outputs are not. A second run changes no byte.
+ids are kept, outputs are not. A second run changes no byte. What somebody has typed into a notebook is kept in `work/`.
 """
 
 import json
+from itertools import chain, count
 
 import nbformat
 
@@ -24,6 +25,7 @@ from tools.common import (
 )
 
 KEYS = ("tags", "mystnb", "nbmake", "jupyter", "cellView")  # of a cell's metadata; Jupyter and nbmake add others
+MADE = "kernel_by_kernel"  # of a notebook's metadata
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "name": "python"},  # for nbconvert --to script
@@ -34,8 +36,24 @@ def with_our_metadata(notebook):
     """The notebook itself, with no metadata but ours."""
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in KEYS if key in cell.metadata}
-    notebook.metadata = METADATA
+    notebook.metadata = METADATA | {MADE: {"sources": sources(notebook)}}
     return notebook
+
+
+def sources(notebook) -> str:
+    """A hash of what stands in the cells of a notebook. Each holds its own as it was made, in its metadata."""
+    return hash_of([], [(cell.cell_type, cell.source) for cell in notebook.cells])
+
+
+def keep_answers(lesson: str, older, newer) -> None:
+    """If somebody has typed into a notebook since it was made, keep it as a new file in `work/`, and say so."""
+    made = older.metadata.get(MADE, {}).get("sources")
+    if made is None or sources(older) in (made, sources(newer)):
+        return
+    names = chain([lesson], (f"{lesson}-{number}" for number in count(2)))
+    file = next(file for file in (ROOT / "work" / f"{name}.ipynb" for name in names) if not file.exists())
+    write(file, nbformat.writes(older) + "\n")
+    print(f"notebooks/{lesson}.ipynb is made from book/{lesson}.py. What you typed into it is now in work/{file.name}.")
 
 
 def made_from(manuscript: str):
@@ -59,6 +77,7 @@ def pair(lesson: str) -> None:
     notebook = made_from(read(ROOT / "book" / f"{lesson}.py"))
     if target.exists():
         older = read_notebook(target)
+        keep_answers(lesson, older, notebook)
         notebook = combine_inputs_with_outputs(notebook, older, fmt="py:percent")
     with_our_metadata(notebook)
     for cell in notebook.cells:

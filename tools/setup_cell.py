@@ -8,37 +8,49 @@ from urllib.request import urlopen
 VERSION, REPOSITORY = "{{ version }}", "{{ repository }}"
 ARCHIVE = (os.environ.get("COURSE_ARCHIVE") or "https://github.com/"
            + REPOSITORY + f"/archive/refs/tags/v{VERSION}.tar.gz")
-cache = Path(os.environ.get("COURSE_HOME")
-             or Path.home() / ".cache" / "kernel-by-kernel") / f"v{VERSION}"
+if os.path.exists(ARCHIVE):
+    ARCHIVE = Path(ARCHIVE).absolute().as_uri()
+HOME = os.environ.get("COURSE_HOME") or "~/.cache/kernel-by-kernel"
+kept = Path(os.path.expanduser(HOME)).absolute() / f"v{VERSION}"
 
 
-def holds_course(folder):
-    file = folder / "course_utils" / "__init__.py"
-    return (file.is_file()
-            and f'__version__ = "{VERSION}"' in file.read_text("utf-8"))
-
-
-here = Path.cwd()
-places = [here, *here.parents, *map(Path, sys.path), cache]
-home = next(filter(holds_course, places), None)
-if home is None:  # no clone here, none installed, none fetched before
+def version(folder):  # of the course in it; None if it can't be looked at
     try:
+        text = Path(folder, "course_utils", "__init__.py").read_text("utf-8")
+        return text.split('__version__ = "')[1].split('"')[0]
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+places = [Path.cwd(), *Path.cwd().parents, *sys.path, kept]
+found = {version(place): str(place) for place in reversed(places)}
+if VERSION not in found:  # no clone here, none installed, none fetched before
+    try:
+        if "~" in kept.parts:
+            raise OSError("there is no home folder")
         archive = io.BytesIO(urlopen(ARCHIVE, timeout=60).read())
-        cache.parent.mkdir(parents=True, exist_ok=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
         with (tarfile.open(fileobj=archive) as tar,
-              tempfile.TemporaryDirectory(dir=cache.parent) as part):
+              tempfile.TemporaryDirectory(dir=kept.parent) as part):
             # write nothing outside of `part`
             tar.extraction_filter = getattr(tarfile, "data_filter", None)
             tar.extractall(part)
-            [course] = filter(holds_course, Path(part).iterdir())
-            course.rename(cache)  # all of it, or nothing
-        home = cache
+            [new] = [p for p in Path(part).iterdir() if version(p) == VERSION]
+            try:
+                new.rename(kept)  # all of it, or nothing
+            except OSError:
+                if version(kept) != VERSION:  # no other notebook was faster
+                    raise
+        found[VERSION] = str(kept)
     except Exception as problem:
+        why = " ".join(str(problem).split())
+        here = "".join(f"Here is {v}: use its notebook. " for v in found if v)
         raise RuntimeError(
-            f"{ARCHIVE} gave no course_utils {VERSION}: {problem!r}. "
+            f"{ARCHIVE} gave no course_utils {VERSION}: {why}. {here}"
             "Connect and run this cell again, set COURSE_ARCHIVE to another "
-            "address, or open this notebook in a clone.") from None
-if str(home) not in sys.path:
-    sys.path.insert(0, str(home))
-    paths = [str(home), os.environ.get("PYTHONPATH")]
+            "address or file, COURSE_HOME to a folder that can be written, "
+            "or open this notebook in a clone.") from None
+if found[VERSION] not in sys.path:
+    sys.path.insert(0, found[VERSION])
+    paths = [found[VERSION], os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))

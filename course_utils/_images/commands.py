@@ -17,6 +17,7 @@ import os
 import shutil
 import sys
 
+from .. import _console
 from . import fetch, prepared, sources
 from .catalogue import SOURCES
 
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("where", help="print the folder of the data")
     for command, number in ((fetcher, "+"), (verifier, "*")):
         command.add_argument("names", nargs=number, metavar="NAME", help=WHICH)
+    _console.forgive()
     chosen = parser.parse_args(arguments)
     if unknown := set(getattr(chosen, "names", [])) - {*SOURCES, "all"}:
         parser.error(f"NAME must be {WHICH}; got {', '.join(unknown)}")
@@ -44,16 +46,16 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if chosen.command == "list":
             return _list_all()
-        here = [name for name in SOURCES if sources.path(name).is_file()]
+        here = [name for name in SOURCES if os.path.isfile(sources.path(name))]
         names = list(SOURCES) if "all" in chosen.names else chosen.names or here
         if not names:
-            return _report("no prepared file is here", "python -m course_utils.data fetch all")
+            return _report("no prepared file is here", _again("all"))
         return max(map(_fetch if chosen.command == "fetch" else _verify, names))
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return 130
-    except ValueError as problem:  # of an environment variable
-        return _report(str(problem), "set it to a value as above, or unset it")
+    except (ValueError, prepared.DownloadError) as problem:  # of an environment variable
+        return _report(str(problem), "set it to a value as above, or unset it.")
 
 
 def _list_all() -> int:
@@ -71,13 +73,13 @@ def _list_all() -> int:
 
 def _look(name: str) -> tuple[prepared.Prepared | None, str, str]:
     """What the prepared file is; or None, what is wrong with it, and what helps. Nothing is changed."""
-    file, again = sources.path(name), f"python -m course_utils.data fetch {name}"
-    if not file.is_file():
-        return None, "is not here", again
+    file = sources.path(name)
+    if not os.path.isfile(file):
+        return None, "is not here", _again(name)
     try:
         return prepared.identify(name, file), "", ""
     except prepared.DataError as problem:
-        remedy = again if prepared.is_ours(name, file) else "put a sound file in its place, or move it away"
+        remedy = _again(name) if prepared.is_ours(name, file) else "put a sound file in its place, or move it away."
         return None, str(problem).splitlines()[0].rstrip("."), remedy
 
 
@@ -87,7 +89,7 @@ def _fetch(name: str) -> int:
         print(f"{name}: {identity.copy}, is here already")
         shutil.rmtree(file.parent / ".downloads" / name, ignore_errors=True)  # what a killed process left
         return 0
-    if file.is_file():
+    if os.path.isfile(file):
         if not prepared.is_ours(name, file):
             return _report(f"{name}: {problem}", remedy)
         print(f"{name}: was fetched before and is broken now; fetching it again")
@@ -95,10 +97,12 @@ def _fetch(name: str) -> int:
         copy = sources.obtain(name, file, patient=True).copy
     except prepared.DownloadError as error:
         tried = f" ({'; '.join(error.tried)})" if error.tried else ""
-        remedy = f"set COURSE_DATA_MIRROR, or put the files that `list` names into {sources.folder() / name}"
+        remedy = f"set COURSE_DATA_MIRROR, or put the files that `list` names into {sources.folder() / name}."
         return _report(f"{name}: {error}{tried}", remedy)
-    if not file.is_file():
-        return _report(f"{name}: could be read and not be kept", "make room, or name another folder in COURSE_DATA_DIR")
+    if not os.path.isfile(file):
+        return _report(
+            f"{name}: could be read and not be kept", "make room, or name another folder in COURSE_DATA_DIR."
+        )
     print(f"{name}: {copy}, ready")
     return 0
 
@@ -113,12 +117,16 @@ def _verify(name: str) -> int:
 
 def _here(name: str) -> str:
     file, (identity, problem, _) = sources.path(name), _look(name)
-    if file.is_file():
+    if os.path.isfile(file):
         return f"{identity.copy} ({file.name})" if identity else f"broken: {problem}"
     found = fetch.collect(name, file.parent, [])
     return "its archives; they will be read when they are needed" if found else "nothing yet"
 
 
+def _again(name: str) -> str:
+    return _console.command("course_utils.data", "fetch", name)
+
+
 def _report(problem: str, remedy: str) -> int:
-    print(f"PROBLEM {problem}. Remedy: {remedy}.", file=sys.stderr)
+    print(f"PROBLEM {problem}. Remedy: {remedy}", file=sys.stderr)
     return 1

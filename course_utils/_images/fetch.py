@@ -20,6 +20,7 @@ import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
+from .._files import folder_named_by
 from .catalogue import SOURCES, Archive, Edition
 from .prepared import DownloadError
 
@@ -76,7 +77,7 @@ def collect(name: str, folder: Path, tried: list[str], bases: Sequence = (), pat
         OSError: the folder can't take it.
     """
     mirror, editions = _mirror(name), SOURCES[name].editions
-    if isinstance(mirror, Path) and not mirror.is_dir():
+    if isinstance(mirror, Path) and not os.path.isdir(mirror):
         tried.append(f"COURSE_DATA_MIRROR: there is no folder {mirror}")
     for edition, usable in zip(editions, bases or [[]] * len(editions), strict=True):
         files, origin = {}, {}
@@ -107,7 +108,7 @@ def _mirror(name: str) -> str | Path | None:
         return Path(url2pathname(parts.path))
     if "://" in mirror:
         raise ValueError(f"COURSE_DATA_MIRROR must be an http or https address or a folder; got {mirror!r}.")
-    return Path(mirror).expanduser().absolute() if mirror else None
+    return folder_named_by("COURSE_DATA_MIRROR")
 
 
 def _find(name: str, archive: Archive, folder: Path, tried: list[str]) -> Path | None:
@@ -117,7 +118,7 @@ def _find(name: str, archive: Archive, folder: Path, tried: list[str]) -> Path |
     places += [mirror / name, mirror] if isinstance(mirror, Path) else []
     for file in dict.fromkeys(place / archive.file for place in places):
         try:
-            if file.is_file():
+            if os.path.isfile(file):  # false, too, where it can't be looked at
                 if _is_whole(archive, file):
                     return file
                 tried.append(f"{file}: not the published file of {archive.size:,} bytes with md5 {archive.md5}")

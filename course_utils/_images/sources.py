@@ -15,6 +15,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from .._arguments import one_of
+from .._console import command
+from .._files import folder_named_by
 from . import prepared
 from .catalogue import SOURCES
 from .prepared import DataError, DownloadError, Prepared
@@ -62,9 +64,16 @@ def path(name: str) -> Path:
 
 
 def folder() -> Path:
-    """The folder of prepared files: `$COURSE_DATA_DIR`, or this user's cache folder."""
-    chosen = os.environ.get("COURSE_DATA_DIR")
-    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("kernel-by-kernel", appauthor=False)
+    """The folder of prepared files: `$COURSE_DATA_DIR`, or this user's cache folder.
+
+    Raises: DownloadError, where there is no home; ValueError, where the variable names none.
+    """
+    if chosen := folder_named_by("COURSE_DATA_DIR"):
+        return chosen
+    with suppress(RuntimeError):  # of platformdirs, where there is no home; older ones return "~/.cache"
+        if (place := user_cache_path("kernel-by-kernel", appauthor=False)).is_absolute():
+            return place
+    raise DownloadError("this user has no home folder: set COURSE_DATA_DIR to a folder for the images", [])
 
 
 def mode() -> str:
@@ -77,13 +86,15 @@ def why_sample(name: str) -> str:
     return "COURSE_DATA=sample" if mode() == "sample" else _failed.get(name, "")
 
 
-def _remedies(name: str) -> str:
+def _remedies(name: str, file: Path | None) -> str:
     """What helps when a data set can't be downloaded, in lines: a mirror, the files to be brought, the sample."""
     editions = ["".join(f"\n    {archive}" for archive in edition.archives) for edition in SOURCES[name].editions]
     images = "×".join(["N", *map(str, SOURCES[name].shape)])
     return (
         f"Remedies: set COURSE_DATA_MIRROR to an address or a folder that holds {name}/ with these files;\n"
-        f"  or put them into {folder() / name}:" + "\n    or instead".join(editions) + "\n"
+        f"  or put them into {file.parent / name if file else 'a folder, and name it'}:"
+        + "\n    or instead".join(editions)
+        + "\n"
         f"  or set COURSE_DATA_DIR to a folder that holds {name}.npz (x_train, y_train, x_test, y_test; images "
         f"{images}, uint8);\n  or set COURSE_DATA=sample and use the small built-in sample."
     )
@@ -98,20 +109,22 @@ def _sample(name: str) -> Prepared:
 
 def _settle(name: str, look: Callable[[str, Path], Prepared]) -> Prepared | None:
     """What `look` makes of the prepared file, which is obtained first if need be; None where the sample stands in."""
-    file, broken = path(name), None
+    one_of("name", name, SOURCES)
     if mode() == "sample":
         return None
-    if file.is_file():
-        try:
-            return look(name, file)
-        except DataError as problem:
-            if not prepared.is_ours(name, file):
-                raise
-            broken = problem
-            print(f"{SOURCES[name].title} was downloaded and is broken now. Fetching it again.")
-    elif mode() == "auto" and name in _failed:
-        return None
+    file, broken = None, None
     try:
+        file = path(name)
+        if os.path.isfile(file):  # false, too, where it can't be looked at
+            try:
+                return look(name, file)
+            except DataError as problem:
+                if not prepared.is_ours(name, file):
+                    raise
+                broken = problem
+                print(f"{SOURCES[name].title} was downloaded and is broken now. Fetching it again.")
+        elif mode() == "auto" and name in _failed:
+            return None
         return obtain(name, file)
     except DownloadError as problem:
         tried = "\n".join(f"  {line}" for line in problem.tried)
@@ -120,13 +133,13 @@ def _settle(name: str, look: Callable[[str, Path], Prepared]) -> Prepared | None
         if mode() == "real":
             raise MissingData(
                 f"{SOURCES[name].title} is not here and can't be downloaded: {problem}. COURSE_DATA=real admits "
-                f"nothing else.\nLooked for: {file}\nTried:\n{tried}\n{_remedies(name)}"
+                f"nothing else.\nLooked for: {file or f'{name}.npz'}\nTried:\n{tried}\n{_remedies(name, file)}"
             ) from problem
         _failed[name] = str(problem)
         print(
             f"SAMPLE DATA: {SOURCES[name].title} is not here and can't be downloaded ({problem}). This is the small "
-            "built-in sample: expect other numbers than the book's. What helps: "
-            f"python -m course_utils.data fetch {name}, and then this cell once more."
+            "built-in sample: expect other numbers than the book's. This helps, and then this cell once more:\n"
+            f"    {command('course_utils.data', 'fetch', name)}"
         )
         return None
 
@@ -157,7 +170,7 @@ def obtain(name: str, file: Path, *, patient: bool = False) -> Prepared:
         work = file.parent / ".downloads" / name
         work.mkdir(parents=True, exist_ok=True)
         with alone(work):
-            if file.is_file():
+            if os.path.isfile(file):
                 with suppress(DataError):  # it is the file to be mended
                     return prepared.read_file(name, file)  # another process has just made it
             if found is None:
@@ -168,14 +181,15 @@ def obtain(name: str, file: Path, *, patient: bool = False) -> Prepared:
                 why = tried[-1].split(": ", 1)[-1]
                 raise DownloadError(f"none of the addresses gave it whole ({why})", tried)
             result = _keep(name, file, found)
-            if file.is_file():
+            if os.path.isfile(file):
                 shutil.rmtree(work, ignore_errors=True)
             return result
     except OSError as problem:
         if found:
             return _keep(name, file, found)
         tried.append(f"{problem.filename or file.parent}: {problem.strerror or problem}")
-        raise DownloadError(f"the data folder can't keep it ({problem.strerror or problem})", tried) from problem
+        why = f"the data folder can't keep it ({problem.strerror or problem}); COURSE_DATA_DIR names another"
+        raise DownloadError(why, tried) from problem
 
 
 def _keep(name: str, file: Path, found: tuple) -> Prepared:

@@ -9,6 +9,7 @@ import sys
 import pytest
 from filelock import FileLock
 
+from tests.checkout import project_files
 from tools.common import ROOT, SETUP_MARKER, tokens
 
 HEADER = """# ---
@@ -23,13 +24,11 @@ HEADER = """# ---
 
 
 def copy_project(target):
-    """Copy what git tracks or would track, uncommitted work included."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in names:
-        if name and (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    """Copy the files of this checkout, uncommitted work included."""
+    for file in project_files():
+        copy = target / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy)
     return target
 
 
@@ -63,7 +62,9 @@ class TinyBook:
 
     def call(self, *command, **variables):
         """Exit status and output of a command in this project."""
-        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RUN_DIR")}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "COURSE_RUN_DIR")
+        }
         environment |= {"COURSE_DATA": "sample", "OMP_NUM_THREADS": "1", **variables}
         done = subprocess.run(command, cwd=self.folder, env=environment, text=True, capture_output=True)
         return done.returncode, done.stdout + done.stderr
@@ -75,7 +76,7 @@ class TinyBook:
             "notebooks = {name: read_notebook(ROOT / 'notebooks' / f'{name}.ipynb') for name in lessons()}\n"
             "print(json.dumps({name: changes(kept(name), notebook) for name, notebook in notebooks.items()}))"
         )
-        environment = {**os.environ, "COURSE_STRICT": "1", "RUN_DIR": ".run", "PYTHONPATH": "."}
+        environment = {**os.environ, "COURSE_STRICT": "1", "COURSE_RUN_DIR": ".run", "PYTHONPATH": "."}
         command = [sys.executable, "-c", code]
         return json.loads(subprocess.check_output(command, cwd=self.folder, env=environment, text=True))
 

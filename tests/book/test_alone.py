@@ -1,7 +1,6 @@
 """Each lesson alone in an empty folder, with an interpreter that has the packages but not this checkout: it fetches
 `course_utils` from an archive made like GitHub's, and runs."""
 
-import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -10,6 +9,7 @@ import venv
 import nbformat
 import pytest
 
+from tests.checkout import project_files
 from tools.common import ROOT, lessons, read_notebook, tokens
 
 VERSION = tokens()["version"]
@@ -29,12 +29,9 @@ def clean_python(tmp_path_factory):
 def archive(tmp_path_factory):
     """The files of this checkout as GitHub would pack a tag of them."""
     file = tmp_path_factory.mktemp("archive") / f"v{VERSION}.tar.gz"
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     with tarfile.open(file, "w:gz") as tar:
-        for name in names:
-            if name and (ROOT / name).is_file():
-                tar.add(ROOT / name, f"kernel-by-kernel-{VERSION}/{name}")
+        for path in project_files():
+            tar.add(path, f"kernel-by-kernel-{VERSION}/{path.relative_to(ROOT)}")
     return file
 
 
@@ -53,7 +50,7 @@ def test_a_lesson_alone(name, clean_python, archive, run_python, tmp_path):
     folder, home = tmp_path / "empty", tmp_path / "home"
     folder.mkdir()
     notebook = read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
-    notebook.cells.append(nbformat.v4.new_code_cell("import sys\nprint(course_utils.__file__, sys.executable)"))
+    notebook.cells.append(nbformat.v4.new_code_cell("import sys\nprint(course_utils.__file__)\nprint(sys.executable)"))
     nbformat.write(notebook, folder / f"{name}.ipynb")
     done = run_python(
         "-m",
@@ -73,7 +70,7 @@ def test_a_lesson_alone(name, clean_python, archive, run_python, tmp_path):
     )
     assert done.returncode == 0, done.stdout
     executed = read_notebook(folder / f"{name}.ipynb")
-    where = said(executed.cells[-1]).split()
+    where = said(executed.cells[-1]).splitlines()
     assert where == [str(home / f"v{VERSION}" / "course_utils" / "__init__.py"), str(clean_python)]
     setup = [cell for cell in executed.cells if cell.cell_type == "code"][1]
     assert "(archive)" in said(setup) and str(tmp_path) not in said(setup)

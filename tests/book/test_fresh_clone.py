@@ -1,5 +1,6 @@
 """What works in a clone in which nobody has run `make`."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from tools.common import ROOT, lessons
 
 OFFLINE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+
+
+needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 
 
 def git_status(folder):
@@ -30,10 +34,12 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
+@needs_git
 def test_nbmake_runs_one_notebook(clone, run_python):
     run_nbmake(clone, run_python, f"notebooks/{lessons()[0]}.ipynb")
 
 
+@needs_git
 @pytest.mark.slow
 def test_nbmake_runs_them_all(clone, run_python):
     run_nbmake(clone, run_python, "notebooks")

@@ -1,6 +1,7 @@
 """`make book` on a tiny book: what is run again, what is re-used, what stops it, and what it leaves."""
 
 import json
+import socket
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_missing_real_data_is_an_error_with_remedies(tiny_book, tmp_path):
 def test_the_run_folder_can_lie_elsewhere(tiny_book, tmp_path):
     (tiny_book.folder / ".run").rename(tmp_path / "elsewhere")
     tiny_book.change("book/01_one.py", "Some prose.", "Other prose.")
-    status, output = tiny_book.make("book", RUN_DIR=str(tmp_path / "elsewhere"))
+    status, output = tiny_book.make("book", COURSE_RUN_DIR=str(tmp_path / "elsewhere"))
     assert status == 0 and output.count("re-used") == 2, output
     assert not (tiny_book.folder / ".run").exists()
 
@@ -152,3 +153,49 @@ def test_another_owner_gets_another_address(tiny_book):
         text = (tiny_book.folder / name).read_text(encoding="utf-8")
         assert "ada-lovelace/looms" in text and old not in text
     assert tiny_book.news() == {"01_one": [], "02_two": []}
+
+
+def test_clean_deletes_what_was_made_here_and_nothing_else(tiny_book, tmp_path):
+    foreign = tmp_path / "my folder" / "book"
+    foreign.mkdir(parents=True)
+    (foreign / "novel.txt").write_text("Chapter 1")
+    variables = {name: str(foreign.parent) for name in ("RUN_DIR", "COURSE_RUN_DIR")}
+    status, output = tiny_book.make("clean", **variables)
+    assert status == 0 and (foreign / "novel.txt").exists(), output
+    assert not (tiny_book.folder / "_build").exists() and not (tiny_book.folder / ".run" / "executed").exists()
+
+
+def test_a_run_folder_that_is_not_ours_is_refused(tiny_book, tmp_path):
+    (tmp_path / "test").mkdir()
+    status, output = tiny_book.make("book", COURSE_RUN_DIR=str(tmp_path))
+    assert status != 0 and "COURSE_RUN_DIR must name a new or an empty folder" in output and "Traceback" not in output
+    assert (tmp_path / "test").exists()
+
+
+PIP = """#!/bin/sh
+case "$*" in
+  "-m pip --version") [ -e "$0.pip" ];;
+  "-m ensurepip --upgrade") {ensurepip};;
+  *) echo "called with $*";;
+esac
+"""
+
+
+@pytest.mark.parametrize(("ensurepip", "status"), [("exit 1", 2), ('touch "$0.pip"', 0)])
+def test_an_environment_without_pip_is_mended_or_explained(tiny_book, ensurepip, status):
+    python = tiny_book.folder / ".venv" / "bin" / "python"
+    (tiny_book.folder / ".venv").unlink()  # a link to this environment
+    python.parent.mkdir(parents=True)
+    python.write_text(PIP.format(ensurepip=ensurepip))
+    python.chmod(0o755)
+    done, output = tiny_book.call("make", ".venv/.ready")
+    assert done == status and ("apt install python3-venv" in output) == bool(status), output
+    assert ("called with -m pip install" in output) == (not status)
+
+
+def test_a_port_in_use_is_said_so(tiny_book):
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        status, output = tiny_book.make("serve", f"PORT={taken.getsockname()[1]}")
+    assert status != 0 and "is in use. Name another: make serve PORT=8001" in output and "Traceback" not in output

@@ -12,6 +12,7 @@ from importlib import metadata
 import pytest
 from packaging.requirements import Requirement
 
+from tests.checkout import project_files
 from tools.common import ROOT, lessons, read, read_notebook, setup_cell, tokens
 from tools.needs import imports
 from tools.provenance import find_module
@@ -19,12 +20,6 @@ from tools.provenance import find_module
 PACKAGE = ROOT / "course_utils"
 SCRIPTS = [path for folder in ("tools", "experiments", "book/_ext") for path in (ROOT / folder).glob("*.py")]
 MANUSCRIPT = [ROOT / "book" / f"{lesson}.py" for lesson in lessons()]
-
-
-def project_files():
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
 def requirements():

@@ -84,3 +84,34 @@ def test_what_running_in_place_leaves_is_taken_away(lesson, copied):
 def test_the_manuscript_holds_the_marker_and_no_setup_cell(lesson):
     manuscript = read(ROOT / "book" / f"{lesson}.py")
     assert manuscript.count(f"\n{SETUP_MARKER}\n") == 1 and SETUP_TITLE not in manuscript
+
+
+def type_into(file, text):
+    typed = read_notebook(file)
+    typed.cells[-1].source += text
+    nbformat.write(typed, file)
+
+
+def test_what_was_typed_into_a_notebook_is_kept(copied, lesson, capsys):
+    work = copied.parents[1] / "work"
+    made = copied.read_text(encoding="utf-8")
+    for number, text in enumerate(["\nMy answer.", "\nAnother."], 1):
+        type_into(copied, text)
+        pair(lesson)
+        assert copied.read_text(encoding="utf-8") == made
+        kept = work / (f"{lesson}.ipynb" if number == 1 else f"{lesson}-2.ipynb")
+        assert kept.name in capsys.readouterr().out
+        assert read_notebook(kept).cells[-1].source.endswith(text)
+    pair(lesson)
+    assert len(list(work.iterdir())) == 2 and capsys.readouterr().out == ""
+
+
+def test_a_notebook_that_was_only_run_or_made_anew_leaves_no_copy(copied, lesson, capsys):
+    ran = read_notebook(copied)
+    ran.cells[-2].outputs = [new_output("stream", text="Done.")] if ran.cells[-2].cell_type == "code" else []
+    nbformat.write(ran, copied)
+    pair(lesson)
+    manuscript = copied.parents[1] / "book" / f"{lesson}.py"
+    manuscript.write_text(read(manuscript).replace("# # ", "# # New: ", 1), encoding="utf-8")
+    pair(lesson)
+    assert not (copied.parents[1] / "work").exists() and capsys.readouterr().out == ""

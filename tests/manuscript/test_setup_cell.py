@@ -1,7 +1,9 @@
 """The first cell of every lesson: where it finds `course_utils`, and what it leaves behind when it fails."""
 
 import io
+import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,7 +40,7 @@ def start(tmp_path, run_python):
 
     def run(cwd, **environment):
         cwd.mkdir(parents=True, exist_ok=True)
-        return run_python("-W", "error", file, cwd=cwd, COURSE_HOME=tmp_path / "cache", **environment)
+        return run_python("-W", "error", file, cwd=cwd, **{"COURSE_HOME": tmp_path / "cache"} | environment)
 
     return run
 
@@ -48,19 +50,19 @@ NOWHERE = {"COURSE_ARCHIVE": "file:///there/is/no/such.tar.gz"}
 
 def test_it_is_short():
     lines = setup_cell().splitlines()
-    assert len(lines) <= 45 and max(map(len, lines)) <= 78
+    assert len(lines) <= 54 and max(map(len, lines)) <= 78
 
 
 def test_a_clone_is_found_from_any_folder_inside_it(start, tmp_path):
     file = put_course(tmp_path / "clone")
     done = start(tmp_path / "clone" / "work" / "deep", **NOWHERE)
-    assert done.stdout.split() == [file, file], done.stderr
+    assert done.stdout.splitlines() == [file, file], done.stderr
 
 
 def test_an_installed_package_of_this_version_is_found(start, tmp_path):
     file = put_course(tmp_path / "installed")
     done = start(tmp_path / "empty", PYTHONPATH=tmp_path / "installed", **NOWHERE)
-    assert done.stdout.split() == [file, file], done.stderr
+    assert done.stdout.splitlines() == [file, file], done.stderr
 
 
 def test_another_version_is_passed_over(start, tmp_path):
@@ -68,7 +70,7 @@ def test_another_version_is_passed_over(start, tmp_path):
     archive = pack(tmp_path / "v.tar.gz")
     done = start(tmp_path / "empty", PYTHONPATH=tmp_path / "installed", COURSE_ARCHIVE=archive.as_uri())
     home = tmp_path / "cache" / f"v{VERSION}"
-    assert done.stdout.split() == [str(home / "course_utils" / "__init__.py")] * 2, done.stderr
+    assert done.stdout.splitlines() == [str(home / "course_utils" / "__init__.py")] * 2, done.stderr
 
 
 def test_the_archive_is_fetched_once(start, tmp_path):
@@ -102,3 +104,53 @@ def test_nothing_is_written_outside_of_the_folder(start, tmp_path):
         tar.addfile(tarfile.TarInfo("../../escaped"), io.BytesIO(b""))
     assert start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri()).returncode
     assert not list(tmp_path.rglob("escaped"))
+
+
+def test_notebooks_started_together_all_find_it(start, tmp_path):
+    archive = pack(tmp_path / "v.tar.gz")
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda _: start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri()), range(6)))
+    assert [each.returncode for each in done] == [0] * 6, [each.stderr for each in done]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"v{VERSION}"]
+
+
+def test_the_archive_may_be_a_file_without_a_scheme(start, tmp_path):
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=pack(tmp_path / "v.tar.gz"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_notebook_in_a_clone_of_another_version_says_so(start, tmp_path):
+    put_course(tmp_path / "clone", version="9.2.0")
+    done = start(tmp_path / "clone" / "work", **NOWHERE)
+    assert f"no course_utils {VERSION}" in done.stderr and "Here is 9.2.0: use its notebook." in done.stderr
+
+
+@pytest.mark.parametrize("home", ["", "~/here"])
+def test_course_home_may_be_empty_or_begin_with_a_tilde(start, tmp_path, home):
+    archive, user = pack(tmp_path / "v.tar.gz"), tmp_path / "user"
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri(), COURSE_HOME=home, HOME=user)
+    place = user / "here" if home else user / ".cache" / "kernel-by-kernel"
+    assert done.stdout.splitlines()[0] == str(place / f"v{VERSION}" / "course_utils" / "__init__.py"), done.stderr
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_places_that_cannot_be_looked_at_hold_nothing(start, tmp_path, closed, no_rights):
+    file = put_course(tmp_path / "open")
+    places = os.pathsep.join([str(closed / "deep"), str(tmp_path / "open")])
+    done = start(tmp_path / "empty", PYTHONPATH=places, COURSE_HOME=closed, before=no_rights, **NOWHERE)
+    assert done.stdout.splitlines() == [file, file], done.stderr
+
+
+def test_a_place_that_cannot_be_written_to_is_named(start, tmp_path, closed, no_rights):
+    archive = pack(tmp_path / "v.tar.gz").as_uri()
+    done = start(tmp_path / "empty", COURSE_HOME=closed, COURSE_ARCHIVE=archive, before=no_rights)
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("RuntimeError") and str(closed) in message and "COURSE_HOME" in message
+
+
+def test_without_a_home_it_names_the_variable_and_needs_none_with_it(start, tmp_path, no_home):
+    archive = pack(tmp_path / "v.tar.gz").as_uri()
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=archive, COURSE_HOME="", **no_home)
+    assert "COURSE_HOME" in done.stderr.splitlines()[-1] and not list((tmp_path / "empty").iterdir())
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=archive, **no_home)
+    assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -229,6 +230,7 @@ def test_two_processes_that_record_at_once_lose_no_run_and_keep_none_twice(tmp_p
 # What is kept with a run
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 def test_code_that_differs_from_its_commit_is_noted_and_results_are_no_code(tmp_path, monkeypatch):
     for folder in ("course_utils", "experiments"):
         (tmp_path / folder).mkdir()

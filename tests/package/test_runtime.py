@@ -57,8 +57,8 @@ def test_what_is_missing_is_installed_and_named(monkeypatch, capsys):
 def test_a_failed_installation_says_what_to_do(monkeypatch):
     failed = subprocess.CompletedProcess([], 1, stdout="", stderr="no network")
     monkeypatch.setattr(runtime.subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(RuntimeError, match="pip install --quiet seaborn.*\nno network"):
-        runtime._install(["seaborn"])
+    with pytest.raises(RuntimeError, match=r"-m pip install 'seaborn>=0.13'\n.*\n.*-m ensurepip\nno network"):
+        runtime._install(["seaborn>=0.13"])
 
 
 def test_no_lesson_installs_torch():

@@ -113,7 +113,9 @@ def test_the_time_is_written_into_the_header():
     assert HEADER.sub("**Run** 5 s", line) == "# **Read** 25 min · **Run** 5 s · **Before this** lesson 1\n"
 
 
-@pytest.mark.parametrize("address", ["", "looms", "a/b/c", "-a/b", "a b/c", "https://github.com/a/b", "a/b;c", "a/.."])
+@pytest.mark.parametrize(
+    "address", ["", "looms", "a/b/c", "-a/b", "a b/c", "https://github.com/a/b", "a/b;c", "a/..", "a/b.git"]
+)
 def test_a_malformed_address_is_refused(address):
     before = (brand.ROOT / "_config.yml").read_bytes()
     with pytest.raises(SystemExit, match="owner/name"):

@@ -120,7 +120,7 @@ def test_fetch_into_a_folder_that_is_full(run, folder, monkeypatch):
 def test_verify(run, folder, server):
     status, _, problems = run("verify")
     assert status == 1
-    assert problems == "PROBLEM no prepared file is here. Remedy: python -m course_utils.data fetch all.\n"
+    assert problems == f"PROBLEM no prepared file is here. Remedy: {sys.executable} -m course_utils.data fetch all\n"
     run("fetch", "mnist")
     np.savez(folder / "cifar10.npz", **small_arrays("cifar10"))
     status, out, problems = run("verify")
@@ -129,13 +129,13 @@ def test_verify(run, folder, server):
         f"mnist: official, SHA-256 of its arrays {prepared.hash_arrays(small_arrays('mnist'))}\n"
         f"cifar10: unknown copy, SHA-256 of its arrays {prepared.hash_arrays(small_arrays('cifar10'))}\n"
     )
-    assert run("verify", "fashion_mnist")[2].startswith("PROBLEM fashion_mnist: is not here. Remedy: python -m")
+    assert run("verify", "fashion_mnist")[2].startswith("PROBLEM fashion_mnist: is not here. Remedy: ")
     for name in ("mnist", "cifar10"):
         (folder / f"{name}.npz").write_bytes(b"garbage")
     asked = len(server.seen)
     status, out, problems = run("verify")
     ours, users = problems.splitlines()
-    assert (status, out) == (1, "") and ours.endswith("Remedy: python -m course_utils.data fetch mnist.")
+    assert (status, out) == (1, "") and ours.endswith("-m course_utils.data fetch mnist")
     assert users.endswith("Remedy: put a sound file in its place, or move it away.")
     assert (folder / "mnist.npz").read_bytes() == b"garbage" and len(server.seen) == asked
 
