@@ -47,7 +47,7 @@ def checker(exercise: str, *, without: tuple[str, ...] = (), changes: bool = Fal
     Args:
         exercise: its number as in its heading, such as `"2.1"`.
         without: names of PyTorch's functions that the student's function must not call, such as `("conv2d",)`.
-        changes: true where the student's function is asked to change a network in place.
+        changes: true where the student's function may change a network or a dictionary in place.
 
     Example:
         >>> @checker("1.99")

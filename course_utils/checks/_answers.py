@@ -85,7 +85,8 @@ def wholes(answer: Any, count: int | None, form: str, *, what: str = "your answe
 
 def items(answer: Any, wanted: str, *, what: str = "your answer") -> list[Any]:
     """The answer as a list: a list, a tuple, a range, a tensor, an array, or what gives its parts one by one."""
-    answer = _unpacked(answer, what)
+    one = isinstance(answer, Tensor) and answer.ndim > 0 and answer.numel() == 1
+    answer = [_unpacked(answer, what)] if one else _unpacked(answer, what)
     if isinstance(answer, str | bytes | dict | set | frozenset) or not isinstance(answer, Iterable):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {wanted}.")
     values = list(answer)
@@ -122,7 +123,7 @@ def table(answer: Any, wanted: str, *, what: str = "your answer") -> Tensor:
         values = torch.tensor(1j)
     if values.is_complex() or values.dtype == torch.bool:
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {wanted}.")
-    return _finite(values.double(), what)
+    return _finite(values.double(), f"{what} has")
 
 
 def tensor(result: Any, shape: str = "", *, what: str = "your function returns") -> Tensor:
@@ -140,14 +141,16 @@ def subclass(answer: Any, name: str) -> type[nn.Module]:
     if isinstance(answer, nn.Module):
         raise Refused("this is a network already", hint=f"Give the class itself, without brackets: {name}.")
     if not (isinstance(answer, type) and issubclass(answer, nn.Module)):
-        raise Refused(f"your answer is {shown(answer)}", hint="Give the class itself: a subclass of nn.Module.")
+        found = "a function or another class" if callable(answer) else shown(answer)
+        raise Refused(f"your answer is {found}", hint="Give the class itself: a subclass of nn.Module.")
     return answer
 
 
 def network(answer: Any) -> nn.Module:
     """The answer, a network; its class is refused."""
     if not isinstance(answer, nn.Module):
-        raise Refused(f"your answer is {shown(answer)}", hint="Give the network itself, an nn.Module.")
+        found = "a function or a class" if callable(answer) else shown(answer)
+        raise Refused(f"your answer is {found}", hint="Give the network itself, an nn.Module.")
     return answer
 
 

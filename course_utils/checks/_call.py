@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ._answers import GaveNothing, Refused
@@ -66,7 +67,8 @@ def plain_surroundings(answer: object) -> Iterator[None]:
     """
     module = answer if isinstance(answer, nn.Module) else None
     modes = {each: each.training for each in module.modules()} if module is not None else {}
-    numbers = {} if module is None else {name: value.clone() for name, value in module.state_dict().items()}
+    state = {} if module is None else module.state_dict()
+    numbers = {name: value.clone() for name, value in state.items() if not is_lazy(value)}
     python, array, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     grad = torch.is_grad_enabled()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
@@ -86,7 +88,7 @@ def plain_surroundings(answer: object) -> Iterator[None]:
             each.training = training
         with torch.no_grad():
             for name, value in (module.state_dict() if module is not None else {}).items():
-                if not torch.equal(value, numbers[name]):
+                if name in numbers and not torch.equal(value, numbers[name]):
                     value.copy_(numbers[name])
 
 
@@ -98,7 +100,7 @@ class _Forbidden(TorchFunctionMode):
         self.names = names
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = getattr(function, "__name__", "")
+        name = getattr(function, "__name__", "").split(".")[0]  # of torch.ops: "conv2d.default"
         if name in self.names:
             raise Refused(
                 f"your function calls PyTorch's {name}", hint="Do its work yourself: this exercise is about it."
@@ -115,7 +117,8 @@ def _name(function: Any, position: int) -> str:
 
 
 def _copied(value: Any, changes: bool) -> Any:
-    """A copy of the tensors, arrays, lists and (unless they may change) networks in what a function is given."""
+    """A copy of the tensors, arrays and lists in what a function is given, and of its networks and dictionaries,
+    unless these may change."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, np.ndarray):
@@ -123,14 +126,18 @@ def _copied(value: Any, changes: bool) -> Any:
     if isinstance(value, nn.Module):
         return None if changes else _copied(value.state_dict(), changes)
     if isinstance(value, dict):
-        return {key: _copied(part, changes) for key, part in value.items()}
-    return [_copied(part, changes) for part in value] if isinstance(value, list | tuple) else None
+        return None if changes else {key: _copied(part, changes) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(part, changes) for part in value]
+    return value if isinstance(value, int | float | str) else None
 
 
 def _same(value: Any, copy: Any) -> bool:
     """Whether something is still as its copy."""
     if copy is None:
         return True
+    if isinstance(copy, int | float | str):
+        return value is copy or (type(value) is type(copy) and value == copy)
     if isinstance(value, Tensor):
         return value.shape == copy.shape and bool(((value == copy) | ((value != value) & (copy != copy))).all())
     if isinstance(value, np.ndarray):

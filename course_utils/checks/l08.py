@@ -1,54 +1,59 @@
 """Checkers of lesson 8, capacity and forgetting."""
 
+import copy
+
 import torch
-from torch import nn
 
 from course_utils import networks
-from course_utils.exercises import Unattempted, checker, right, wrong
+from course_utils.exercises import checker, right, wrong
+
+from ._answers import Refused, close, near, number, scores, subclass, tensor, texts, whole
 
 
 @checker("8.1")
 def factor(answer):
     """one number."""
+    mine = number(answer)
     hints = {
         0.8: "That share survives. What must each survivor count for, so that the sum stays the same on average?",
         5.0: "That is 1/p. p is the share that goes.",
         0.2: "That share goes. What happens to those that stay?",
         1.0: "Then the sum would be smaller in training than in evaluation.",
+        1.2: "That is 1 + p. Of ten ones eight survive: the sum would be 9.6.",
         2.0: "That belongs to p = 0.5.",
     }
     for value, hint in hints.items():
-        if abs(answer - value) < 1e-6:
-            return wrong(f"{answer:g} is not it", hint=hint)
-    if not abs(answer - 1.25) <= 1e-6:  # so that NaN is wrong too
-        return wrong(f"{answer:g} is not it", hint="On average the sum of ten ones must stay ten. How many survive?")
+        if near(mine, value, places=6):
+            return wrong(f"{mine:g} is not it", hint=hint)
+    if not near(mine, 1 / (1 - 0.2), places=6):
+        return wrong(f"{mine:g} is not it", hint="On average the sum of ten ones must stay ten. How many survive?")
     return right("The paper of 2014 scaled in evaluation instead, by 1 − p. Then whoever uses a network has to know p.")
 
 
 @checker("8.2")
 def one_more_pooling(answer):
     """a number of parameters."""
-    convolutions, last = 640 + 73_856, 10_250
+    mine = whole(answer, "one whole number, all parameters of the network")
+    convolutions, last = (1 * 9 + 1) * 64 + (64 * 9 + 1) * 128, (1_024 + 1) * 10
+    weights, biases = 128 * 7 * 7 * 1_024, 1_024  # of the first linear layer
+    halved_once = 128 * 14 * 7 * 1_024 + biases
+    as_it_is = convolutions + 128 * 14 * 14 * 1_024 + biases + last
     hints = {
-        25_775_882: "That is the network as it is: 14·14 numbers a map. What arrives after one more pooling?",
-        25_775_882 // 4: "Only the weights of one layer shrink by four; its biases and the other layers stay.",
-        6_272 * 1_024: "Those are the weights of one layer. Biases and three other layers are missing.",
-        6_273 * 1_024: "That is the first linear layer. Add the two convolutions and the last layer.",
-        6_273 * 1_024 + last: "Those are the linear layers. Add the two convolutions.",
-        6_273 * 1_024 + convolutions: "The last layer is missing.",
-        6_272 * 1_024 + convolutions + last: "One bias for each of the 1,024 outputs is missing.",
-        12_545 * 1_024 + convolutions + last: "Pooling by 2×2 halves both sides: 14×14 becomes 7×7.",
+        as_it_is: "That is the network as it is. What arrives at its first linear layer after one more pooling?",
+        as_it_is // 4: "Only the weights of one layer shrink by four; its biases and the other layers stay.",
+        weights: "Those are the weights of one layer. Biases and three other layers are missing.",
+        weights + biases: "That is the first linear layer. Add the two convolutions and the last layer.",
+        weights + biases + last: "Those are the linear layers. Add the two convolutions.",
+        weights + biases + convolutions: "The last layer is missing.",
+        weights + convolutions + last: "One layer's biases are missing: each of its outputs has one.",
+        weights + 1_024 * 10 + 9 * 64 + 64 * 9 * 128: "Those are all weights. Each filter and each output has a bias.",
+        halved_once + convolutions + last: "Pooling by 2×2 halves rows and columns.",
     }
-    if answer in hints:
-        return wrong(f"{answer:,} is not it", hint=hints[answer])
-    with torch.device("meta"):  # shapes without numbers: quick
-        model = networks.wide_mnist_net()
-        model.insert(5, nn.MaxPool2d(2))
-        model[7] = nn.Linear(128 * 7 * 7, 1_024)
-    expected = sum(parameter.numel() for parameter in model.parameters())
-    if answer != expected:
-        hint = "128 maps of 7×7 numbers arrive at the first linear layer, and each layer has its biases."
-        return wrong(f"{answer:,} is not it", hint=hint)
+    if mine in hints:
+        return wrong(f"{mine:,} is not it", hint=hints[mine])
+    if mine != weights + biases + convolutions + last:
+        hint = "Add up four layers. How many numbers does the pooling leave of each map, and how many maps are there?"
+        return wrong(f"{mine:,} is not it", hint=hint)
     return right("A layer without parameters saves three quarters of them. Global pooling (lesson 12) goes further.")
 
 
@@ -56,13 +61,14 @@ def one_more_pooling(answer):
 def remedies(answer):
     """a dict with the keys A, B, C and D."""
     expected = {"A": "larger network", "B": "more images", "C": "evaluation mode", "D": "check the labels"}
-    if not isinstance(answer, dict) or set(answer) != set(expected):
-        return wrong("your answer has not the four keys A to D", hint='Such as {"A": "larger network", …}.')
-    if all(value is ... or value is None for value in answer.values()):
-        raise Unattempted
+    mine = {str(key): value for key, value in answer.items()} if isinstance(answer, dict) else {}
+    if set(mine) != set(expected):
+        return wrong("your answer has not the four keys A to D", hint='Such as {"A": …, "B": …, "C": …, "D": …}.')
+    form = "each of A to D one of the four remedies, copied from the exercise"
+    mine = dict(zip(expected, texts([mine[key] for key in expected], form), strict=True))
     hints = {
         ("A", "more images"): "A is poor even on the images it has: what would it do with more?",
-        ("A", None): "A is poor on both splits and no longer improves. Is that too much capacity, or too little?",
+        ("A", None): "A is poor on both splits and no longer improves. Which of the lesson's networks was like that?",
         ("B", "larger network"): "B already knows every training image.",
         ("B", None): "A gap of 22 points, and a rising validation loss: which picture of the lesson is that?",
         ("C", None): "Same weights, same images, different scores: what in a network is drawn anew each time?",
@@ -70,111 +76,178 @@ def remedies(answer):
         ("D", None): "D knows all its images and has understood nothing. Where did you see these two numbers?",
     }
     for key, value in expected.items():
-        if answer[key] not in expected.values():
-            hint = f"Copy one of these: {', '.join(sorted(expected.values()))}."
-            return wrong(f"{key} has none of the four remedies", hint=hint)
-        if answer[key] != value:
-            hint = hints.get((key, answer[key]), hints[key, None])
-            return wrong(f"{key} is not cured by {answer[key]!r}", hint=hint)
+        if mine[key] not in expected.values():
+            return wrong(f"{key} has none of the four remedies: {mine[key]!r}", hint=f"Give {form}.")
+        if mine[key] != value:
+            hint = hints.get((key, mine[key]), hints[key, None])
+            return wrong(f"{key} is not cured by {mine[key]!r}", hint=hint)
     return right("Ask in this order: is the score real, are the labels, is it poor on what it saw, is there a gap?")
 
 
-@checker("8.4")
+def _must_lack_maps(mine, x, p):
+    """Refuses what is not x, whose maps were dropped with probability p."""
+    images, maps = x.shape[:2]
+    case = f"for x of shape {tuple(x.shape)} and p = {p}"
+    if mine.shape != x.shape:
+        raise Refused(f"{case} you return shape {tuple(mine.shape)}", hint="x keeps its shape: what goes becomes 0.")
+    gone = mine == 0
+    dropped = gone.flatten(2).all(2)  # N×C
+    if dropped.all() or not gone.any():
+        raise Refused(f"{case} {'all' if gone.any() else 'nothing'} is dropped", hint="Toss one coin for each map.")
+    if not torch.equal(gone.flatten(2).any(2), dropped):
+        raise Refused(f"{case} parts of maps are gone", hint="All pixels of a map share one coin.")
+    if images > 1 and torch.equal(dropped, dropped[:1].expand_as(dropped)):
+        raise Refused(f"{case} all images lose the same maps", hint="Each image has its own coins: N·C of them.")
+    if maps > 1 and torch.equal(dropped, dropped[:, :1].expand_as(dropped)):
+        raise Refused(f"{case} images lose all their maps or none", hint="Each map has its own coin: N·C of them.")
+    share = dropped.double().mean().item()
+    if not abs(share - p) <= 0.05:
+        raise Refused(f"{case} {share:.0%} of the maps are gone", hint="p is the probability with which a map goes.")
+    if min(images, maps) > 1 and len(dropped.sum(1).unique()) == 1:
+        raise Refused(f"{case} every image loses equally many maps", hint="With a coin for each, their number varies.")
+    if close(mine[~gone], x[~gone]):
+        hint = "On average, the next layer must receive what it would have received without dropout."
+        raise Refused(f"{case} what stays is as it was", hint=hint)
+    times = (mine[~gone] / x[~gone]).median()
+    if not close(mine[~gone], x[~gone] * times, tolerance=1e-4):
+        raise Refused(f"{case} what stays is no multiple of x", hint="It is scaled, and else as it was.")
+    if not close(mine[~gone], x[~gone] / (1 - p)):
+        hint = "How many of a hundred stay? What must each of them count for, so that the sum stays the same?"
+        raise Refused(f"{case} what stays is multiplied by about {times:.3g}", hint=hint)
+
+
+@checker("8.4", without=("dropout1d", "dropout2d", "dropout3d", "feature_dropout", "feature_dropout_"))
 def drop_maps(answer):
     """a function of (x, p, training) that returns a tensor."""
-    torch.manual_seed(0)
-    x = torch.rand(64, 32, 4, 4) + 0.5
-    given = x.clone()
-    dropped = answer(x, 0.25, True)
-    if not isinstance(dropped, torch.Tensor) or dropped.shape != x.shape:
-        return wrong("you return no tensor of the shape of x", hint="One number of shape N×C×1×1 for each map.")
-    if not torch.equal(x, given):
-        return wrong("x itself has changed", hint="Multiply into a new tensor: the caller may still need x.")
-    gone = dropped == 0
-    whole = gone.flatten(2).all(2)
-    if gone.all() or not gone.any():
-        amount = "everything" if gone.all() else "nothing"
-        return wrong(f"with p = 0.25 {amount} was dropped", hint="One coin for each map, by bernoulli_(1 - p).")
-    if not torch.equal(gone.flatten(2).any(2), whole):
-        return wrong("parts of maps are gone", hint="The mask has the shape N×C×1×1, so that a map shares one coin.")
-    if torch.equal(whole, whole[:1].expand_as(whole)):
-        return wrong("all images lose the same maps", hint="Each image has its own coins: N·C of them.")
-    if torch.equal(whole, whole[:, :1].expand_as(whole)):
-        return wrong("images lose all their maps or none", hint="Each map has its own coin: N·C of them.")
-    share = whole.float().mean().item()
-    if abs(share - 0.75) < 0.05:
-        return wrong(f"{share:.0%} of the maps are gone with p = 0.25", hint="p is the share that goes.")
-    if abs(share - 0.25) > 0.05:
-        return wrong(f"{share:.0%} of the maps are gone with p = 0.25", hint="bernoulli_(1 - p) is 1 for what stays.")
-    if len(whole.sum(1).unique()) == 1:
-        return wrong("every image loses equally many maps", hint="With a coin for each map, their number varies.")
-    ratio = (dropped[~gone] / x[~gone]).mean().item()
-    if abs(ratio - 4 / 3) > 1e-4:
-        return wrong(f"what stays is multiplied by {ratio:.3g}", hint="Divide by the share that stays, 1 − p.")
-    if torch.equal(answer(x, 0.25, True), dropped):
-        return wrong("two calls drop the same maps", hint="Draw new coins in each call; set no seed in the function.")
-    if not torch.equal(answer(x, 0.25, False), x):
-        return wrong("with training=False, x comes back changed", hint="Outside of training, return x as it is.")
+    exact = []
+    for shape, p in (((64, 32, 4, 4), 0.25), ((50, 40, 3, 5), 0.6), ((1, 2000, 2, 3), 0.25), ((2000, 1, 1, 1), 0.6)):
+        x = torch.randn(shape)
+        mine = tensor(answer(x, p, True), "×".join(map(str, shape)))
+        _must_lack_maps(mine, x, p)
+        if torch.equal(tensor(answer(x, p, True)), mine):
+            hint = "Each call draws new coins; so no seed is set in the function."
+            return wrong("two calls drop the same maps", hint=hint)
+        if not close(tensor(answer(x, p, False)), x):
+            hint = "Outside of training nothing is dropped, and nothing scaled."
+            return wrong("with training=False, x comes back changed", hint=hint)
+        exact.append((mine == 0).double().mean().item() == p)
+    if all(exact):
+        return wrong("the share of maps that go is always exactly p", hint="With a coin for each, their number varies.")
+    if not close(tensor(answer(x, 0.0, True)), x):
+        return wrong("with p = 0, x comes back changed", hint="Then no map goes, and nothing needs scaling.")
     return right("F.dropout2d does this. J. Tompson and others proposed it in 2015, as spatial dropout.")
+
+
+_SHOWN = [0, 1, 2, 3, 4, 25, 26, 27, 28]  # of 25 features a map: five of the first, four of the second
+
+
+def _transparent(width, image):
+    """A trained network, all features above 0, whose answers show them: nine features, each plus 1, and a count plus 1.
+
+    The count is of all features of this image: each counts 1.
+    """
+    model = networks.two_convolutions(width, dropout=0.5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.abs_()
+        model[8].weight.zero_()
+        model[8].weight[range(9), _SHOWN] = 1
+        model[8].weight[9] = 1 / model[:7](image)[0]
+        model[8].bias.fill_(1)
+    return model
+
+
+def _must_sleep(model, images, expected):
+    """Refuses a network that in evaluation mode does not answer as expected."""
+    model.eval()
+    mine = tensor(scores(model, images), what="in evaluation mode the network answers with")
+    if not torch.equal(mine, tensor(scores(model, images))):
+        hint = "Does what drops learn of eval()? Neither `F.dropout` by itself does, nor a layer made inside forward."
+        raise Refused("in evaluation mode, two scores of the same images differ", hint=hint)
+    if not close(mine, expected):
+        hint = "The features, then dropout, then the last layer; nothing is scaled in evaluation."
+        raise Refused("in evaluation mode the answers are not those of the trained network", hint=hint)
+
+
+def _must_drop(model, images, expected):
+    """Refuses a network that in training mode drops anything but half of the features, of one image many times."""
+    model.train()
+    mine = tensor(scores(model, images), what="in training mode the network answers with")
+    if mine.shape != expected.shape:
+        finding = f"in training mode the answers have shape {tuple(mine.shape)}"
+        raise Refused(finding, hint="As in evaluation mode: the features, then dropout, then the last layer.")
+    if close(mine, expected):
+        raise Refused("in training mode nothing is dropped", hint="What does your class do after train()?")
+    if (mine == 0).any():  # without its bias
+        raise Refused("answers are dropped", hint="Drop what the last layer reads, not what it answers.")
+    times = (mine - 1) / (expected.double() - 1)  # what each feature counts for: 0 where it is dropped
+    times, count = times[:, :9], times[:, 9]
+    gone = times.abs() < 1e-4
+    share, kept = gone.double().mean().item(), times[~gone]
+    if not 0 < share < 1 or not close(kept, kept.median().expand_as(kept), tolerance=1e-3):
+        hint = "Some features become 0, all others are multiplied by one number; what comes before them stays."
+        raise Refused("in training mode the last layer does not read the features with some dropped", hint=hint)
+    if torch.equal(gone, gone[:1].expand_as(gone)):
+        raise Refused("all images lose the same features", hint="Each feature of each image has a coin of its own.")
+    if abs(share - 0.75) <= 0.05:
+        hint = "Are they dropped twice? `trained` has a layer of dropout, too."
+        raise Refused(f"in training mode {share:.0%} of the features are dropped", hint=hint)
+    if not abs(share - 0.5) <= 0.05:
+        hint = "Each goes with probability ½."
+        raise Refused(f"in training mode {share:.0%} of the features are dropped", hint=hint)
+    if torch.equal(gone[:, :5].all(1), gone[:, :5].any(1)):
+        raise Refused("maps go as a whole", hint="Each of their 25 features has a coin of its own.")
+    if close(count, count[:1].expand_as(count)):
+        raise Refused("every image loses equally many features", hint="With a coin for each, their number varies.")
+    if not near(kept.median().item(), 2, places=2):
+        hint = "In evaluation nothing is scaled. What must the survivors count for in training?"
+        raise Refused(f"in training mode the survivors are multiplied by {kept.median():.3g}", hint=hint)
+    if torch.equal(tensor(scores(model, images)), mine):
+        raise Refused("two calls drop the same features", hint="Each call draws new coins; so no seed is set.")
 
 
 @checker("8.5")
 def mended(answer):
     """a class, built from a trained network."""
-    if isinstance(answer, nn.Module):
-        return wrong("this is a network already", hint="Give the class itself, without brackets: Mended.")
-    torch.manual_seed(0)
-    trained, x = networks.two_convolutions(2), torch.rand(16, 1, 28, 28)
-    model = answer(trained)
-    if not isinstance(model, nn.Module):
-        return wrong(f"it builds a {type(model).__name__}", hint="Give the class itself: a subclass of nn.Module.")
-    model.eval()
-    first = model(x)
-    if first is None or first is ...:
-        raise Unattempted
-    if not torch.equal(first, model(x)):
-        hint = "Tell F.dropout training=self.training. (A layer made inside forward is new, and in training mode.)"
-        return wrong("in evaluation mode, two scores of the same images differ", hint=hint)
-    if not torch.allclose(first, trained.eval()(x), atol=1e-6):
-        hint = "The features, then dropout, then the last layer; nothing is scaled in evaluation."
-        return wrong("in evaluation mode the answers are not those of the trained network", hint=hint)
-    model.train()
-    if torch.equal(model(x), model(x)):
-        return wrong("in training mode nothing is dropped", hint="training=self.training, not False.")
-    features, arrived = trained[:7](x), []
-    last = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
-    last.register_forward_pre_hook(lambda _, inputs: arrived.append(inputs[0]))
-    model(x)
-    kept = arrived[0] != 0
-    if torch.equal(arrived[0], features):
-        return wrong("all features reach the last layer", hint="Drop features, not what the last layer answers.")
-    factor = arrived[0][kept] / features[kept]
-    if not torch.allclose(factor, factor[:1]):
-        return wrong("other numbers reach the last layer", hint="Drop what the features hand on, nothing before.")
-    share = 1 - kept.sum().item() / features.count_nonzero().item()
-    if abs(share - 0.5) > 0.1:
-        return wrong(f"in training mode {share:.0%} of the features are dropped", hint="Half of them: p = 0.5.")
-    if abs(factor[0].item() - 2) > 1e-4:
-        return wrong("the survivors are not scaled", hint="What stays is divided by 1 − p; F.dropout does it for you.")
+    build = subclass(answer, "Mended")
+    for width, mode in ((2, True), (1, False)):
+        images, one = torch.rand(5, 1, 28, 28), torch.rand(1, 1, 28, 28)
+        trained, one = _transparent(width, one).train(mode), one.repeat(300, 1, 1, 1)
+        with torch.no_grad():
+            reference = copy.deepcopy(trained).eval()
+            expected, of_one = reference(images), reference(one)
+        model = build(trained)
+        _must_sleep(model, images, expected)
+        _must_drop(model, one, of_one)
+        _must_sleep(model, images[:1], expected[:1])
     return right("With nn.Dropout as a layer of the module, eval() does this for you.")
 
 
 @checker("8.6")
 def unscramble(answer):
     """a function of (weight, order) that returns a matrix."""
-    torch.manual_seed(0)
-    weight, x, order = torch.randn(12, 12), torch.randn(5, 12), torch.randperm(12)  # square: rows can be moved too
-    given = weight.clone()
-    mine = answer(weight, order)
-    if not isinstance(mine, torch.Tensor) or mine.shape != weight.shape:
-        return wrong("you return no matrix of the shape of weight", hint="Its columns change places, nothing else.")
-    if not torch.equal(weight, given):
-        return wrong("weight itself has changed", hint="Write into a new matrix: the caller may still need weight.")
-    if torch.equal(mine, weight[:, order]):
-        hint = "That scrambles once more. Column k of weight belongs to pixel order[k]: where must it go?"
-        return wrong("the columns are moved the wrong way", hint=hint)
-    if torch.equal(mine, weight):
-        return wrong("the matrix is as it was", hint="Column k of weight belongs to pixel order[k].")
-    if not torch.allclose(x @ mine.T, x[:, order] @ weight.T, atol=1e-5):
-        return wrong("the answers differ", hint="Move columns, not rows: each column belongs to a pixel.")
+    for outputs, pixels in ((12, 12), (5, 12), (7, 4), (1, 3)):  # square at first: there rows can be moved, too
+        weight, order = torch.randn(outputs, pixels), torch.randperm(pixels)
+        back = order.argsort()
+        mine, expected = tensor(answer(weight, order), f"{outputs}×{pixels}"), weight[:, back]
+        case = f"for a weight of shape {outputs}×{pixels} and order {order.tolist()}"
+        if mine.shape != weight.shape:
+            hint = "Its columns change places, nothing else."
+            return wrong(f"{case} you return shape {tuple(mine.shape)}", hint=hint)
+        if close(mine, expected):
+            continue
+        if close(mine, weight[:, order]):
+            hint = "That scrambles once more. Which pixel of plain x does column 0 belong to?"
+            return wrong(f"{case} the columns are moved the wrong way", hint=hint)
+        if close(mine, weight):
+            hint = "Column k belongs to number k of x[:, order]: which pixel of plain x is that?"
+            return wrong(f"{case} the matrix is as it was", hint=hint)
+        if outputs == pixels and (close(mine, weight[order]) or close(mine, weight[back])):
+            return wrong(f"{case} rows are moved", hint="Each row belongs to an output, each column to a pixel.")
+        x = torch.randn(3, pixels)
+        difference = (x.double() @ mine.T - (x[:, order] @ weight.T)).abs().max()
+        return wrong(
+            f"{case} the answers to three images differ by up to {difference:.2g}",
+            hint="Try a weight of one row, [[0, 1, 2]], and follow each number to its pixel.",
+        )
     return right("So training on scrambled pixels finds the same networks, with their columns in another order.")

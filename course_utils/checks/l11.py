@@ -1,83 +1,111 @@
 """Checkers of lesson 11, CIFAR-10 and honest tuning."""
 
 import random
-from math import comb
+from math import comb, isclose, sqrt
 
 import torch
 
+from course_utils._arguments import shown
 from course_utils.exercises import checker, right, wrong
 from course_utils.records import recorded
 
-
-def _near(value, expected, share=0.01):
-    return abs(value - expected) <= share * abs(expected)
+from ._answers import Refused, items, near, number, numbers, texts, whole, wholes
 
 
 @checker("11.1")
 def chosen(answer):
     """three whole numbers, (c1, c2, hidden)."""
-    c1, c2, hidden = answer
-    rows = recorded("published_cifar10_runs")["grid"]["runs"]
-    winner = max(rows, key=lambda row: row["accuracy"])
-    expected = (winner["c1"], winner["c2"], winner["hidden"])
-    if (c1, c2, hidden) == expected:
+    mine = tuple(wholes(answer, 3, "(c1, c2, hidden)"))
+    runs = {(run["c1"], run["c2"], run["hidden"]): run for run in recorded("published_cifar10_runs")["grid"]["runs"]}
+    accuracies = sorted(run["accuracy"] for run in runs.values())
+    if mine not in runs:
+        if sorted(mine) in map(sorted, runs):
+            finding = f"no run has {mine} in this order"
+            return wrong(finding, hint="First a line's two numbers of channels, then its hidden ones.")
+        return wrong(f"no run has {mine}", hint="Are all three from the same line of the table?")
+    accuracy = runs[mine]["accuracy"]
+    if accuracy == accuracies[-1]:
         return right("It is the network that the study began with. Whatever made 71 % out of 62 %, it was not this.")
-    found = [row for row in rows if (row["c1"], row["c2"], row["hidden"]) == (c1, c2, hidden)]
-    if not found:
-        return wrong(f"no run has {answer!r}", hint="First a line's two numbers of channels, then its hidden ones.")
-    if found[0] is min(rows, key=lambda row: row["accuracy"]):
+    if accuracy == accuracies[0]:
         return wrong("that one has the lowest accuracy", hint="Higher is better here: it is not a loss.")
-    return wrong(f"that one has {found[0]['accuracy']:.2%}", hint="Look for the highest accuracy of the eight lines.")
+    return wrong(f"that one has {accuracy:.2%}", hint="By which number does a search choose? Find the best of it.")
 
 
 @checker("11.2")
 def error_and_images(answer):
     """two numbers: points, and images."""
-    error, images = (float(value) for value in answer)
-    hints = {
-        0.0046: "That is a share. Points are hundredths: multiply by 100.",
-        0.0021: "That is the variance, p(1 − p)/n, in hundredths. Take its root first.",
-        0.21: "That is p(1 − p). Divide by n, then take the root.",
-        45.8: "That is the error for a single image. Divide by the root of n.",
-        0.84: "Multiply p by 1 − p as well, before the root.",
-        0.9: "The standard error itself is asked for; about two of them to each side make the 95 % interval.",
-        1.8: "The standard error itself is asked for, not the width of the 95 % interval.",
-    }
-    for value, hint in hints.items():
-        if _near(error, value, 0.02):
-            return wrong(f"your error is {error:g} points", hint=hint)
-    if not _near(error, 0.4583, 0.02):
+    error, images = numbers(answer, 2, "(points, images)")
+    p, n = 0.7, 10_000
+    share = sqrt(p * (1 - p) / n)
+    if near(images, 100 * share, places=2) and near(error, p * (1 - p) / 0.001**2, places=0):
+        return wrong("the two stand the other way round", hint="Give (points, images).")
+    if not near(error, 100 * share, places=2):
+        for mistake, hint in (
+            (share, "That is a share. Points are hundredths."),
+            (100 * share**2, "That is the variance, in hundredths. The standard error is its root."),
+            (p * (1 - p), "That is p(1 − p). n is still missing, and the root."),
+            (100 * sqrt(p * (1 - p)), "That is the error for a single image."),
+            (100 * sqrt(p / n), "Not p alone stands under the root."),
+            (100 * sqrt(1 - p) / sqrt(n), "Not 1 − p alone stands under the root."),
+            (100 * p * (1 - p) / sqrt(n), "All of p(1 − p)/n stands under the root."),
+            (196 * share, "The standard error itself is asked for, not half of the 95 % interval."),
+            (200 * share, "The standard error itself is asked for, not two of them."),
+            (2 * 196 * share, "The standard error itself is asked for, not the width of the 95 % interval."),
+            (400 * share, "The standard error itself is asked for, not the width of the 95 % interval."),
+        ):
+            if abs(error - mistake) <= 0.02 * mistake:
+                return wrong(f"your error is {error:g} points", hint=hint)
+        if near(error, 100 * share, places=1):
+            return wrong(f"your error is {error:g} points", hint="Close. Give two places, rounded.")
         hint = "Put p and n into the formula; then go from a share to points."
         return wrong(f"your error is {error:g} points", hint=hint)
-    if _near(images, 45_826, 0.05):
-        return wrong(f"you ask for {images:,.0f} images", hint="That grows n in proportion. But n stands under a root.")
-    if _near(images, 21, 0.05) or _near(images, 2_100, 0.05):
-        return wrong(f"you ask for {images:,.0f} images", hint="A tenth of a point is a share of .001.")
-    if not _near(images, 210_000, 0.03):
-        return wrong(f"you ask for {images:,.0f} images", hint="Solve √(.21 / n) = .001 for n.")
-    return right(
-        "Twenty-one times the test set. From two scores alone, half a point apart, nobody can tell which "
-        "network is better. Exercise 11.8 looks closer."
-    )
+    needed, case = p * (1 - p) / 0.001**2, f"you ask for {images:,.0f} images"
+    if near(images, needed, places=0):
+        return right(
+            "Twenty-one times the test set. From two scores alone, half a point apart, nobody can tell which "
+            "network is better. Exercise 11.8 looks closer."
+        )
+    if any(abs(images / (n * (rounded / 0.1) ** 2) - 1) < 1e-4 for rounded in (error, 0.46, 0.458, 0.4583)):
+        return wrong(case, hint="You go on with a rounded error. Solve the formula itself for n.")
+    if any(abs(images / (n * rounded / 0.1) - 1) < 0.01 for rounded in (error, 100 * share)):
+        return wrong(case, hint="That grows n in proportion. But n stands under a root.")
+    if any(abs(images / (p * (1 - p) / tenth**2) - 1) < 0.01 for tenth in (0.1, 0.01)):
+        return wrong(case, hint="How much is a tenth of a point, as a share?")
+    hint = "The formula with n unknown, and a tenth of a point, as a share, for its value. Solve it for n."
+    return wrong(case, hint=hint)
 
 
 @checker("11.3")
 def pace(answer):
     """seconds, seconds, and "network" or "images"."""
-    search, last, what = answer
-    if _near(search, 2_984 / 10):
-        return wrong("you divide by 10 epochs", hint="Each of eight networks had ten epochs.")
-    if _near(search, 49.73 / 80) or _near(last, 25.33 / 41) or _near(search, 2_944 / 80, 0.001):
-        return wrong(f"you have {search:.3g} and {last:.3g} seconds", hint="Minutes times 60, plus the seconds.")
-    if not _near(search, 37.3):
-        hint = "All seconds of the search, for the epochs of all eight networks."
-        return wrong(f"your epoch of the search takes {search:.3g} s", hint=hint)
-    if not _near(last, 1_520 / 41):
-        hint = "All seconds of the last training, for its epochs."
-        return wrong(f"your epoch of the last training takes {last:.3g} s", hint=hint)
-    if what not in ("network", "images"):
-        return wrong(f"your third answer is {what!r}", hint='"network" or "images".')
-    if what == "network":
+    form = 'three parts: seconds, seconds, and "network" or "images"'
+    parts = items(answer, form)
+    if len(parts) != 3:
+        return wrong(f"your answer has {len(parts)} parts", hint=f"Give {form}.")
+    search, last = (number(part, form, what=f"number {k + 1} of your answer") for k, part in enumerate(parts[:2]))
+    (what,) = texts(parts[2:], '"network" or "images" as the third part', what="the end of your answer")
+    runs = {"search": (49, 44, 80), "last training": (25, 20, 41)}  # minutes, seconds, epochs
+    exact = [(60 * minutes + seconds) / epochs for minutes, seconds, epochs in runs.values()]
+    if all(near(mine, true, places=1) for mine, true in zip((search, last), exact[::-1], strict=True)):
+        return wrong("the two times stand the other way round", hint="First the search, then the last training.")
+    for mine, true, (name, (minutes, seconds, epochs)) in zip((search, last), exact, runs.items(), strict=True):
+        if near(mine, true, places=1):
+            continue
+        case = f"your epoch of the {name} takes {mine:.4g} s"
+        if near(mine, (60 * minutes + seconds) / 10, places=1):
+            return wrong(case, hint="You divide by 10 epochs. Each of eight networks had ten.")
+        in_minutes = (minutes + seconds / 60) / epochs, (minutes + seconds / 100) / epochs
+        if any(near(mine, mistake, places=2) for mistake in in_minutes):
+            return wrong(case, hint="Those are minutes.")
+        mixed = 60 * (minutes + seconds / 100) / epochs, 60 * minutes / epochs
+        if any(near(mine, mistake, places=1) for mistake in mixed):
+            return wrong(case, hint="Minutes times 60, plus the seconds.")
+        if near(mine, true, places=0):
+            return wrong(case, hint="Close. Give one place, rounded.")
+        return wrong(case, hint=f"All seconds of the {name}, for all its epochs.")
+    if what.strip().lower() not in ("network", "images"):
+        return wrong(f"your third part is {shown(what)}", hint='"network" or "images".')
+    if what.strip().lower() == "network":
         hint = "The search trained networks of up to four times the winner's work. Did their epochs take longer?"
         return wrong("the network does not set the pace", hint=hint)
     return right(
@@ -86,82 +114,125 @@ def pace(answer):
     )
 
 
-TEST = {  # the letter: whether it is fair, and what to think of if you got it wrong
-    "A": (False, "The network then knows something of the test before it is tested. It is little, and still a leak."),
-    "B": (False, "Who chooses the epoch, if not the test? Its loss is then the lowest of many."),
-    "C": (True, "That is what the test is there for."),
-    "D": (True, "What is reported was settled before. Nothing is chosen by the scores."),
-    "E": (False, "The second score decides whether the first is kept. That is choosing by the test."),
-    "F": (True, "The number is settled. Looking is harmless, until you change the network for what you saw."),
+FAIR = {"C", "D", "F"}
+UNFAIR = {  # what to think of with a letter that is not fair
+    "A": "The network then knows something of the test before it is tested. It is little, and still a leak.",
+    "B": "Who chooses the epoch, if not the test? Its loss is then the lowest of many.",
+    "E": "The second score decides whether the first is kept. That is choosing by the test.",
 }
 
 
 @checker("11.4")
 def fair(answer):
     """a set of letters, such as {"A", "B"}."""
-    letters = {str(letter).upper() for letter in answer}
-    if not letters or letters - TEST.keys():
-        return wrong(f"your answer is {answer!r}", hint='A set of letters from A to F, such as {"A", "B"}.')
-    for letter, (is_fair, hint) in TEST.items():
-        if (letter in letters) != is_fair:
-            return wrong(f"{letter} is {'fair' if is_fair else 'not fair'}", hint=hint)
+    form = 'a set of letters from A to F, such as {"A", "B"}'
+    given = list(answer.replace(",", " ").replace(" ", "")) if isinstance(answer, str) else answer
+    letters = {letter.strip().upper() for letter in texts(given, form)}
+    if not letters or letters - FAIR - UNFAIR.keys():
+        return wrong(f"your answer is {shown(answer)}", hint=f"Give {form}.")
+    for letter in sorted(letters - FAIR):
+        return wrong(f"{letter} is not fair", hint=UNFAIR[letter])
+    if letters != FAIR:
+        return wrong(
+            f"what you give is fair, but {', '.join(sorted(letters))} is not all",
+            hint="Ask of each letter that you leave out: is anything chosen or changed by what the test says?",
+        )
     return right("One question decides: did the test images have a say in the network, or in what is reported?")
 
 
 @checker("11.5")
 def effects(answer):
     """three numbers of points: augmentation, batches of 512, their interaction."""
-    augmentation, batch, interaction = (float(value) for value in answer)
-    if all(abs(value) < 0.06 for value in (augmentation, batch, interaction)):
-        return wrong("your numbers are shares", hint="In points: from 60 % to 68 % are 8.")
-    hints = {
-        8: "That is its effect with batches of 24 alone. Take the mean of both.",
-        3: "That is its effect with batches of 512 alone. Take the mean of both.",
-        5: "That changes both at once, from the first recipe to the last.",
-        -5.5: "From without to with: 68 − 60, not 60 − 68.",
-        11: "The mean of the two effects, not their sum.",
+    form = "(augmentation, batches of 512, interaction)"
+    mine = numbers(answer, 3, form)
+    expected = {  # and what a mistake gives instead
+        "augmentation brings": (
+            5.5,
+            "What does it bring with batches of 24, what with 512? Take the mean.",
+            {
+                8: "That is its effect with batches of 24 alone.",
+                3: "That is its effect with batches of 512 alone.",
+                5: "That changes both at once, from the first recipe to the last.",
+                -5.5: "From without to with: 68 − 60, not 60 − 68.",
+                11: "The mean of the two effects, not their sum.",
+            },
+        ),
+        "batches of 512 bring": (
+            -0.5,
+            "What do they bring without augmentation, what with it? Take the mean.",
+            {
+                2: "That is without augmentation alone.",
+                -3: "That is with augmentation alone.",
+                5: "That changes both at once, from the first recipe to the last.",
+                0.5: "From 24 to 512: 62 − 60, not 60 − 62.",
+                -1: "The mean of the two effects, not their sum.",
+            },
+        ),
+        "interaction is": (
+            -5,
+            "What augmentation brings with batches of 512, less what it brings with batches of 24.",
+            {
+                5: "More with 512 than with 24? Look at which of the two is larger.",
+                -2.5: "The difference itself, not half of it.",
+                2.5: "The difference itself, not half of it, and mind its sign.",
+                11: "Their difference, not their sum.",
+            },
+        ),
     }
-    if abs(augmentation - 5.5) > 0.01:
-        hint = hints.get(augmentation, "What does it bring with batches of 24, what with 512? Take the mean.")
-        return wrong(f"your augmentation brings {augmentation:g}", hint=hint)
-    hints = {
-        2: "That is without augmentation alone. Take the mean of both.",
-        -3: "That is with augmentation alone. Take the mean of both.",
-        0.5: "From 24 to 512: 62 − 60, and 65 − 68.",
-        -1: "The mean of the two effects, not their sum.",
-    }
-    if abs(batch + 0.5) > 0.01:
-        hint = hints.get(batch, "What do they bring without augmentation, what with it? Take the mean.")
-        return wrong(f"your batches of 512 bring {batch:g}", hint=hint)
-    if abs(interaction - 5) < 0.01:
-        return wrong("your interaction is 5", hint="More with 512 than with 24: 3 against 8. Which sign has that?")
-    if abs(interaction + 5) > 0.01:
-        hint = "What augmentation brings with batches of 512, less what it brings with batches of 24."
-        return wrong(f"your interaction is {interaction:g}", hint=hint)
+    for value, (name, (true, hint, mistakes)) in zip(mine, expected.items(), strict=True):
+        if near(value, true, places=2):
+            continue
+        case = f"your {name} {value:g}"
+        if near(100 * value, true, places=2):
+            return wrong(case, hint="In points: from 60 % to 68 % are 8.")
+        for mistake, reason in mistakes.items():
+            if near(value, mistake, places=2):
+                return wrong(case, hint=reason)
+        return wrong(case, hint=hint)
     return right("Whoever changes one after the other credits augmentation with 8 points or with 3, by their order.")
 
 
 @checker("11.6")
 def variance_after(answer):
     """a function of (mean, variance, p) that returns a number."""
-    for mean, variance, p in ((2.0, 1.0, 0.25), (0.0, 1.0, 0.5), (1.0, 0.0, 0.5)):
-        mine = float(answer(mean, variance, p))
+    for mean, variance, p in (
+        (2.0, 1.0, 0.25), (0.0, 1.0, 0.5), (1.0, 0.0, 0.5), (-1.5, 2.25, 0.1), (3.0, 0.5, 0.8), (1.0, 2.0, 0.0),
+    ):  # fmt: skip
+        mine = number(answer(mean, variance, p), what="your function returns")
         case = f"for a mean of {mean:g}, a variance of {variance:g} and p = {p:g} you get {mine:.4g}"
         squares = variance + mean**2
-        expected = squares / (1 - p) - mean**2
-        if _near(mine, expected, 1e-4) or abs(mine - expected) < 1e-9:
+
+        def is_near(value, mine=mine):
+            return abs(mine - value) <= 1e-5 * max(1, abs(value))
+
+        if is_near(squares / (1 - p) - mean**2):
             continue
-        if _near(mine, squares / (1 - p), 1e-4):
-            return wrong(case, hint="That is the mean of the squares. Take the square of the mean off; the mean stays.")
-        if _near(mine, squares / p - mean**2, 1e-4):
-            return wrong(case, hint="p is the share that goes; the survivors are divided by what stays.")
-        undivided = (1 - p) * variance, (1 - p) * squares - mean**2, (1 - p) * squares - ((1 - p) * mean) ** 2
-        if any(_near(mine, value, 1e-4) for value in undivided):
-            return wrong(case, hint="The survivors are divided by 1 − p, so their squares by (1 − p)².")
-        if _near(mine, variance / (1 - p), 1e-4) or _near(mine, variance / (1 - p) ** 2, 1e-4):
-            return wrong(case, hint="Equal numbers vary after dropout as well: some are 0 then. Where is the mean?")
-        if _near(mine, squares / (1 - p) ** 2 - mean**2, 1e-4):
-            return wrong(case, hint="Only a share of 1 − p of the squares is left.")
+        for mistake, hint in (
+            (squares / (1 - p), "That is the mean of the squares. The variance is less."),
+            (
+                squares / p - mean**2 if p else None,
+                "p is the share that goes; the survivors are divided by what stays.",
+            ),
+            ((1 - p) * variance, "The survivors are divided by 1 − p. What does that do to their squares?"),
+            ((1 - p) * squares - mean**2, "The survivors are divided by 1 − p. What does that do to their squares?"),
+            (
+                (1 - p) * squares - ((1 - p) * mean) ** 2,
+                "The survivors are divided by 1 − p. What does that do to their squares, and to the mean?",
+            ),
+            (variance / (1 - p), "Equal numbers vary after dropout as well: some are 0 then. Where is the mean?"),
+            (variance / (1 - p) ** 2, "Equal numbers vary after dropout as well: some are 0 then. Where is the mean?"),
+            (squares / (1 - p) ** 2 - mean**2, "How many of the squares are left?"),
+            (
+                squares / (1 - p) - (mean / (1 - p)) ** 2,
+                "The survivors are larger, and fewer. What becomes of the mean?",
+            ),
+            (
+                squares / (1 - p) - ((1 - p) * mean) ** 2,
+                "The survivors are fewer, and larger. What becomes of the mean?",
+            ),
+        ):
+            if mistake is not None and is_near(mistake):
+                return wrong(case, hint=hint)
         hint = "First the mean of the squares: before dropout, then after it. What does dropout do to the mean?"
         return wrong(case, hint=hint)
     return right(
@@ -174,89 +245,133 @@ def variance_after(answer):
 def halving(answer):
     """a function of (candidates, score) that returns one candidate."""
     draws = random.Random(0)
-    for count in (8, 7, 1):
-        strength = {f"candidate {k}": [draws.random() for _ in range(4)] for k in range(count)}
-        calls, trained = [], {}
-        expected_calls, left, epochs = [], list(strength), 1
-
-        def value(candidate, epochs, strength=strength):
-            return strength[candidate][min(3, epochs.bit_length() - 1)]
-
-        def score(candidate, epochs, calls=calls, value=value):
-            calls.append((candidate, epochs))
-            return value(candidate, epochs)
-
-        while len(left) > 1:
-            expected_calls += [(candidate, epochs) for candidate in left]
-            left = sorted(left, key=lambda each: value(each, epochs), reverse=True)[: len(left) // 2]
-            epochs *= 2
-        given = list(strength)
-        mine = answer(given, score)
-        if given != list(strength):
-            return wrong("the list of candidates has changed", hint="Make new lists; sorted() and slices do.")
+    for count in (8, 7, 3, 13, 2, 5, 16, 1):
+        rates = [round(0.0001 * 1_000 ** draws.random(), 6) for _ in range(count)]  # candidates are learning rates
+        search = _Search({rate: [draws.random() for _ in range(5)] for rate in rates})
+        mine = answer(list(rates), search.score)
         if isinstance(mine, list | tuple):
-            return wrong(f"you return {type(mine).__name__} {mine!r}", hint="Return the candidate itself, not a list.")
-        for candidate, epochs in calls:
-            trained.setdefault(epochs, []).append(candidate)
-        tried = {epochs: len(set(some)) for epochs, some in trained.items()}
-        wanted = {epochs: sum(each == epochs for _, each in expected_calls) for _, epochs in expected_calls}
-        case = f"of {count} candidates, you train {_in_words(tried)}"
-        rounds = "Rounds of 1, 2, 4 … epochs in all, and no round for the last one left."
-        if sorted(calls) != sorted(expected_calls):
-            if len(tried) < 2 < count:
-                return wrong(case, hint=rounds)
-            if len(calls) != len(set(calls)):
-                return wrong(case, hint="You score a candidate twice after as many epochs: keep its score in a list.")
-            if any(tried.get(epochs) not in (None, wanted[epochs]) for epochs in wanted):
-                return wrong(case, hint="Each time the better half goes on: of 8 keep 4, then 2, then 1; of 7 keep 3.")
-            if tried == wanted:
-                hint = "Sort by the newest scores, highest first, and keep the front half."
-                return wrong(f"{case}, but not the better ones", hint=hint)
-            return wrong(case, hint=rounds)
-        if mine not in strength:
-            return wrong(f"you return {mine!r}", hint="Return the candidate that is left.")
-        if mine != left[0]:
+            return wrong(f"you return {shown(mine)}", hint="Return the candidate itself, not a list.")
+        mine = number(mine, "one of the candidates back", what="your function returns")
+        expected, winner = _halved(rates, search.accuracy)
+        if count > 1 and sorted(search.calls) != expected:
+            finding, hint = _why_not_halved(search.calls, rates, search.accuracy)
+            return wrong(f"of {count} candidates, you train {finding}", hint=hint)
+        if mine != winner:
             hint = "Return the one that is left at the end, by its newest score."
-            return wrong(f"you return {mine!r} of {count} candidates", hint=hint)
+            return wrong(f"of {count} candidates you return {mine:g}, which is not the one left", hint=hint)
     return right("8 candidates for 16 epochs; to give each four would take 32. The price: who blooms late is gone.")
 
 
-def _in_words(tried):
-    return ", ".join(f"{count} for {epochs}" for epochs, count in sorted(tried.items())) or "none"
+class _Search:
+    """Candidates with their accuracies after 1, 2, 4 … epochs, and the calls of `score`."""
+
+    def __init__(self, accuracies):
+        self.accuracies, self.calls = accuracies, []
+
+    def accuracy(self, candidate, epochs):
+        return self.accuracies[candidate][min(4, epochs.bit_length() - 1)]
+
+    def score(self, candidate, epochs):
+        epochs = whole(epochs, what="the number of epochs that `score` gets")
+        if isinstance(candidate, list | tuple | dict) or candidate not in self.accuracies or epochs < 1:
+            finding = f"`score` gets the candidate {shown(candidate)}, and {epochs} for the epochs"
+            raise Refused(finding, hint="Give it one of the candidates, and how many epochs it shall have had.")
+        self.calls.append((candidate, epochs))
+        if len(self.calls) > 20 * len(self.accuracies):
+            finding = f"`score` is called without end for {len(self.accuracies)} candidates"
+            raise Refused(finding, hint="Does each round keep fewer?")
+        return self.accuracy(candidate, epochs)
+
+
+def _halved(candidates, accuracy, *, best_first=True, newest=True):
+    """The calls of score(candidate, epochs) that successive halving makes, and who is left."""
+    calls, left, epochs = [], list(candidates), 1
+    while len(left) > 1:
+        calls += [(candidate, epochs) for candidate in left]
+        shown_by = epochs if newest else 1
+        left = sorted(left, key=lambda each: accuracy(each, shown_by), reverse=best_first)[: len(left) // 2]
+        epochs *= 2
+    return sorted(calls), left[0]
+
+
+def _why_not_halved(calls, candidates, accuracy):
+    """What was found, and a hint."""
+    expected, _ = _halved(candidates, accuracy)
+    rounds = sorted({epochs for _, epochs in calls})
+    tried = {epochs: len({candidate for candidate, trained in calls if trained == epochs}) for epochs in rounds}
+    wanted = {epochs: sum(trained == epochs for _, trained in expected) for _, epochs in expected}
+    found = ", ".join(f"{number_of} for {epochs}" for epochs, number_of in tried.items()) or "none"
+    if len(calls) != len(set(calls)):
+        hint = "Each round has more epochs than the last, and one call of `score` for each of its candidates."
+        return f"{found}, and some of them twice", hint
+    if sorted(calls) == _halved(candidates, accuracy, best_first=False)[0]:
+        return (
+            f"{found}, but the worse ones go on",
+            "`score` returns an accuracy. Which end of the order is the better?",
+        )
+    if sorted(calls) == _halved(candidates, accuracy, newest=False)[0]:
+        return f"{found}, chosen by their first scores", "Each round has new scores: order by those."
+    if tried == wanted:
+        return f"{found}, but not the better ones", "Print each round: who was scored, how, and who goes on?"
+    if len(rounds) > len(wanted) and tried[rounds[-1]] == 1:
+        return found, "No round is needed when only one is left."
+    if rounds != [2**k for k in range(len(rounds))]:
+        return found, "The rounds give 1, 2, 4 … epochs in all."
+    if any(tried[2 * epochs] != tried[epochs] // 2 for epochs in rounds[:-1]):
+        return found, "Each round keeps half of those who were in it: of 9 keep 4, then 2, then 1."
+    if tried and tried[1] != len(candidates):
+        return found, "All candidates get one epoch, however many there are."
+    return found, "Does the last round leave one?"
 
 
 @checker("11.8")
 def p_value(answer):
     """a function of (right_a, right_b) that returns a number from 0 to 1."""
-    cases = ((5, 12, 4, 60), (5, 4, 12, 60), (500, 30, 18, 2), (9, 5, 5, 0), (9, 0, 0, 9), (5, 70, 50, 5))
+    cases = (
+        (5, 12, 4, 60), (5, 4, 12, 60), (500, 30, 18, 2), (9, 5, 5, 0), (9, 0, 0, 9), (0, 1, 0, 2), (40, 60, 2, 7),
+        (5, 70, 50, 5), (2_000, 700, 610, 900),
+    )  # fmt: skip
     for both, only_a, only_b, neither in cases:
         a, b = ([1] * both + [x] * only_a + [1 - x] * only_b + [0] * neither for x in (1, 0))
-        order = torch.randperm(len(a), generator=torch.Generator().manual_seed(0))
+        order = torch.randperm(len(a))
         a, b = (torch.tensor(values, dtype=torch.bool)[order] for values in (a, b))
         n, few = only_a + only_b, min(only_a, only_b)
+        case = f"for {only_a} images that only A reads and {only_b} that only B reads you get"
         try:
-            mine = float(answer(a, b))
-        except OverflowError:
-            return wrong(f"2**{n} does not fit into a tensor", hint="Make Python numbers of the counts first: .item().")
-        case = f"for {only_a} images that only A reads and {only_b} that only B reads you get {mine:.4g}"
+            result = answer(a, b)
+        except OverflowError as error:
+            return wrong(
+                f"{case} an OverflowError: {error}",
+                hint="Tensors and floats hold no number as large. Take Python's whole numbers (.item()), and divide "
+                "once, at the end.",
+            )
+        mine = number(result, "one number from 0 to 1", what="your function returns")
 
         def heads(most, throws):
             return sum(comb(throws, k) for k in range(most + 1)) / 2**throws
 
-        expected = min(1.0, 2 * heads(few, n))
-        if abs(mine - expected) < 1e-6:
+        def is_near(value, mine=mine):
+            return isclose(mine, value, rel_tol=1e-4)
+
+        if is_near(min(1.0, 2 * heads(few, n))):
             continue
-        if mine > 1:
-            return wrong(case, hint="No chance is above 1: take min(1, …).")
-        if abs(mine - heads(few, n)) < 1e-6:
-            return wrong(case, hint="Uneven to either side: twice that chance.")
-        if abs(mine - 2 * comb(n, few) / 2**n) < 1e-6 or abs(mine - comb(n, few) / 2**n) < 1e-6:
-            return wrong(case, hint="At most so many heads: add up all numbers from 0 on.")
-        if only_a > only_b and abs(mine - min(1, 2 * heads(only_a, n))) < 1e-6:
-            return wrong(case, hint="Count the heads of the smaller side: min(a, n − a).")
-        if abs(mine - min(1, 2 * heads(min(both + only_a, both + only_b), len(a)))) < 1e-6:
-            return wrong(case, hint="Only images count that exactly one of the two reads.")
-        return wrong(case, hint=f"n is {n} here, and min(a, n − a) is {few}. Add up comb(n, k) / 2**n, then double.")
+        for mistake, hint in (
+            (2 * heads(few, n), "No chance is above 1: see the end of the text."),
+            (heads(few, n), "Uneven to either side: that is only one of the two."),
+            (2 * comb(n, few) / 2**n, "*At most* so many heads: fewer count, too."),
+            (comb(n, few) / 2**n, "*At most* so many heads: fewer count, too, and both sides."),
+            (2 * heads(few - 1, n), "At most so many heads: the number itself counts as well."),
+            (1, "So it is for an even split. Whose heads do you count?"),
+            (
+                min(1.0, 2 * heads(min(both + only_a, both + only_b), len(a))),
+                "Only images count that exactly one of the two reads.",
+            ),
+        ):
+            if mistake and is_near(mistake):
+                return wrong(f"{case} {mine:.4g}", hint=hint)
+        hint = "Try by hand: if of three such images A reads all and B none, it must be .25."
+        hint = hint if n else "Such a split is as even as can be. How likely is one at least as uneven?"
+        return wrong(f"{case} {mine:.4g}", hint=hint)
     return right(
         "Two networks that agree on most images can be told apart by a few others. To compare their "
         "accuracies as if each had had images of its own would miss that."

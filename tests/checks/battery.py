@@ -44,6 +44,14 @@ def has_text(value):
     return bool(re.search("[a-z]", repr(value))) and not isinstance(value, torch.Tensor)
 
 
+def arrays_of(value):
+    """The value as an array and as a tensor; nothing where its rows differ in length."""
+    try:
+        return [np.array(value), torch.tensor(value, dtype=torch.float64)]
+    except ValueError:
+        return []
+
+
 def judged(exercise, answer):
     """The verdict, whose message is never longer than ten lines."""
     verdict = check(exercise, answer)
@@ -156,7 +164,7 @@ class Battery:
         if isinstance(value, list | tuple):
             forms += [list(value), tuple(value)]
         if isinstance(value, list | tuple | int | float) and not has_text(value):
-            forms += [np.array(value), torch.tensor(value, dtype=torch.float64), mapped(value, float)]
+            forms += [*arrays_of(value), mapped(value, float)]
             forms += [mapped(value, np.float64), mapped(value, torch.tensor)]
         if isinstance(value, torch.Tensor):
             forms += [value.numpy(), value.tolist(), value.double(), value.clone().requires_grad_()]
@@ -216,7 +224,9 @@ class Battery:
 
         def spoil(result, given):
             calls.append(1)
-            return result if len(calls) == 1 else mapped(result, lambda part: part * 0 + 7)
+            if len(calls) == 1:
+                return result
+            return not result if isinstance(result, bool) else mapped(result, lambda part: part * 0 + 7)
 
         if exercise not in self.CHANGES:
             refused(exercise, after(function, spoil))

@@ -3,10 +3,13 @@
 import copy
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim import swa_utils
+from torch.optim.swa_utils import update_bn
 
 from course_utils import batches, fit, load, networks
 from course_utils.exercises import check
@@ -28,6 +31,62 @@ def fold(conv, bn, scale=right_scale, bias=right_bias, **options):
     own = torch.zeros_like(bn.bias) if conv.bias is None else conv.bias
     new.weight.data = conv.weight.data * scale[:, None, None, None]
     new.bias.data = bias(bn, own, scale).data
+    return new
+
+
+def fold_with_first_numbers(conv, bn):
+    return fold(conv, bn, stride=conv.stride[0], padding=conv.padding[0])
+
+
+def fold_with_square_kernel(conv, bn):
+    new = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size[0], stride=conv.stride, padding=conv.padding)
+    new.load_state_dict(fold(conv, bn).state_dict())
+    return new
+
+
+def fold_sharing(conv, bn):
+    new = fold(conv, bn)
+    conv.weight.data.copy_(conv.weight.data)
+    new.weight = conv.weight
+    return new
+
+
+def fold_with_a_changed_mode(conv, bn):
+    return fold(conv.eval(), bn.eval())
+
+
+def fold_with_another_eps(conv, bn):
+    bn.eps = 0.0
+    return fold(conv, bn)
+
+
+def fold_without_bias(conv, bn):
+    new = fold(conv, bn)
+    new.bias = None
+    return new
+
+
+class Pretended(nn.Conv2d):
+    """Calls the two layers, and folds nothing."""
+
+    def forward(self, x):
+        return self.both[1](self.both[0](x))
+
+
+def fold_pretended(conv, bn):
+    new = Pretended(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    new.both = [conv, copy.deepcopy(bn).eval()]
+    return new
+
+
+@torch.no_grad()
+def fold_a_copy(conv, bn):
+    """As right: from a copy, by what the two layers answer to zeros and to nothing else."""
+    new, normalised = copy.deepcopy(conv), copy.deepcopy(bn).eval()
+    scale = normalised.weight * torch.rsqrt(normalised.running_var + normalised.eps)
+    new.weight.mul_(scale.view(-1, 1, 1, 1))
+    zeros = torch.zeros(1, conv.in_channels, 30, 30)
+    new.bias = nn.Parameter(normalised(conv(zeros))[0, :, 5, 5])
     return new
 
 
@@ -112,6 +171,104 @@ class StrideOnTheSecond(Block):
         self.f[0].stride, self.f[3].stride = self.f[3].stride, self.f[0].stride
 
 
+class ShortcutByWidthOnly(Block):
+    """Right but where only the stride differs."""
+
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        if before == width:
+            self.shortcut = nn.Identity()
+
+
+class ShortcutByStrideOnly(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        if stride == 1:
+            self.shortcut = nn.Identity()
+
+
+class StrideOfTwo(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, min(stride, 2))
+
+
+class PooledShortcut(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        if stride > 1:
+            self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), *self.shortcut)
+            self.shortcut[1].stride = (1, 1)
+
+
+class ReluOnTheShortcut(Block):
+    def forward(self, x):
+        return F.relu(F.relu(self.shortcut(x)) + self.f(x))
+
+
+class InPlace(Block):
+    def forward(self, x):
+        x.mul_(1.0)
+        x += 0 * x + 1e-3
+        return super().forward(x)
+
+
+class WithDropout(Block):
+    def forward(self, x):
+        return F.relu(self.shortcut(x) + F.dropout(self.f(x), 0.5, self.training))
+
+
+class NoPadding(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        self.f[0].padding = (0, 0)
+
+
+class Ungamma(Block):
+    """Its last batch norm has no part in the sum."""
+
+    def forward(self, x):
+        return F.relu(self.shortcut(x) + self.f[:4](x) + 0 * self.f(x))
+
+
+class OneMoreLayer(Block):
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        self.unused = nn.Linear(2, 2)
+
+
+class Returned(Block):
+    def forward(self, x):
+        super().forward(x)
+
+
+class LastGammaAtZero(Block):
+    """As right, and what the closing word recommends."""
+
+    def __init__(self, before, width, stride):
+        super().__init__(before, width, stride)
+        nn.init.zeros_(self.f[4].weight)
+
+
+class OneByOne(nn.Module):
+    """As right: each layer an attribute, defined in another order, functions for the rest."""
+
+    def __init__(self, before, width, stride):
+        super().__init__()
+        self.second = nn.Conv2d(width, width, (3, 3), padding="same", bias=False)
+        self.norm2, self.norm1 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        self.first = nn.Conv2d(before, width, 3, stride, 1, bias=False)
+        self.projection = None
+        if (before, stride) != (width, 1):
+            self.projection = nn.Conv2d(before, width, 1, stride, bias=False)
+            self.norm3 = nn.BatchNorm2d(width)
+
+    def forward(self, x):
+        out = torch.relu_(self.norm1(self.first(x)))
+        out = self.norm2(self.second(out))
+        out += x if self.projection is None else self.norm3(self.projection(x))
+        return F.relu(out, inplace=True)
+
+
 class ShortcutFirst(Block):
     """As right as the other order."""
 
@@ -157,6 +314,91 @@ def trained(model, loader):
     return model
 
 
+def refresh_by_hand(model, loader):
+    """As right: momentum 1/k in the k-th batch."""
+    mode, layers = model.training, [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in layers]
+    model.train()
+    for k, (x, _) in enumerate(loader, 1):
+        for layer in layers:
+            layer.momentum = 1 / k
+        with torch.no_grad():
+            model(x)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    model.train(mode)
+    return model
+
+
+@torch.inference_mode()
+def refresh_by_hooks(model, loader, correction=1):
+    """As right: notes each layer's inputs."""
+    layers, mode = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)], model.training
+    noted, momenta = {layer: [] for layer in layers}, [layer.momentum for layer in layers]
+
+    def note(layer, given):
+        noted[layer].append((given[0].mean((0, 2, 3)), given[0].var((0, 2, 3), correction=correction)))
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    model.train()
+    for x, _ in loader:
+        model(x)
+    for layer, hook, momentum in zip(layers, hooks, momenta, strict=True):
+        hook.remove()
+        means, variances = zip(*noted[layer], strict=True)
+        layer.running_mean.copy_(torch.stack(means).mean(0))
+        layer.running_var.copy_(torch.stack(variances).mean(0))
+        layer.momentum = momentum
+    return model.train(mode)
+
+
+def biased(model, loader):
+    return refresh_by_hooks(model, loader, correction=0)
+
+
+def top_level_only(model, loader):
+    """Forgets that layers may stand inside of others."""
+    inner = copy.deepcopy(model[3][1])
+    kept_mode(model, loader)
+    inner.train()
+    with torch.no_grad():
+        for x, _ in loader:
+            inner(model[3][0](F.relu(F.batch_norm(model[0](x), None, None, model[1].weight, model[1].bias, True))))
+    model[3][1].load_state_dict(inner.state_dict())
+    return model
+
+
+def weighted_by_size(model, loader):
+    return refresh(model, [batch for batch in loader for _ in range(len(batch[0]))])
+
+
+def first_layer_only(model, loader):
+    others = copy.deepcopy(model)
+    refresh(model, loader, mode=model.training)
+    model[3].load_state_dict(others[3].state_dict())
+    return model
+
+
+def with_update_bn(model, loader):
+    update_bn(loader, model)
+    return model
+
+
+def with_update_bn_and_a_generator(model, loader):
+    swa_utils.update_bn(((x, y) for x, y in loader), model)
+    return model
+
+
+def with_changed_images(model, loader):
+    for x, _ in loader:
+        x -= x.mean()
+    return kept_mode(model, loader)
+
+
+def kept_mode(model, loader, **options):
+    return refresh(model, loader, mode=model.training, **options)
+
+
 def silent(model, loader):
     return [refresh(model, loader)]
 
@@ -167,11 +409,16 @@ RIGHT = {
     "12.3": 0.0632,
     "12.4": fold,
     "12.5": Block,
-    "12.6": refresh,
+    "12.6": kept_mode,
 }
 WRONG = [
-    ("12.1", 128, "A pair"),
-    ("12.1", (64, 0.542), "factor"),
+    ("12.1", 128, "two numbers"),
+    ("12.1", (128, 0.545), "three places"),
+    ("12.1", (128, 0.54), "three places"),
+    ("12.1", (128, 0.6878), "four batches"),
+    ("12.1", ("128", 0.542), "plain numbers"),
+    ("12.1", (128, 0.542, 1), "two numbers"),
+    ("12.1", (64, 0.542), "multiply by"),
     ("12.1", (256, 0.542), "not learnt"),
     ("12.1", (257, 0.542), "count of batches"),
     ("12.1", (2, 0.542), "How many channels"),
@@ -183,11 +430,14 @@ WRONG = [
     ("12.1", (128, 1.458), "gap which is left"),
     ("12.1", (128, 1.998), "share of the new"),
     ("12.1", (128, 5), "begins at 0"),
-    ("12.1", (128, float("nan")), "begins at 0"),
+    ("12.1", (128, float("nan")), "divided by 0"),
     ("12.1", (0.542, 128), "parameters first"),
-    ("12.2", 69_632, "A pair"),
+    ("12.2", 69_632, "two numbers"),
+    ("12.2", (69_632.5, 1_179_648), "whole"),
+    ("12.2", (69_632, 73_728), "256 channels"),
+    ("12.2", (32_768, 1_179_648), "between them"),
     ("12.2", (1_179_648, 69_632), "bottleneck first"),
-    ("12.2", (53_248, 1_179_648), "way back"),
+    ("12.2", (53_248, 1_179_648), "is missing"),
     ("12.2", (36_864, 1_179_648), "in the middle"),
     ("12.2", (70_016, 1_179_648), "biases"),
     ("12.2", (331_776, 1_179_648), "not nine"),
@@ -195,42 +445,96 @@ WRONG = [
     ("12.2", (69_632, 589_824), "two of them"),
     ("12.2", (69_632, 1_180_160), "biases"),
     ("12.2", (69_632, 7), "For each of the two"),
-    ("12.3", 0.0707, "negative half is not lost"),
+    ("12.3", 0.0707, "left of the negative half"),
     ("12.3", 0.05, "pass unchanged"),
     ("12.3", 0.004, "variance"),
-    ("12.3", 0.0577, "quartered"),
+    ("12.3", 0.063, "four places"),
+    ("12.3", 0.0634, "four places"),
+    ("12.3", 0.0633, "four places"),
+    ("12.3", 0.06, "mean of x²"),
+    ("12.3", 0.1, "multiplied"),
+    ("12.3", 0.0289, "default"),
+    ("12.3", (0.0632, 0.0632), "one number"),
+    ("12.3", 0.0577, "to their squares"),
     ("12.3", 0.253, "one channel"),
     ("12.3", 0.316, "one weight"),
     ("12.3", 1, "mean of x²"),
-    ("12.4", fold_in_place, "leave conv and bn alone"),
+    ("12.4", fold_in_place, "changed numbers of conv"),
     ("12.4", lambda conv, bn: nn.Sequential(conv, bn), "new nn.Conv2d"),
-    ("12.4", lambda conv, bn: fold(conv, bn, stride=1), "stride and padding"),
+    ("12.4", lambda conv, bn: fold(conv, bn, stride=1), "Which options"),
+    ("12.4", fold_with_first_numbers, "Which options"),
+    ("12.4", fold_with_square_kernel, "your function raised RuntimeError"),
+    ("12.4", fold_sharing, "numbers of its own"),
+    ("12.4", fold_with_a_changed_mode, "as they come"),
+    ("12.4", fold_without_bias, "no bias"),
+    ("12.4", fold_with_another_eps, "as they come"),
+    ("12.4", fold_pretended, "filter by filter"),
+    ("12.4", lambda conv, bn: conv, "Build a new"),
+    ("12.4", lambda conv, bn: bn, "Build a new"),
+    ("12.4", folded_by(lambda bn: bn.weight / (bn.running_var + 1e-5).sqrt()), "ε is another"),
+    ("12.4", folded_by(lambda bn: bn.weight.abs() / (bn.running_var + bn.eps).sqrt()), "filter by filter"),
+    ("12.4", lambda conv, bn: fold(conv, bn).state_dict(), "new nn.Conv2d"),
     ("12.4", folded_by(lambda bn: bn.weight / (bn.running_var.sqrt() + bn.eps)), "belongs under the root"),
     ("12.4", folded_by(lambda bn: bn.weight / bn.running_var.sqrt()), "missing under the root"),
     ("12.4", folded_by(lambda bn: bn.weight / (bn.running_var + bn.eps)), "root of the variance"),
     ("12.4", folded_by(lambda bn: 1 / (bn.running_var + bn.eps).sqrt()), "γ"),
     ("12.4", folded_by(lambda bn: torch.ones_like(bn.weight)), "as before"),
-    ("12.4", folded_by(lambda bn: bn.bias), "multiplied by scale"),
+    ("12.4", folded_by(lambda bn: bn.bias), "filter by filter"),
     ("12.4", with_bias(lambda bn, own, scale: bn.bias - bn.running_mean * scale), "own bias is missing"),
-    ("12.4", with_bias(lambda bn, own, scale: own + bn.bias - bn.running_mean * scale), "so it is scaled"),
+    ("12.4", with_bias(lambda bn, own, scale: own + bn.bias - bn.running_mean * scale), "what happens to it"),
     ("12.4", with_bias(lambda bn, own, scale: bn.bias), "weights are right"),
     ("12.5", Block(16, 16, 1), "class itself"),
+    ("12.5", ShortcutByWidthOnly, "Block(4, 4, 2) raised"),
+    ("12.5", ShortcutByStrideOnly, "Block(4, 6, 1) raised"),
+    ("12.5", StrideOfTwo, "take the stride"),
+    ("12.5", PooledShortcut, "the sum with the shortcut"),
+    ("12.5", ReluOnTheShortcut, "the sum with the shortcut"),
+    ("12.5", InPlace, "changes the x"),
+    ("12.5", WithDropout, "training mode"),
+    ("12.5", NoPadding, "raised"),
+    ("12.5", Ungamma, "text's order"),
+    ("12.5", OneMoreLayer, "What else learns"),
+    ("12.5", Returned, "gives nothing back"),
+    ("12.5", nn.Conv2d, "after the sum"),
+    ("12.5", lambda before, width, stride: Block(before, width, stride), "class itself"),
     ("12.5", NoLastReLU, "after the sum"),
-    ("12.5", ReLUBeforeTheSum, "added, once"),
+    ("12.5", ReLUBeforeTheSum, "the shortcut, once"),
     ("12.5", Concatenated, "don't concatenate"),
-    ("12.5", NoShortcut, "x itself is added"),
-    ("12.5", Always1x1, "only if shapes differ"),
-    ("12.5", WithBiases, "without bias"),
-    ("12.5", BareShortcut, "a 1×1 and its batch norm"),
-    ("12.5", NoReLUInside, "in this order"),
-    ("12.5", StrideOnTheSecond, "in this order"),
-    ("12.6", passed_through_in_evaluation_mode, "only in training mode"),
+    ("12.5", NoShortcut, "added to f(x)"),
+    ("12.5", Always1x1, "and only there"),
+    ("12.5", WithBiases, "with a bias"),
+    ("12.5", BareShortcut, "behind each convolution"),
+    ("12.5", NoReLUInside, "no ReLU inside"),
+    ("12.5", StrideOnTheSecond, "steps in its second"),
+    ("12.6", passed_through_in_evaluation_mode, "In which mode"),
     ("12.6", trained, "only pass through"),
     ("12.6", silent, "Give the model back"),
-    ("12.6", lambda model, loader: refresh(model, loader, mode=True), "Keep model.training"),
-    ("12.6", lambda model, loader: refresh(model, loader, restore=False), "Put back"),
-    ("12.6", lambda model, loader: refresh(model, loader, reset=False), "reset_running_stats"),
-    ("12.6", lambda model, loader: refresh(model, loader, plain=False), "momentum = None"),
+    ("12.6", lambda model, loader: refresh(model, loader, mode=True), "set it again"),
+    ("12.6", lambda model, loader: kept_mode(model, loader, restore=False), "Put back"),
+    ("12.6", refresh, "a model in training mode, parts"),
+    ("12.6", weighted_by_size, "counts the same"),
+    ("12.6", top_level_only, "counts the same"),
+    ("12.6", biased, "counts the same"),
+    ("12.6", lambda model, loader: kept_mode(model, loader * 2)[:-1], "another one"),
+    ("12.6", first_layer_only, "counts the same"),
+    ("12.6", with_update_bn, "update_bn"),
+    ("12.6", with_update_bn_and_a_generator, "update_bn"),
+    ("12.6", with_changed_images, "changed numbers of loader"),
+    ("12.6", lambda model, loader: kept_mode(model, loader[:1]), "the first batch's"),
+    ("12.6", lambda model, loader: kept_mode(model, loader[-1:]), "the last batch's"),
+    ("12.6", lambda model, loader: kept_mode(model, loader[:2]), "Each batch once"),
+    ("12.6", lambda model, loader: None if kept_mode(model, loader) else 1, "gives nothing back"),
+    ("12.6", lambda model, loader: kept_mode(model, loader, plain=False, reset=False), "momentum weighs"),
+    ("12.6", lambda model, loader: nn.Sequential(kept_mode(model, loader)), "another one"),
+    ("12.6", lambda model, loader: refresh(model, loader, reset=False), "old statistics are still in"),
+    ("12.6", lambda model, loader: refresh(model, loader, plain=False), "layer's momentum"),
+    ("12.7", networks.fast_cifar_net(), "Chance"),
+    ("12.7", networks.cifar_net(), "fewer than 300,000"),
+    ("12.7", networks.cifar_net().requires_grad_(False), "fewer than 300,000"),
+    ("12.7", "a network", "network itself"),
+    ("12.7", networks.fast_cifar_net, "function fast_cifar_net"),
+    ("12.7", networks.fast_cifar_net()[:-1], "Ten scores"),
+    ("12.7", networks.lenet(), "your network raised RuntimeError"),
 ]
 
 
@@ -243,14 +547,14 @@ def beaten():
         data, model = load("cifar10"), networks.fast_cifar_net((8, 16, 32, 64))
         train = batches(data.train, 32, shuffle=True)
         optimizer = torch.optim.AdamW(model.parameters())
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=3 * len(train))
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=2 * len(train))
         loss = partial(F.cross_entropy, label_smoothing=0.1)
         fit(
             model,
             train,
             batches(data.valid, 300),
             optimizer,
-            epochs=3,
+            epochs=2,
             scheduler=cycle,
             scheduler_step="batch",
             loss_fn=loss,
@@ -259,25 +563,30 @@ def beaten():
 
 
 class TestLesson12(Checkers):
-    RIGHT, WRONG, ASKED = RIGHT, WRONG, list(RIGHT)
+    RIGHT, WRONG = RIGHT, WRONG
+    ASKED = [*RIGHT, "12.7"]  # 12.7 wants a trained network: see below
+    CHANGES = ("12.6",)
 
 
 def test_the_stub_of_the_page_is_unattempted():
     assert check("12.5", Stub).status == "unattempted"
 
 
-def test_half_a_pair_is_unattempted():
-    assert check("12.1", (128, ...)).status == "unattempted"
-
-
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
-        ("12.1", [128, 0.54]),
+        ("12.1", [128.0, np.float32(0.542)]),
+        ("12.2", np.array([69_632, 1_179_648])),
         ("12.1", (128, torch.tensor(0.542))),
         ("12.3", torch.tensor(0.06325)),
-        ("12.4", lambda conv, bn: fold(conv, bn).float()),
+        ("12.4", lambda conv, bn: fold(conv, bn).double().float()),
+        ("12.4", lambda conv, bn: fold(conv, bn).requires_grad_(False).eval()),
+        ("12.4", fold_a_copy),
         ("12.5", ShortcutFirst),
+        ("12.5", LastGammaAtZero),
+        ("12.5", OneByOne),
+        ("12.6", refresh_by_hand),
+        ("12.6", refresh_by_hooks),
     ],
 )
 def test_a_right_answer_of_another_form_is_right(exercise, answer, capsys):
@@ -297,17 +606,104 @@ def test_a_trained_network_is_right(beaten, capsys):
     assert check("12.7", beaten), capsys.readouterr().out
 
 
+class Hidden(nn.Module):
+    """Asks a network that is no part of it."""
+
+    def __init__(self, inner, head=False):
+        super().__init__()
+        self.inner, self.head = [inner], nn.Linear(10, 10)
+        nn.init.eye_(self.head.weight), nn.init.zeros_(self.head.bias)
+
+    def forward(self, x):
+        return self.head(self.inner[0].eval()(x))
+
+
+class HiddenNumbers(nn.Module):
+    """Keeps the numbers of a network as lists or arrays."""
+
+    def __init__(self, inner, as_list):
+        super().__init__()
+        self.inner, self.gate = [inner], nn.Parameter(torch.ones(()))
+        self.numbers = {
+            name: value.tolist() if as_list else value.numpy() for name, value in inner.state_dict().items()
+        }
+
+    def forward(self, x):
+        numbers = {name: torch.as_tensor(value) for name, value in self.numbers.items()}
+        return self.gate * torch.func.functional_call(self.inner[0].eval(), numbers, x)
+
+
+class ByHeart(nn.Module):
+    """Knows the validation images: as a buffer, as a plain tensor, or as a dictionary."""
+
+    def __init__(self, how):
+        super().__init__()
+        valid = load("cifar10").valid
+        images, y = next(iter(batches(valid, len(valid))))
+        self.how, self.y = how, y
+        if how == "buffer":
+            self.register_buffer("images", images)
+        elif how == "tensor":
+            self.images = images
+        else:
+            self.labels = {image.numpy().tobytes(): label for image, label in zip(images, y.tolist(), strict=True)}
+        self.gate = nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        if self.how == "dictionary":
+            labels = torch.tensor([self.labels.get(image.numpy().tobytes(), 0) for image in x])
+        else:
+            labels = self.y[torch.cdist(x.flatten(1), self.images.flatten(1)).argmin(1)]
+        return self.gate * F.one_hot(labels, 10)
+
+
 @pytest.mark.parametrize(
-    ("answer", "hint"),
+    ("cheat", "hint"),
     [
-        (networks.small_vgg(), "chance"),
-        (networks.cifar_net(), "fewer than 300,000"),
-        ("a network", "trained model itself"),
+        (lambda beaten: Hidden(beaten), "plain list"),
+        (lambda beaten: Hidden(nn.Sequential(beaten, nn.Linear(10, 40_000), nn.Linear(40_000, 10))), "plain list"),
+        (lambda beaten: HiddenNumbers(beaten, as_list=True), "neither its parameters"),
+        (lambda beaten: HiddenNumbers(beaten, as_list=False), "neither its parameters"),
+        (lambda beaten: ByHeart("buffer"), "fewer than 300,000"),
+        (lambda beaten: ByHeart("tensor"), "images are not to be kept"),
+        (lambda beaten: ByHeart("dictionary"), "by heart"),
     ],
 )
-def test_an_untrained_or_too_large_network_is_wrong(answer, hint):
-    verdict = check("12.7", answer)
-    assert verdict.status == "wrong" and hint in verdict.message
+def test_a_network_that_cheats_is_wrong(beaten, cheat, hint):
+    verdict = check("12.7", cheat(beaten))
+    assert verdict.status == "wrong" and hint in verdict.message, verdict.message
+
+
+def test_an_average_of_weights_is_right(beaten, capsys):
+    average = swa_utils.AveragedModel(beaten)
+    assert check("12.7", average.train()), capsys.readouterr().out
+    assert average.training and average.module.training
+
+
+def test_a_network_in_double_precision_is_right(beaten, capsys):
+    assert check("12.7", copy.deepcopy(beaten).double()), capsys.readouterr().out
+
+
+class Wrapped(nn.Module):
+    """As right: a few constants in a plain attribute, a mirrored second answer, no gradients."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.offset = inner.requires_grad_(False), torch.tensor([0.01, 0.0, -0.01]).view(3, 1, 1)
+
+    def forward(self, x):
+        return (self.inner(x + self.offset).softmax(1) + self.inner(x.flip(3)).softmax(1)) / 2
+
+
+def test_a_network_around_a_network_is_right(beaten, capsys):
+    assert check("12.7", Wrapped(copy.deepcopy(beaten))), capsys.readouterr().out
+
+
+def test_a_network_is_as_before(beaten):
+    before = copy.deepcopy(beaten.train().state_dict())
+    check("12.7", beaten)
+    assert beaten.training and all(torch.equal(value, before[name]) for name, value in beaten.state_dict().items())
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in beaten.modules())
 
 
 def test_a_network_that_has_learnt_too_little_is_wrong(beaten):
