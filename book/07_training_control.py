@@ -566,7 +566,8 @@ claim("The run with a power cut ends with the bits of the one without: {value}."
 
 # %% [markdown]
 # Equal bits need the same machine, as many threads, and a CPU. A GPU may add in another order each time: expect scores
-# that are close, not equal.
+# that are close, not equal. The same holds for random transforms in a `DataLoader` with `persistent_workers=True`,
+# because its workers keep generators of their own, which no file can hold.
 #
 # ## The same with skorch
 #
@@ -699,7 +700,7 @@ print("files:", *sorted(file.name for file in (folder / "skorch").iterdir()))
 # ### Exercise 7.1 · Two rates
 #
 # Which rate does the tutorial use *in* epoch 58: a cosine from 0.005, made for 70 epochs, one step after each? And
-# PyTorch's example *in* epoch 14: 1.0, times 0.7 after each? Give both, to three significant digits.
+# PyTorch's example *in* epoch 14: 1.0, times 0.7 after each? Give `(cosine, step)`, to three significant digits.
 
 # %%
 two_rates = ...
@@ -731,7 +732,7 @@ assert check("7.2", patience_solution)
 # ### Exercise 7.3 · Warm up, then cool down
 #
 # Write `warm_cosine(t, steps, warm, peak)`: the rate after `t` of `steps` steps. It rises in a straight line from 0 at
-# `t = 0` to `peak` at `t = warm`, then falls along a cosine, to 0 at `t = steps`.
+# `t = 0` to `peak` at `t = warm`, then falls along a cosine, to 0 at `t = steps` (0 < warm < steps).
 
 # %%
 def warm_cosine(t, steps, warm, peak):
@@ -754,8 +755,9 @@ assert check("7.3", warm_cosine_solution)
 # ### Exercise 7.4 · Keep the best, really
 #
 # Write `keep_best(state, best)`. It is called after each epoch with what it returned the time before (`None` at first)
-# and returns `{"loss": …, "weights": …}` of the epoch with the lowest validation loss so far, of equal ones the first.
-# `state.model` is the network; `state.history[-1].valid.loss` the loss. Training goes on afterwards.
+# and returns `{"loss": …, "weights": …}` of the epoch with the lowest validation loss so far, of equal ones the first;
+# the weights as a state dict. `state.model` is the network; `state.history[-1].valid.loss` the loss. Training goes on
+# afterwards, and a state dict holds the living weights, not copies of them.
 
 # %%
 def keep_best(state, best):

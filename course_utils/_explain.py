@@ -1,12 +1,14 @@
-"""Says in words what is wrong with an argument, a batch, a label, a layer or a loss of a training.
+"""Says in words what is wrong with an argument, a batch, a label, a layer or a loss of a training, and how to mend it.
 
-A step pays next to nothing for it: looked at are the arguments, the first batch, the one at which an exception arises,
-and whether the losses are finite.
+A cause is named only after a test for it. What trains all the same, but hardly as it was meant, gets a printed note.
+A step pays next to nothing for all this: looked at are the arguments, the first batch, the one at which an exception
+arises, and whether the losses are finite.
 """
 
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import cache
 from types import TracebackType
 
 import torch
@@ -25,6 +27,18 @@ TOGETHER = 50  # losses that are read at once from a device that Python would ha
 def text(problem: str, **facts: object) -> str:
     """What is said about a problem, with the facts of the case."""
     return TEXTS[problem].format(**facts)
+
+
+def _first(causes: dict[str, bool], **facts: object) -> str:
+    """What is said about the first cause that holds; nothing where none does."""
+    return next((text(cause, **facts) for cause, holds in causes.items() if holds), "")
+
+
+@cache  # so that each is printed once, until the next `fit` clears it
+def note(cause: str, holds: bool) -> None:
+    """Print what is said about a cause, if it holds."""
+    if holds:
+        print("Note:", text(cause))
 
 
 class Watch:
@@ -83,12 +97,17 @@ class Watch:
         return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
 
     def _first_loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        _look_at_answer(logits, y)
+        _look_at_answer(self.batch[0], logits, y)
         ours = getattr(self.batches, "iterable", self.batches)  # behind a progress bar
         _look_at_labels(logits, getattr(ours, "y", y))  # all labels of the split, if the batches know them
         loss = self.loss_fn(logits, y)
         if not isinstance(loss, Tensor) or loss.ndim:
             raise ValueError(text("loss is no number", got=shown(loss)))
+        if self.groups and not loss.requires_grad:
+            raise ValueError(text("loss without a gradient" if torch.is_grad_enabled() else "gradients are off"))
+        entropy = isinstance(self.loss_fn, nn.CrossEntropyLoss) or self.loss_fn is nn.functional.cross_entropy
+        if self.groups and entropy:
+            note("softmax before the loss", bool(logits.min() >= 0 and (logits.sum(1) - 1).abs().max() < 1e-4))
         self.looked = True
         return loss
 
@@ -100,11 +119,14 @@ class Watch:
         self.read = len(self.losses)
 
     def _advice(self, at_once: bool) -> str:
-        lr = float(self.groups[0]["lr"])
-        if not at_once:
-            return text("weights are spoiled", lr=lr)
         x, y = self.batch
-        return text("step was not taken", lr=lr, darkest=x.min(), brightest=x.max(), low=y.min(), high=y.max())
+        causes = {
+            "weights are spoiled": not at_once,
+            "pixels are not finite": not x.isfinite().all(),
+            "pixels are bytes": x.min() >= 0 and 100 < x.max() <= 255,
+            "step was not taken": True,
+        }
+        return _first(causes, lr=float(self.groups[0]["lr"]), darkest=x.min(), brightest=x.max())
 
     def __enter__(self) -> "Watch":
         return self
@@ -113,8 +135,7 @@ class Watch:
         if not isinstance(error, Exception) or not self.batch:
             return
         if isinstance(error, IndexError) and str(error).startswith("Target "):  # cross-entropy's words, on a CPU
-            y = self.batch[1]
-            raise ValueError(text("label without a class", low=y.min(), high=y.max(), error=error)) from error
+            raise ValueError(text("label without a class", labels=self.batch[1].aminmax(), error=error)) from error
         _explain_layer(self.model, self.batch[0], error, traceback)
 
 
@@ -127,28 +148,31 @@ def _look_at_batch(model: nn.Module, batch: object) -> None:
         raise ValueError(text("another device", model=devices.pop(), x=x.device, y=y.device))
 
 
-def _look_at_answer(logits: Tensor, y: Tensor) -> None:
+def _look_at_answer(x: Tensor, logits: Tensor, y: Tensor) -> None:
     if not isinstance(logits, Tensor):
-        raise TypeError(text("answer is no tensor", got=shown(logits)))
-    if y.ndim != 1 or y.is_floating_point():
-        raise ValueError(text("labels are no whole numbers", shape=tuple(y.shape), dtype=y.dtype))
+        raise TypeError(text("no return" if logits is None else "answer is no tensor", got=shown(logits)))
+    if y.ndim != 1 or y.dtype not in (torch.int64, torch.uint8):
+        causes = {"one image alone": y.ndim == 0, "one-hot labels": y.shape == logits.shape, "other labels": True}
+        raise ValueError(_first(causes, shape=tuple(y.shape), dtype=y.dtype))
     if logits.ndim != 2 or len(logits) != len(y):
-        raise ValueError(text("answer of another shape", images=len(y), shape=tuple(logits.shape)))
+        causes = {"few labels": len(x) != len(y), "maps": logits.ndim > 2, "one axis": logits.ndim < 2, "mixed": True}
+        raise ValueError(_first(causes, images=len(x), labels=len(y), shape=tuple(logits.shape)))
 
 
 def _look_at_labels(logits: Tensor, y: Tensor) -> None:
     classes, low, high = logits.shape[1], int(y.min()), int(y.max())
     if low < 0 or high >= classes:
-        raise ValueError(text("more labels than logits", last=classes - 1, classes=classes, low=low, high=high))
+        causes = {"labels from 1": low == 1 and high == classes, "labels below 0": low < 0, "few logits": True}
+        raise ValueError(_first(causes, last=classes - 1, classes=classes, low=low, high=high, needed=high + 1))
 
 
 def _explain_layer(model: nn.Module, x: Tensor, error: Exception, traceback: TracebackType | None) -> None:
     """Name the layer in which the error arose: as a ValueError where torch refused the batch, else as a note."""
-    names, layer = {module: name for name, module in model.named_modules()}, None
+    names, layer, reached = {module: name for name, module in model.named_modules()}, None, x
     while traceback is not None:
-        owner = traceback.tb_frame.f_locals.get("self")
-        if isinstance(owner, nn.Module) and owner in names:
-            layer = owner  # the innermost is the last
+        here = traceback.tb_frame.f_locals
+        if isinstance(owner := here.get("self"), nn.Module) and owner in names:
+            layer, reached = owner, here.get("input", x)  # the innermost is the last; torch's layers say "input"
         traceback = traceback.tb_next
     if layer is None:
         return
@@ -156,18 +180,25 @@ def _explain_layer(model: nn.Module, x: Tensor, error: Exception, traceback: Tra
     if type(error) not in (RuntimeError, ValueError) or not type(layer).__module__.startswith("torch.nn."):
         error.add_note(f"It arose in layer {names[layer]!r}, {type(layer).__name__}, with {seen}.")
         return
-    remedy = "compare the layer with x"
-    if not x.is_floating_point():
-        remedy = "pixels are whole numbers"
-    elif len(x) == 1 and "BatchNorm" in type(layer).__name__:
-        remedy = "one image has no spread"
+    channels, linear = getattr(layer, "in_channels", None), isinstance(layer, nn.Linear)
+    causes = {
+        "pixels are whole numbers": not x.is_floating_point(),
+        "pixels of another dtype": x.dtype != getattr(layer, "weight", x).dtype and "type" in str(error),
+        "one image has no spread": x.shape[:1] == (1,) and "BatchNorm" in type(layer).__name__,
+        "three axes": x.ndim == 3 and any(isinstance(module, nn.Conv2d) for module in names),
+        "channels come last": reached is x and x.shape[-1:] == (channels,) != x.shape[1:2],
+        "grey images": reached is x and x.shape[1:2] == (1,) and channels == 3,
+        "images in rows": linear and reached.ndim != 3 and reached.shape[:-1] != x.shape[:1],
+        "images of another size": linear and reached.ndim == 2,
+        "compare the layer with x": True,
+    }
     facts = {"name": names[layer], "layer": layer, "seen": seen, "words": str(error).splitlines()[0].rstrip(".")}
-    raise ValueError(text("layer", remedy=text(remedy), **facts)) from error
+    raise ValueError(text("layer", remedy=_first(causes, x=x, layer=layer, reached=reached), **facts)) from error
 
 
 def expect_network(model: nn.Module, batches: Iterable, name: str = "batches") -> None:
     """Refuse what is no network, or nothing to loop over. Raises: TypeError."""
-    kind("model", model, nn.Module, "a network (nn.Module)")
+    kind("model", model, nn.Module, "a network (nn.Module), such as lenet()")
     _expect_loop(name, batches, "batches to loop over, such as batches(images, 64)")
 
 
@@ -178,16 +209,17 @@ def _expect_loop(name: str, value: object, such_as: str) -> None:
 
 
 def expect_loss_fn(loss_fn: Callable) -> None:
-    """Refuse what can't be called. Raises: TypeError."""
-    kind("loss_fn", loss_fn, Callable, "a function of (logits, y), such as F.cross_entropy")
+    """Refuse what can't be called, and a class, whose objects can. Raises: TypeError."""
+    if isinstance(loss_fn, type) or not callable(loss_fn):
+        raise TypeError(text("a class as loss_fn" if isinstance(loss_fn, type) else "no loss_fn", got=shown(loss_fn)))
 
 
 def expect_optimizer(optimizer: Optimizer, model: nn.Module) -> None:
-    """Refuse an optimizer of another model. Raises: TypeError, ValueError."""
-    kind("optimizer", optimizer, Optimizer, "an optimizer, such as torch.optim.Adam")
-    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    if not any(id(parameter) in held for parameter in model.parameters()):
-        raise ValueError(text("optimizer of another model"))
+    """Refuse an optimizer that cannot change this model. Raises: TypeError, ValueError."""
+    kind("optimizer", optimizer, Optimizer, "an optimizer, such as torch.optim.Adam(model.parameters())")
+    held = {id(value) for group in optimizer.param_groups for value in group["params"] if value.requires_grad}
+    if not any(id(value) in held for value in model.parameters()):
+        raise ValueError(text("optimizer of another model" if held else "frozen parameters"))
 
 
 def expect_again_and_again(name: str, batches: Iterable) -> None:

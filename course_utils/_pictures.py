@@ -24,8 +24,8 @@ def pixels_of(returned: object, channels: int) -> torch.Tensor:
         return returned.as_subclass(torch.Tensor)
     if not (returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1):  # NaN is neither
         seen = f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}"
-        raise ValueError(
-            f"transform must return pixels as uint8, or as floating-point numbers from 0 to 1; got {seen}. "
-            "Is there a Normalize in it? Leave it out: as_dataset normalises."
-        )
+        remedy = "Is there a Normalize in it? Leave it out: as_dataset normalises."
+        if returned.min() >= 0 and 100 < returned.max() <= 255:
+            remedy = "Divide them by 255."
+        raise ValueError(f"transform must return pixels as uint8, or floats from 0 to 1; got {seen}. {remedy}")
     return returned.as_subclass(torch.Tensor).float()

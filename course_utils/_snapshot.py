@@ -1,5 +1,6 @@
 """What a checkpoint is made of: its file, the random generators, and a description to tell trainings apart."""
 
+import copy
 import inspect
 import io
 import random
@@ -13,29 +14,45 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._arguments import shown
+from ._explain import text
 from ._loop import State
 
 FORMAT = "course_utils checkpoint 1"
 
 
-def pack(content: dict, *, prove: bool) -> memoryview:
+def plain(value: object) -> object:
+    """value, with Python's numbers in the place of NumPy's, however deep they are in it.
+
+    With `weights_only=True` torch reads no NumPy number back, such as a learning rate out of `np.logspace`. Those with
+    which Python computes the same results are replaced: float64, whole numbers and truth values.
+    """
+    if isinstance(value, dict):
+        value = copy.copy(value)  # of its class: an OrderedDict, a Counter
+        for key in list(value):
+            value[plain(key)] = plain(value.pop(key))
+    elif isinstance(value, list | tuple):
+        value = type(value)(map(plain, value))
+    return value.item() if isinstance(value, np.float64 | np.integer | np.bool_) else value
+
+
+def pack(content: object, *, prove: bool, place: str = "") -> memoryview:
     """The bytes of a checkpoint file; with `prove` they are read back, since what cannot be read must not replace what
     can. That is done once in a training: which kinds of values its states hold does not change.
 
     Raises:
-        TypeError: the content holds more than tensors and plain values.
+        TypeError: the content holds more than tensors and plain values; the message names the place.
     """
     stream = io.BytesIO()
     try:
-        torch.save(content, stream)
+        torch.save(plain(content), stream)
         if prove:
             stream.seek(0)
             torch.load(stream, map_location="cpu", weights_only=True)
-    except Exception as problem:
-        raise TypeError(
-            "The states of model, optimizer and scheduler must hold only tensors and plain values to be "
-            f"kept in a file: {_first_line(problem)}"
-        ) from problem
+    except Exception:
+        parts = dict(enumerate(content)) if isinstance(content, list) else content
+        for name, part in parts.items() if isinstance(parts, dict) else ():
+            pack(part, prove=True, place=f"{place}, {name}".removeprefix(", "))
+        raise TypeError(text("no plain value", place=place, got=shown(content))) from None
     return stream.getbuffer()
 
 

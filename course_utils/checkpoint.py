@@ -8,6 +8,7 @@ from torch import nn
 
 from . import _snapshot
 from ._arguments import kind, number, one_of, whole
+from ._explain import text
 from ._files import replace
 from ._loop import State
 from .history import MONITORS, Epoch, History
@@ -67,7 +68,10 @@ class Checkpoint:
     reading it runs no code (`weights_only=True`).
 
     A training goes on after its last whole epoch. On a CPU, with as many threads as before, it then ends with the same
-    bits as one that was never killed. Use one file for one training.
+    bits as one that was never killed. There is one exception: transforms that draw random numbers in a DataLoader with
+    `persistent_workers=True`. Such workers go on drawing from one epoch to the next, each from generators of its own,
+    and no file holds their states. Without `persistent_workers`, each epoch starts new workers, and the bits are the
+    same. Use one file for one training.
 
     Args:
         file: where to write, such as "lenet.pt". A missing folder is made.
@@ -85,12 +89,13 @@ class Checkpoint:
         >>> import torch
         >>> from course_utils import batches, fit, load
         >>> from course_utils.networks import lenet
-        >>> model, images = lenet(), batches(load("mnist").valid, 100)
+        >>> model, data = lenet(), load("mnist")
+        >>> train, valid = batches(data.train, 300), batches(data.valid, 300)
         >>> optimizer = torch.optim.Adam(model.parameters())
-        >>> history = fit(model, images, images, optimizer, epochs=1, callbacks=[Checkpoint("lenet.pt")])
+        >>> history = fit(model, train, valid, optimizer, epochs=1, callbacks=[Checkpoint("lenet.pt")])
         epoch   train loss  accuracy   valid loss  accuracy   seconds
             1 ...
-        >>> history = fit(model, images, images, optimizer, epochs=2, callbacks=[Checkpoint("lenet.pt", resume=True)])
+        >>> history = fit(model, train, valid, optimizer, epochs=2, callbacks=[Checkpoint("lenet.pt", resume=True)])
         lenet.pt: resumed after epoch 1.
         epoch   train loss  accuracy   valid loss  accuracy   seconds
             2 ...
@@ -112,10 +117,11 @@ class Checkpoint:
             >>> import torch
             >>> from course_utils import batches, fit, load
             >>> from course_utils.networks import lenet
-            >>> model, images = lenet(), batches(load("mnist").valid, 100)
+            >>> model, data = lenet(), load("mnist")
+            >>> train, valid = batches(data.train, 300), batches(data.valid, 300)
             >>> optimizer = torch.optim.Adam(model.parameters())
             >>> checkpoint = Checkpoint("lenet.pt")  # `fit` calls it
-            >>> history = fit(model, images, images, optimizer, epochs=1, callbacks=[checkpoint])
+            >>> history = fit(model, train, valid, optimizer, epochs=1, callbacks=[checkpoint])
             epoch ...
             >>> checkpoint.file.exists()
             True
@@ -128,10 +134,7 @@ class Checkpoint:
                 self._restore(state, content)
                 return
             if content["history"]:  # before the first epoch has ended there is nothing to lose
-                raise ValueError(
-                    f"{self.file} is the checkpoint of another training. {differences}. Make them equal, "
-                    "or begin anew: with another file, or with resume=False, which replaces this one."
-                )
+                raise ValueError(text("checkpoint of another training", file=self.file, differences=differences))
         self._write(state)
 
     def on_epoch_end(self, state: State) -> None:
@@ -141,10 +144,11 @@ class Checkpoint:
             >>> import torch
             >>> from course_utils import batches, fit, load
             >>> from course_utils.networks import lenet
-            >>> model, images = lenet(), batches(load("mnist").valid, 100)
+            >>> model, data = lenet(), load("mnist")
+            >>> train, valid = batches(data.train, 300), batches(data.valid, 300)
             >>> optimizer = torch.optim.Adam(model.parameters())
             >>> checkpoint = Checkpoint("lenet.pt")  # `fit` calls it
-            >>> history = fit(model, images, images, optimizer, epochs=1, callbacks=[checkpoint])
+            >>> history = fit(model, train, valid, optimizer, epochs=1, callbacks=[checkpoint])
             epoch ...
             >>> checkpoint.load_best(model) == history.best()
             True
@@ -168,9 +172,10 @@ class Checkpoint:
             >>> import torch
             >>> from course_utils import batches, fit, load
             >>> from course_utils.networks import lenet
-            >>> model, images = lenet(), batches(load("mnist").valid, 100)
+            >>> model, data = lenet(), load("mnist")
+            >>> train, valid = batches(data.train, 300), batches(data.valid, 300)
             >>> optimizer = torch.optim.Adam(model.parameters())
-            >>> history = fit(model, images, images, optimizer, epochs=2, callbacks=[Checkpoint("lenet.pt")])
+            >>> history = fit(model, train, valid, optimizer, epochs=2, callbacks=[Checkpoint("lenet.pt")])
             epoch ...
             >>> Checkpoint("lenet.pt").load_best(model) == history.best()
             True
@@ -181,8 +186,7 @@ class Checkpoint:
         if differences := _snapshot.differences(content["training"], here):
             raise ValueError(f"{self.file} holds the best weights of another network or monitor. {differences}.")
         if content["best"] is None:
-            seen = f"it has seen {len(content['history'])} epochs, and none with a finite {self.monitor}"
-            raise ValueError(f"{self.file} holds no best epoch: {seen}.")
+            raise ValueError(text("no best epoch", file=self.file, seen=len(content["history"]), monitor=self.monitor))
         model.load_state_dict(content["best"]["model"])
         return History.from_lists([content["best"]["row"]])[0]
 

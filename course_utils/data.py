@@ -271,7 +271,8 @@ class as_dataset(torch.utils.data.Dataset):
             to 255, or floating-point numbers from 0 to 1. Normalising comes after it: leave `Normalize` out.
 
     Raises:
-        TypeError: images or transform is something else; on access, transform returned neither picture nor tensor.
+        TypeError: images or transform is something else; on access, the index is no whole number, or transform
+            returned neither picture nor tensor.
         ValueError: on access, transform returned pixels beyond 0 and 1 (perhaps normalised), or other channels.
         IndexError: there is no such item.
 
@@ -290,6 +291,7 @@ class as_dataset(torch.utils.data.Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        kind("index", index, int | np.integer | Tensor, "a whole number; for several, as_dataset(images[:3])")
         if not -len(self) <= index < len(self):
             raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {index}.")
         x, mean, std = self.images.x[index], self.images.mean, self.images.std

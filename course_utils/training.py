@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from . import _explain
 from ._arguments import kind, whole
-from ._explain import Watch
+from ._explain import Watch, note
 from ._loop import HEAD, Callback, State, keeps_all, line, tell
 from .history import Diverged, Epoch, History, Score
 
@@ -62,16 +62,11 @@ def train_epoch(
     _explain.expect_loss_fn(loss_fn)
     _explain.expect_optimizer(optimizer, model)
     kind("after_step", after_step, Callable | None, "a function without arguments, such as scheduler.step")
-    return _train(Watch(model, batches, loss_fn, optimizer), optimizer, after_step, scaler)
-
-
-def _train(watch: Watch, optimizer: Optimizer, after_step: Callable | None, scaler: GradScaler | None) -> Score:
-    """`train_epoch`, without a look at its arguments."""
-    watch.model.train()
-    with watch:
+    model.train()
+    with Watch(model, batches, loss_fn, optimizer) as watch:
         for x, y in watch:
             with _precision(x, scaler is not None):
-                logits = watch.model(x)
+                logits = model(x)
                 loss = watch.loss(logits, y)
             optimizer.zero_grad()
             if scaler is None:
@@ -87,6 +82,7 @@ def _train(watch: Watch, optimizer: Optimizer, after_step: Callable | None, scal
     return watch.score()
 
 
+@torch.inference_mode()
 def evaluate(
     model: nn.Module, batches: Iterable, *, loss_fn: Callable = F.cross_entropy, mixed_precision: bool = False
 ) -> Score:
@@ -104,16 +100,10 @@ def evaluate(
     """
     _explain.expect_network(model, batches)
     _explain.expect_loss_fn(loss_fn)
-    return _evaluate(Watch(model, batches, loss_fn, None), mixed_precision)
-
-
-@torch.inference_mode()
-def _evaluate(watch: Watch, mixed_precision: bool) -> Score:
-    """`evaluate`, without a look at its arguments."""
-    with _evaluation_mode(watch.model), watch:
+    with _evaluation_mode(model), Watch(model, batches, loss_fn, None) as watch:
         for x, y in watch:
             with _precision(x, mixed_precision and x.device.type == "cuda"):
-                logits = watch.model(x)
+                logits = model(x)
                 watch.loss(logits, y)
             watch.count(logits, y)
     return watch.score()
@@ -171,9 +161,10 @@ def fit(
 ) -> History:
     """Train for some epochs and look at the validation split after each. There is no place here for a test split.
 
-    Prints one row per epoch. Ctrl-C, or a notebook's stop button, ends the training: the weights stay as the last step
-    left them, and the history so far is returned, with `interrupted` set. The memory format of the model and the number
-    of threads are left alone.
+    Prints one row per epoch, and a note on what trains but is hardly meant so: probabilities where cross-entropy wants
+    logits, the same images in both splits, augmented validation images, a scheduler that steps twice. Ctrl-C, or a
+    notebook's stop button, ends the training: the weights stay as the last step left them, and the history so far is
+    returned, with `interrupted` set. The memory format of the model and the number of threads are left alone.
 
     Args:
         model, train_batches, valid_batches, optimizer, loss_fn: as in `train_epoch`. The batches can be gone through
@@ -221,19 +212,25 @@ def fit(
     state = State(model, optimizer, scheduler, scheduler_step, scaler, train_batches, valid_batches)
     history = state.history
     tell(callbacks, "on_fit_start", state)
+    note.cache_clear()
+    images, asked = (getattr(batches, "x", batches) for batches in (train_batches, valid_batches))
+    note("validated on training images", images is asked)
+    note("augmented validation", getattr(valid_batches, "augment", None) is not None)
     print(HEAD)
     try:
         while len(history) < epochs and not state.stopped:
             state.epoch = len(history) + 1
             start, lr = time.perf_counter(), float(optimizer.param_groups[0]["lr"])
             shown = tqdm(train_batches, f"epoch {state.epoch}", leave=False, disable=None)  # a bar on terminals only
-            train = _train(Watch(model, shown, loss_fn, optimizer), optimizer, state.after_step, scaler)
+            train = train_epoch(model, shown, optimizer, loss_fn=loss_fn, after_step=state.after_step, scaler=scaler)
             seconds = time.perf_counter() - start
-            valid = _evaluate(Watch(model, valid_batches, loss_fn, None), mixed_precision)
+            valid = evaluate(model, valid_batches, loss_fn=loss_fn, mixed_precision=mixed_precision)
             state.after_epoch(valid)
             history.append(Epoch(state.epoch, train, valid, lr, seconds))
             print(line(history[-1]))
+            steps = getattr(scheduler, "last_epoch", 0)
             tell(callbacks, "on_epoch_end", state)
+            note("scheduler steps twice", getattr(scheduler, "last_epoch", 0) > steps)
     except KeyboardInterrupt:
         history.interrupted = True
         if history and len(history) == state.epoch:  # it came when the epoch was done and not yet written

@@ -13,6 +13,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -526,9 +527,21 @@ def test_no_best_weights(digits, tmp_path):
 def test_what_cannot_be_read_back_is_not_written(digits, tmp_path):
     cell = Cell(digits)
     cell.scheduler.note = Evil()
-    with pytest.raises(TypeError, match="must hold only tensors and plain values"):
+    with pytest.raises(TypeError, match="must hold only tensors and plain values .* scheduler, note is Evil"):
         cell.fit(Checkpoint(tmp_path / "run.pt"))
     assert not any(tmp_path.iterdir())
+
+
+def test_the_place_of_what_cannot_be_read_back_is_named(digits, tmp_path):
+    """A float32 is one: Python counts otherwise, so that a resumed training would end with other bits."""
+    cell = Cell(digits, lr=np.float32(0.01))
+    with pytest.raises(TypeError, match=r"optimizer, param_groups, 0, lr is float32 .* Write float\(...\)") as caught:
+        cell.fit(Checkpoint(tmp_path / "run.pt"))
+    assert "trust" not in str(caught.value) and not any(tmp_path.iterdir())
+    cell = Cell(digits)
+    cell.scheduler.seen = {"rates": [1.0, np.ones(2)]}
+    with pytest.raises(TypeError, match="scheduler, seen, rates, 1 is ndarray of float64"):
+        cell.fit(Checkpoint(tmp_path / "run.pt"))
 
 
 def test_a_place_that_cannot_be_written_shows_before_the_training(digits, tmp_path):
@@ -612,3 +625,64 @@ def test_each_kind_of_scheduler_goes_on(digits, tmp_path, name):
     checkpoint = Checkpoint(tmp_path / "run.pt", resume=True)
     assert len(cell().fit(checkpoint, loss_fn=interrupting(F.cross_entropy, 13))) == 2
     assert equal(run(cell, checkpoint), run(cell))
+
+
+RATES = np.logspace(-3, -1, 3)  # as one takes a learning rate from it
+
+NUMPY_NUMBERS = {
+    "a learning rate": lambda o: lr_scheduler.StepLR(o, np.int64(2), RATES[2]),
+    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, RATES[1], total_steps=3),
+    "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, np.array([1, 2])),
+    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda epoch: np.exp(-epoch)),
+    "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=RATES[2], patience=np.int32(0)),
+}
+
+
+def adam(parameters, lr):
+    return torch.optim.Adam(parameters, lr=np.float64(lr), betas=tuple(np.array([0.9, 0.99])), amsgrad=np.True_)
+
+
+@pytest.mark.parametrize("name", NUMPY_NUMBERS)
+def test_numbers_of_numpy_go_on_as_plain_ones(digits, tmp_path, name):
+    def cell():
+        made = Cell(digits, optimizer=adam, lr=RATES[1])
+        made.scheduler = NUMPY_NUMBERS[name](made.optimizer)
+        made.scheduler.custom = {"deep": [({"in it": np.int16(3)},)]}
+        return made
+
+    checkpoint = Checkpoint(tmp_path / "run.pt", resume=True)
+    assert len(cell().fit(checkpoint, loss_fn=interrupting(F.cross_entropy, 13))) == 2
+    assert equal(run(cell, checkpoint), run(cell))
+    kept = _snapshot.read(tmp_path / "run.pt")
+    assert type(kept["scheduler"]["custom"]["deep"][0][0]["in it"]) is int
+    assert {type(beta) for beta in kept["optimizer"]["param_groups"][0]["betas"]} == {float}
+
+
+def test_a_model_is_kept_as_its_state_says(digits):
+    """With the versions of its layers, which `load_state_dict` looks at."""
+    state = Cell(digits).model.state_dict()
+    kept = _snapshot.plain(state)
+    assert kept._metadata == state._metadata and list(kept) == list(state)
+    assert all(kept[name] is state[name] for name in state)
+
+
+class Noisy(torch.utils.data.Dataset):
+    """Images to which a worker adds noise out of its own generator."""
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, at):
+        return torch.rand(1, 28, 28), at % 10
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_that_live_on_are_the_exception_to_the_same_bits(digits, tmp_path, persistent):
+    def cell():
+        made = Cell(digits)
+        made.train = DataLoader(Noisy(), 20, num_workers=1, persistent_workers=persistent)
+        return made
+
+    checkpoint = Checkpoint(tmp_path / "run.pt", resume=True)
+    assert len(cell().fit(checkpoint, loss_fn=interrupting(F.cross_entropy, 8))) == 2  # 2 + 1 losses an epoch
+    assert equal(run(cell, checkpoint), run(cell)) is not persistent
