@@ -172,11 +172,14 @@ diagrams.graph(loss, {"w": w, "b": b}, title="Forwards to the loss, and the slop
 # Squaring multiplies by 2e, adding and subtracting pass on what they get, multiplying by 3 triples it. The constants 3
 # and 9 leave no trace: nobody asked for their slopes.
 #
-# > **Predict before you run.** We have computed the loss anew, since `backward()` throws its record away. What stands
-# > in `w.grad` after one more `backward()`?
+# > **Predict before you run.** We ask twice, and clear nothing in between. (The loss is computed anew each time, since
+# > `backward()` throws its record away.) What stands in `w.grad` after the second `backward()`?
 
 # %%
-loss.backward()
+w.grad = b.grad = None
+for _ in range(2):
+    loss = (w * 3 + b - 9) ** 2
+    loss.backward()
 claim("After the second `backward()`, `w.grad` is {value}.", w.grad, equals=-48)
 
 # %% [markdown]
@@ -719,7 +722,7 @@ assert check("1.3", names_solution)
 # ### Exercise 1.4 · The edge
 #
 # The model is `w * 3`, without b; the loss is `(w * 3 - 9) ** 2`. Above which learning rate does the loss grow from
-# step to step? (With which number does one step multiply the error?)
+# step to step? Give it to three places. (With which number does one step multiply the error?)
 
 # %%
 edge = ...
@@ -735,7 +738,8 @@ assert check("1.4", edge_solution)
 # ### Exercise 1.5 · The loop from memory
 #
 # Without looking: write `learn(km, fare, lr, steps)`. It starts the model `w * km + b` at w = b = 0, takes so many
-# steps on the mean of the squares, and returns `(w, b)` as plain numbers. Bare tensors or `torch.optim`, as you like.
+# steps of plain gradient descent on the mean of the squares, and returns `(w, b)` as plain numbers. Bare tensors or
+# `torch.optim`, as you like.
 
 # %%
 def learn(km, fare, lr, steps):
@@ -765,7 +769,7 @@ assert check("1.5", learn_solution)
 #
 # Gradients add up. Use it: write `piecewise(w, read, count, size)`, which returns the gradient of the mean of
 # `(x @ w - y) ** 2` over all `count` rows, though `read(start, stop)` gives out `x, y` for `size` rows at most at a
-# time. The last piece may be shorter, and an old gradient may still stand in `w.grad`.
+# time. The last piece may be shorter, and in `w.grad` may stand an old gradient, or nothing yet. `w` itself stays.
 
 # %%
 def piecewise(w, read, count, size):

@@ -761,9 +761,10 @@ assert check("3.5", separable_solution)
 # %% [markdown]
 # ### Exercise 3.6 · Design
 #
-# Build an `nn.Sequential` for N×3×32×32 images that answers with ten numbers for each. It has at least four
-# convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters; **and** at most 20
-# million multiply-adds. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
+# Build an `nn.Sequential` of PyTorch's layers for N×3×32×32 images that answers with ten numbers for each. It has at
+# least four convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters, counting those
+# that training may not change and any other number that a layer keeps; **and** at most 20 million multiply-adds.
+# `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
 
 # %%
 design = ...

@@ -226,6 +226,7 @@ diagrams.arithmetic(
 
 # %%
 picture = pictures[1:].clone().requires_grad_()
+model.zero_grad()
 F.binary_cross_entropy(model(picture).flatten(), labels[1:]).backward()
 by_hand = [for_kernel, for_map.sum(), for_w, for_b, for_picture]
 by_autograd = [conv.weight.grad, conv.bias.grad, linear.weight.grad, linear.bias.grad,
@@ -582,8 +583,8 @@ assert check("4.3", may_swap_solution)
 #
 # The same network with *average* pooling: convolution of a 4×4 picture with a 3×3 kernel, plus `bias`; mean of the
 # four; ReLU; times `w`, plus `b`; sigmoid; binary cross-entropy with the label `t`. Write
-# `kernel_gradient(picture, kernel, bias, w, b, t)`: the 3×3 gradient of the kernel, by hand. `bias`, `w`, `b`, `t` are
-# plain numbers.
+# `kernel_gradient(picture, kernel, bias, w, b, t)`: the 3×3 gradient of the kernel, by hand, so without autograd.
+# `picture` and `kernel` are in `float64`, as all in this lesson; `bias`, `w`, `b`, `t` are plain numbers.
 
 # %%
 def kernel_gradient(picture, kernel, bias, w, b, t):
@@ -607,9 +608,9 @@ assert check("4.4", kernel_gradient_solution)
 # %% [markdown]
 # ### Exercise 4.5 · All at once, without vmap
 #
-# `kernels` has the shape M×3×3, `biases`, `w` and `b` the shape M: the twelve numbers of M networks. Write
-# `answers_of_all(pictures, kernels, biases, w, b)`: the M×N answers of all networks to N×1×4×4 pictures, without a
-# loop. M networks with one filter each are one convolution with how many filters?
+# `kernels` has the shape M×3×3, `biases`, `w` and `b` the shape M: the twelve numbers of M networks, in `float64`.
+# Write `answers_of_all(pictures, kernels, biases, w, b)`: the M×N answers of all networks to N×1×4×4 pictures, without
+# a loop, over networks or pictures. M networks with one filter each are one convolution with how many filters?
 
 # %%
 def answers_of_all(pictures, kernels, biases, w, b):
@@ -632,8 +633,9 @@ assert check("4.5", answers_of_all_solution)
 # ### Exercise 4.6 · Born to hear
 #
 # Write `initialise(model)`. It gets a fresh `network(seed)` and changes its numbers in place, so that after training
-# *all* of a hundred tell the pictures apart. Pictures, layers, loss and optimiser stay as they are, and different
-# seeds must still give different kernels. (The check trains them, for 200 epochs; above 0.6, a loss is stuck.)
+# *all* of a hundred tell the pictures apart; what it returns does not matter. Pictures, layers, loss and optimiser
+# stay as they are, and different seeds must still give different kernels (to two places). The check trains them for
+# 200 epochs; above 0.6, a loss is stuck.
 
 # %%
 def initialise(model):
@@ -655,9 +657,10 @@ assert check("4.6", initialise_solution)
 # %% [markdown]
 # ### Exercise 4.7 · The loss that takes logits
 #
-# Write `loss_with_logits(z, t)` for tensors of logits and labels, without PyTorch's own: the loss of each entry,
+# Write `loss_with_logits(z, t)` for tensors of logits and labels, without PyTorch's own losses: the loss of each entry,
 # correct in `float32` from z = −1,000 to 1,000, as is autograd's slope. Start from ln(1 + eᶻ) − t·z (why is that the
-# loss?) and see where it overflows.
+# loss?) and see where it overflows. At z = 0 beware of functions with a kink there: autograd picks one side for
+# `clamp`, while `torch.maximum`, at a tie, pays both a half.
 
 # %%
 def loss_with_logits(z, t):
@@ -670,7 +673,8 @@ check("4.7", loss_with_logits)
 # @title Solution 4.7
 def loss_with_logits_solution(z, t):
     # ln(1 + e^z) = z + ln(1 + e^−z): take the form whose exponent is negative
-    return z.clamp(min=0) + torch.log1p(torch.exp(-z.abs())) - t * z
+    positive = torch.maximum(z, torch.zeros_like(z))  # its slope at 0 is a half, as the loss wants
+    return positive + torch.log1p(torch.exp(-z.abs())) - t * z
 
 
 assert check("4.7", loss_with_logits_solution)

@@ -796,9 +796,9 @@ claim("On new images the same guesser is right in {value:.1%}.", test[winner], a
 #
 # ### Exercise 5.1 · A sheet of digits
 #
-# `make_grid(images)` lays a batch out on one sheet: eight in a row, two black pixels around each, grey copied to three
-# channels. Which shape has the sheet of 64 digits of MNIST? And of 4 digits? Give two shapes C×H×W, in your head
-# first.
+# `make_grid(images)` lays a batch out on one sheet: up to eight in a row (fewer make a narrower sheet), two black
+# pixels around each (neighbours share them), grey copied to three channels. Which shape has the sheet of 64 digits of
+# MNIST? And of 4 digits? Give two shapes C×H×W, in your head first.
 
 # %%
 sheets = ...
@@ -920,7 +920,8 @@ assert check("5.6", split_groups_solution)
 #
 # A data set too large for memory comes in batches N×C×H×W, numbers from 0 to 1; the last batch may be smaller. Write
 # `statistics(loader)`: the mean and the standard deviation of all pixels of each channel, two tensors of C numbers, in
-# one pass, and keep no batch. (Divide by the number of pixels. Standard deviations cannot be averaged. What can?)
+# one pass, and keep no batch. (Divide by the number of pixels. Standard deviations cannot be averaged, but sums can be
+# added up: a variance is the mean of the squares less the square of the mean.)
 
 # %%
 def statistics(loader):

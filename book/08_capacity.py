@@ -655,8 +655,8 @@ assert check("8.3", remedy_solution)
 # ### Exercise 8.4 · Drop whole maps
 #
 # Neighbours in a feature map look alike, so hiding one pixel hides little. Write `drop_maps(x, p, training)`: for `x`
-# of shape N×C×H×W, drop whole maps with probability p, each map of each image by a coin of its own. Scale as dropout
-# does, leave `x` as it is, and do nothing outside of training. (Without `F.dropout2d`, which does this.)
+# of shape N×C×H×W, drop whole maps with probability p (below 1), each map of each image by a coin of its own. Scale as
+# dropout does, leave `x` as it is, and do nothing outside of training. (Without `F.dropout2d`, which does this.)
 
 # %%
 def drop_maps(x, p, training):
@@ -679,8 +679,8 @@ assert check("8.4", drop_maps_solution)
 # %% [markdown]
 # ### Exercise 8.5 · Let it sleep
 #
-# Write `Mended`, a class like `Published`: built from a trained network, it drops half of the features in training
-# mode, and gives the trained network's own answers in evaluation mode.
+# Write `Mended`, a class like `Published`, to be built from a trained network of the same nine layers, of any width. In
+# training mode it drops each feature with probability ½, in evaluation mode it gives the trained network's own answers.
 
 # %%
 class Mended(Published):

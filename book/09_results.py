@@ -592,7 +592,7 @@ assert check("9.2", four_solution)
 # ### Exercise 9.3 · Macro F1
 #
 # Write `macro_f1(counts)`: the mean of the classes' F1, from a tensor of counts with truth in rows. A class that was
-# never right has an F1 of 0, even if it was never answered.
+# never right has an F1 of 0, even if it was never answered. (Of each class there is an image.)
 
 # %%
 def macro_f1(counts):
@@ -640,7 +640,8 @@ assert check("9.4", per_class_accuracy_solution)
 # %% [markdown]
 # ### Exercise 9.5 · Mend the second bug
 #
-# Write `shares(counts)` that returns two matrices, recall and precision, for classes of any size.
+# Write `shares(counts)` that returns two matrices, recall and precision, for any number of classes of any size. (Each
+# class has an image, and was answered at least once.)
 
 # %%
 def shares(counts):
@@ -662,7 +663,7 @@ assert check("9.5", shares_solution)
 #
 # Write `probabilities_of(model, pictures, images)` for a figure: `pictures` are `uint8`, N×C×H×W; `images` is the
 # training split, whose `images.mean` and `images.std` (C numbers each, for pixels from 0 to 1) the model has learnt
-# with. Return N×M probabilities.
+# with. Return N×M probabilities. The model may come in training mode, and need not be given back in it.
 
 # %%
 def probabilities_of(model, pictures, images):
@@ -687,7 +688,7 @@ assert check("9.6", probabilities_of_solution)
 #
 # A network may pass the images of which it is least sure to a person. Write `coverage(confidence, correct, target)`:
 # the largest share of images that it can keep, the surest first, so that its accuracy on those is at least `target`.
-# (0 if there is none.)
+# (0 if there is none.) `confidence` and `correct` are tensors like ours; no two images are equally sure.
 
 # %%
 def coverage(confidence, correct, target):

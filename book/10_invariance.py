@@ -672,7 +672,9 @@ assert check("10.2", allowed_solution)
 #
 # A published study of CIFAR-10 used `RandomRotation(20)`, `ColorJitter(brightness=0.2, hue=0.1)` and
 # `RandomHorizontalFlip(0.5)`. Give the keywords with which `Augment` draws from the same ranges, as a dict such as
-# `{"shift": 4}`.
+# `{"shift": 4}`. (It has `flip`, `shift`, `rotation`, `scale`, `brightness`, `hue` and `cutout`. A range is a pair
+# `(low, high)`, in degrees, factors, or shares of a full turn of the hue; one number a stands for ±a around what
+# changes nothing. `help(v2.ColorJitter)` tells how v2 reads its numbers.)
 
 # %%
 as_published = ...
@@ -687,7 +689,7 @@ assert check("10.3", as_published_solution)
 # ### Exercise 10.4 · One draw for each image
 #
 # Write `mirror_each(x, p)`: a new batch, N×C×H×W, in which each image has been mirrored left to right with chance p,
-# by a draw of its own. `x` stays as it is. (Without `augment.horizontal_flip`; `torch.where` will do.)
+# by a draw of its own. `x` stays as it is. (Without `augment` and `Augment`; `torch.where` will do.)
 
 # %%
 def mirror_each(x, p):
@@ -732,9 +734,9 @@ assert check("10.5", mean_answer_solution)
 #
 # Max pooling does two things at once: the largest of each 2×2 window at *every* place, then every second of those
 # numbers. Signal engineers blur before they leave numbers out. Write `blurred_pool(x)`: the maximum at stride 1; then
-# one more row and column on each side, mirrored (`F.pad(…, mode="reflect")`); then, for each channel alone, a
-# convolution with stride 2 and the 3×3 kernel whose rows and columns go like (1, 2, 1), and whose nine weights add up
-# to 1.
+# one more row and column on each side, mirrored (`F.pad(…, mode="reflect")`); then, for each channel alone (`groups`,
+# lesson 3), a convolution with stride 2 and the 3×3 kernel whose rows and columns go like (1, 2, 1), and whose nine
+# weights add up to 1.
 
 # %%
 def blurred_pool(x):

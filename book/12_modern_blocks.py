@@ -774,7 +774,8 @@ for run in recorded_runs("cifar_published"):
 # ### Exercise 12.1 · Count, and remember
 #
 # How many parameters has the batch normalisation behind a convolution with 64 filters? And if its momentum is 0.1 and
-# a channel has the mean 2 in each of the first three batches, what is its running mean then? Give both as a pair.
+# a channel has the mean 2 in each of the first three batches, what is its running mean then, to three places? Give both
+# as a pair.
 
 # %%
 learnt_and_running = ...
@@ -806,7 +807,7 @@ assert check("12.2", bottleneck_and_plain_solution)
 # ### Exercise 12.3 · A gentler ReLU
 #
 # Leaky ReLU multiplies negative numbers by 0.5 instead of cutting them off. Which standard deviation must the weights
-# of a 5×5 convolution with 16 input channels have, so that the variance stays from layer to layer?
+# of a 5×5 convolution with 16 input channels have, to four places, so that the variance stays from layer to layer?
 
 # %%
 gentle_std = ...
@@ -822,7 +823,7 @@ assert check("12.3", gentle_std_solution)
 # ### Exercise 12.4 · Fold any pair
 #
 # Write `fold(conv, bn)`: a new `nn.Conv2d` that answers as `bn(conv(x))` does in evaluation mode. `conv` may have a
-# bias, a stride and a padding, and both layers stay as they are.
+# bias, a stride and a padding, and both layers stay as they are, in whichever mode they come.
 
 # %%
 def fold(conv, bn):
@@ -851,7 +852,7 @@ assert check("12.4", fold_solution)
 # Write the class `Block(before, width, stride)`, as in ResNet: `f` is a 3×3 convolution with this stride, batch norm,
 # ReLU, 3×3 convolution, batch norm; then the sum with the shortcut, then ReLU. All convolutions keep the size (but for
 # the stride) and have no bias. Where x and f(x) have the same shape, the shortcut is x; else a 1×1 convolution with
-# this stride, and batch norm.
+# this stride, and batch norm. (Of `nn.Conv2d` and `nn.BatchNorm2d`, no more of them than are needed.)
 
 # %%
 class Block(nn.Module):
@@ -923,9 +924,10 @@ assert check("12.6", refresh_solution)
 # %% [markdown]
 # ### Exercise 12.7 · Beat it yourself
 #
-# Change one thing in the network above, or build your own: fewer than 300,000 parameters. Train it on `cifar.train`,
-# and reach what the published one did: 77.6 %, but on the *validation* split, since our one look at the test is spent.
-# (On the built-in sample: 80 %.) Give the trained model.
+# Change one thing in the network above, or build your own: fewer than 300,000 numbers in its parameters (frozen ones
+# too) and its buffers, and nothing learnt outside of these. Train it on `cifar.train`, and reach what the published one
+# did: 77.6 %, but on the *validation* split, since our one look at the test is spent. (On the built-in sample: 80 %.)
+# Give the trained model.
 
 # %%
 my_model = ...

@@ -105,7 +105,7 @@ def _range(least: float | None, most: float | None) -> str:
 
 def shown(value: object) -> str:
     """value in an error message: short; a tensor or an array by its type and shape."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, type):
         return f"{type(value).__name__} of {value.dtype} and shape {tuple(value.shape)}"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"

@@ -204,7 +204,8 @@ class Augment:
         shift: whole pixels: at most so many up or down, and left or right.
         rotation: range of degrees, counter-clockwise.
         scale: range of factors, at least .01; .1 stands for (.9, 1.1).
-        padding_mode: what comes in from outside: "constant" (zeros), "edge" or "reflect", as in `shift`.
+        padding_mode: what comes in from outside: "constant" (zeros), "edge" or "reflect", as in `shift`. (On an Apple
+            GPU, "edge" needs torch 2.13 or newer.)
         brightness: range of factors, at least 0; .2 stands for (.8, 1.2).
         hue: range of shares of a full turn, from −.5 to .5; for images of three channels.
         cutout: side in pixels of a square that is painted black, its centre anywhere in the image.

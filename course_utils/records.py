@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ._arguments import DataSet, image_data, kind, shown
-from ._console import forgive
+from ._console import command, forgive
 from ._files import PACKAGE, replace, resource
 from ._machine import machine
 
@@ -53,7 +53,7 @@ def recorded_runs(name: str) -> list[dict[str, Any]]:
     try:
         result = recorded(name)
     except FileNotFoundError:
-        print(f"Not run yet. In a clone of the course, this records it: python -m experiments.{name}")
+        print(f"Not run yet. In a clone of the course, this records it:\n    {command(f'experiments.{name}')}")
         return []
     runs = result["runs"]
     dates, machines = (dict.fromkeys(run[key] for run in runs) for key in ("date", "machine"))  # each once, in order

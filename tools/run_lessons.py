@@ -21,6 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from course_utils._console import command
 from course_utils._images import sources
 from tools.common import ROOT, RUN, environment, is_setup, lessons, needs, read, read_notebook, write
 from tools.provenance import PACKAGE, find_module, fingerprint_file, fingerprint_module
@@ -58,8 +59,8 @@ def settle_data(names: list[str]) -> dict[str, str]:
     if sources.mode() == "sample":
         reasons = "; ".join(why)
         print(
-            f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). "
-            "`python -m course_utils.data list` says what there is."
+            f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). What there is, says\n"
+            f"    {command('course_utils.data', 'list')}"
         )
     else:
         listed = ", ".join(f"{data} ({copy})" for data, copy in copies.items())

@@ -60,5 +60,11 @@ def _source(shape: list[int], classes: list[str], editions: list[dict], **facts:
     return Source(shape=tuple(shape), classes=tuple(classes), editions=read, **facts)
 
 
+def say(text: str, name: str, **facts: object) -> str:
+    """One of the texts of `words.toml` about a data set, with the facts of the case."""
+    return _words[text].format(name=name, title=SOURCES[name].title, **facts)
+
+
+_words = tomllib.loads(resource("_images/words.toml").read_text(encoding="utf-8"))
 _table = tomllib.loads(resource("_images/catalogue.toml").read_text(encoding="utf-8"))
 SOURCES = {name: _source(**facts) for name, facts in _table.items()}

@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 
-from .. import _console
+from .._console import command, forgive
 from . import fetch, prepared, sources
 from .catalogue import SOURCES
 
@@ -34,9 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     fetcher = commands.add_parser("fetch", help="download data sets, or mend them")
     verifier = commands.add_parser("verify", help="read prepared files and name the copy; all that are here by default")
     commands.add_parser("where", help="print the folder of the data")
-    for command, number in ((fetcher, "+"), (verifier, "*")):
-        command.add_argument("names", nargs=number, metavar="NAME", help=WHICH)
-    _console.forgive()
+    for parsed, number in ((fetcher, "+"), (verifier, "*")):
+        parsed.add_argument("names", nargs=number, metavar="NAME", help=WHICH)
+    forgive()
     chosen = parser.parse_args(arguments)
     if unknown := set(getattr(chosen, "names", [])) - {*SOURCES, "all"}:
         parser.error(f"NAME must be {WHICH}; got {', '.join(unknown)}")
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         here = [name for name in SOURCES if os.path.isfile(sources.path(name))]
         names = list(SOURCES) if "all" in chosen.names else chosen.names or here
         if not names:
-            return _report("no prepared file is here", _again("all"))
+            return _report("no prepared file is here", command("course_utils.data", "fetch", "all"))
         return max(map(_fetch if chosen.command == "fetch" else _verify, names))
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
@@ -73,13 +73,13 @@ def _list_all() -> int:
 
 def _look(name: str) -> tuple[prepared.Prepared | None, str, str]:
     """What the prepared file is; or None, what is wrong with it, and what helps. Nothing is changed."""
-    file = sources.path(name)
+    file, again = sources.path(name), command("course_utils.data", "fetch", name)
     if not os.path.isfile(file):
-        return None, "is not here", _again(name)
+        return None, "is not here", again
     try:
         return prepared.identify(name, file), "", ""
     except prepared.DataError as problem:
-        remedy = _again(name) if prepared.is_ours(name, file) else "put a sound file in its place, or move it away."
+        remedy = again if prepared.is_ours(name, file) else "put a sound file in its place, or move it away."
         return None, str(problem).splitlines()[0].rstrip("."), remedy
 
 
@@ -121,10 +121,6 @@ def _here(name: str) -> str:
         return f"{identity.copy} ({file.name})" if identity else f"broken: {problem}"
     found = fetch.collect(name, file.parent, [])
     return "its archives; they will be read when they are needed" if found else "nothing yet"
-
-
-def _again(name: str) -> str:
-    return _console.command("course_utils.data", "fetch", name)
 
 
 def _report(problem: str, remedy: str) -> int:

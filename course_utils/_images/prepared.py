@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._files import replace
-from .catalogue import SOURCES
+from .catalogue import SOURCES, say
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -166,11 +166,7 @@ def _read_arrays(name: str, file: Path) -> dict[str, np.ndarray]:
         return check(name, arrays)
     except ValueError as problem:
         images, most = "×".join(["N", *map(str, SOURCES[name].shape)]), len(SOURCES[name].classes) - 1
-        raise DataError(
-            f"{file}: {problem}.\n"
-            f"Expected: a .npz with x_train and x_test ({images}, uint8), y_train and y_test (N labels, 0 to {most}).\n"
-            f"Mend it: put a sound copy in its place, or move it away and use COURSE_DATA=sample."
-        ) from problem
+        raise DataError(say("unsound", name, file=file, problem=problem, images=images, most=most)) from problem
 
 
 def _read_story(name: str, file: Path) -> dict | None:

@@ -18,7 +18,7 @@ from .._arguments import one_of
 from .._console import command
 from .._files import folder_named_by
 from . import prepared
-from .catalogue import SOURCES
+from .catalogue import SOURCES, say
 from .prepared import DataError, DownloadError, Prepared
 
 loaded: dict[str, dict[str, str]] = {}  # what `course_utils.data.load` has loaded in this process, by data set
@@ -68,10 +68,9 @@ def folder() -> Path:
 
     Raises: DownloadError, where there is no home; ValueError, where the variable names none.
     """
-    if chosen := folder_named_by("COURSE_DATA_DIR"):
-        return chosen
     with suppress(RuntimeError):  # of platformdirs, where there is no home; older ones return "~/.cache"
-        if (place := user_cache_path("kernel-by-kernel", appauthor=False)).is_absolute():
+        place = folder_named_by("COURSE_DATA_DIR") or user_cache_path("kernel-by-kernel", appauthor=False)
+        if place.is_absolute():
             return place
     raise DownloadError("this user has no home folder: set COURSE_DATA_DIR to a folder for the images", [])
 
@@ -89,15 +88,9 @@ def why_sample(name: str) -> str:
 def _remedies(name: str, file: Path | None) -> str:
     """What helps when a data set can't be downloaded, in lines: a mirror, the files to be brought, the sample."""
     editions = ["".join(f"\n    {archive}" for archive in edition.archives) for edition in SOURCES[name].editions]
-    images = "×".join(["N", *map(str, SOURCES[name].shape)])
-    return (
-        f"Remedies: set COURSE_DATA_MIRROR to an address or a folder that holds {name}/ with these files;\n"
-        f"  or put them into {file.parent / name if file else 'a folder, and name it'}:"
-        + "\n    or instead".join(editions)
-        + "\n"
-        f"  or set COURSE_DATA_DIR to a folder that holds {name}.npz (x_train, y_train, x_test, y_test; images "
-        f"{images}, uint8);\n  or set COURSE_DATA=sample and use the small built-in sample."
-    )
+    archives, images = "\n    or instead".join(editions), "×".join(["N", *map(str, SOURCES[name].shape)])
+    place = file.parent / name if file else "a folder of that name in the one that COURSE_DATA_DIR names"
+    return say("remedies", name, place=place, archives=archives, images=images)
 
 
 def _sample(name: str) -> Prepared:
@@ -122,25 +115,19 @@ def _settle(name: str, look: Callable[[str, Path], Prepared]) -> Prepared | None
                 if not prepared.is_ours(name, file):
                     raise
                 broken = problem
-                print(f"{SOURCES[name].title} was downloaded and is broken now. Fetching it again.")
+                print(say("broken", name))
         elif mode() == "auto" and name in _failed:
             return None
         return obtain(name, file)
     except DownloadError as problem:
-        tried = "\n".join(f"  {line}" for line in problem.tried)
+        facts = {"problem": problem, "tried": "\n".join(f"  {line}" for line in problem.tried)}
         if broken:
-            raise DataError(f"{broken}\nIt can't be fetched again: {problem}.\nTried:\n{tried}") from problem
+            raise DataError(say("broken for good", name, broken=broken, **facts)) from problem
         if mode() == "real":
-            raise MissingData(
-                f"{SOURCES[name].title} is not here and can't be downloaded: {problem}. COURSE_DATA=real admits "
-                f"nothing else.\nLooked for: {file or f'{name}.npz'}\nTried:\n{tried}\n{_remedies(name, file)}"
-            ) from problem
+            facts |= {"file": file or f"{name}.npz", "remedies": _remedies(name, file)}
+            raise MissingData(say("missing", name, **facts)) from problem
         _failed[name] = str(problem)
-        print(
-            f"SAMPLE DATA: {SOURCES[name].title} is not here and can't be downloaded ({problem}). This is the small "
-            "built-in sample: expect other numbers than the book's. This helps, and then this cell once more:\n"
-            f"    {command('course_utils.data', 'fetch', name)}"
-        )
+        print(say("sample", name, command=command("course_utils.data", "fetch", name), **facts))
         return None
 
 
@@ -188,8 +175,7 @@ def obtain(name: str, file: Path, *, patient: bool = False) -> Prepared:
         if found:
             return _keep(name, file, found)
         tried.append(f"{problem.filename or file.parent}: {problem.strerror or problem}")
-        why = f"the data folder can't keep it ({problem.strerror or problem}); COURSE_DATA_DIR names another"
-        raise DownloadError(why, tried) from problem
+        raise DownloadError(say("not kept", name, why=problem.strerror or problem), tried) from problem
 
 
 def _keep(name: str, file: Path, found: tuple) -> Prepared:
@@ -205,6 +191,5 @@ def _keep(name: str, file: Path, found: tuple) -> Prepared:
     try:
         return prepared.write_file(name, file, arrays, story | {"date": datetime.date.today().isoformat()})
     except OSError as problem:
-        why = problem.strerror or str(problem)
-    print(f"{SOURCES[name].title} was read from its archives, but the data folder can't keep it ({why}).")
+        print(say("only read", name, why=problem.strerror or problem))
     return Prepared(arrays, "official", prepared.hash_arrays(arrays))

@@ -1,16 +1,19 @@
 """Checkers of lesson 4, A whole CNN in twelve parameters."""
 
 import math
-from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from course_utils.exercises import Unattempted, checker, right, wrong
+from course_utils.exercises import checker, right, wrong
 
-from ._twelve import fresh, train
+from ._answers import GaveNothing, Refused, close, near, numbers, table, tensor, texts
+from ._call import is_stub
+from ._twelve import fresh, numbers_of, silent, train
+
+RETURNED = "what your function returns"
 
 
 def _sigmoid(z):
@@ -20,32 +23,31 @@ def _sigmoid(z):
 @checker("4.1")
 def two_answers(answer):
     """two numbers, as a list or a pair."""
-    w, b, silent, heard = 2, -3, -0.4, 0.4
+    w, b, silent_, heard = 2, -3, -0.4, 0.4
     expected = [_sigmoid(b), _sigmoid(w * heard + b)]
-    answer = torch.as_tensor(answer, dtype=torch.float64).flatten().tolist()
-    if len(answer) != 2:
-        return wrong(f"your answer is {answer!r}", hint="Give two numbers, for −0.4 and for 0.4.")
-    first, second = answer
+    first, second = numbers(answer, 2, "for −0.4 and for 0.4")
 
-    def close(a, b):
-        return abs(a - b) < 6e-4
+    def is_like(a, b, places=3):
+        return near(first, a, places=places) and near(second, b, places=places)
 
-    if close(first, expected[1]) and close(second, expected[0]):
+    if is_like(*expected):
+        return right("With a positive last weight, the first is the smallest answer that this network can give.")
+    finding = f"you have {first:g} and {second:g}"
+    if is_like(*expected[::-1]):
         return wrong("the two stand the other way round", hint="The first is the answer for −0.4.")
-    if close(first, _sigmoid(w * silent + b)):
+    if near(first, _sigmoid(w * silent_ + b), places=3):
         return wrong(f"for −0.4 you have {first:g}", hint="The pooled number passes a ReLU before the linear layer.")
-    if close(first, b) or close(second, w * heard + b):
-        return wrong(f"you have {first:g} and {second:g}", hint="These are logits. The network ends with a sigmoid.")
-    if close(first, 0.5):
-        return wrong("for −0.4 you have 0.5", hint="ReLU gives 0, and the linear layer still adds its bias.")
-    known = close(first, expected[0]) and close(second, expected[1])
-    if not known and max(abs(first - expected[0]), abs(second - expected[1])) <= 0.005:
-        return wrong(f"you have {first:g} and {second:g}", hint="That is close. Give three places after the point.")
-    if not close(first, expected[0]):
+    if near(first, b, places=3) or near(second, w * heard + b, places=3):
+        return wrong(finding, hint="These are logits. The network ends with a sigmoid.")
+    if is_like(1 - expected[0], 1 - expected[1]):
+        return wrong(finding, hint="Each is 1 less the answer. Which sign has the exponent in the sigmoid?")
+    if near(first, 0.5, places=3):
+        return wrong("for −0.4 you have 0.5", hint="ReLU gives 0. What does the linear layer make of a 0?")
+    if is_like(*expected, places=2):
+        return wrong(finding, hint="That is close. Give three places after the point.")
+    if not near(first, expected[0], places=3):
         return wrong(f"for −0.4 you have {first:g}", hint="What does ReLU make of −0.4, and what is left of 2·… − 3?")
-    if not close(second, expected[1]):
-        return wrong(f"for 0.4 you have {second:g}", hint="ReLU leaves 0.4 as it is: z = 2·0.4 − 3, then the sigmoid.")
-    return right("With a positive last weight, the first of the two is the smallest answer that this network can give.")
+    return wrong(f"for 0.4 you have {second:g}", hint="ReLU leaves 0.4 as it is. Which two steps are still to come?")
 
 
 @checker("4.2")
@@ -54,35 +56,40 @@ def paid_out(answer):
     maps = torch.tensor([[1.0, 3, 0, -1], [2, 0, -2, 0], [5, 5, -3, -1], [4, 5, -2, -4]], requires_grad=True)
     g = torch.tensor([[1.0, 2], [3, 4]])
     [expected] = torch.autograd.grad(F.max_pool2d(maps[None, None], 2)[0, 0], maps, g)
-    answer = torch.as_tensor(answer, dtype=torch.float32)
-    if answer.shape != (4, 4):
-        return wrong(f"your answer has shape {tuple(answer.shape)}", hint="The feature map is 4×4, so its gradient is.")
+    mine = table(answer, "four rows of four numbers, such as [[1, 2, 3, 4], …]")
+    if mine.shape != (4, 4):
+        return wrong(f"your answer has shape {tuple(mine.shape)}", hint="The feature map is 4×4, so its gradient is.")
+    if close(mine, expected):
+        return right("12 of 16 places get nothing, in each step. Who wins changes from picture to picture: all learn.")
     windows = maps.detach().unfold(0, 2, 2).unfold(1, 2, 2)
     shares = (windows == windows.amax((2, 3), keepdim=True)).float()
 
-    def spread(parts):  # 2×2×2×2, windows and the places in them, to 4×4
-        return (parts * g[:, :, None, None]).permute(0, 2, 1, 3).reshape(4, 4)
+    def is_like(parts):  # 2×2×2×2, windows and what the places in them are paid
+        spread = (parts * g[:, :, None, None]).permute(0, 2, 1, 3).reshape(4, 4)
+        return close(mine, spread, tolerance=0.01)
 
-    if torch.allclose(answer, spread(shares / shares.sum((2, 3), keepdim=True)), atol=0.01):
-        return wrong("at ties you split the gradient", hint="`amax` splits; `max_pool2d` pays the first one.")
-    if torch.allclose(answer, spread(shares)):
-        return wrong("at ties you pay every winner in full", hint="Each window pays once: the first in reading order.")
-    for part in (0.25, 1):
-        if torch.allclose(answer, spread(torch.full((2, 2, 2, 2), part))):
-            return wrong("you pay all four places of a window", hint="A mean would. Here the winner gets all.")
-    if not torch.equal(answer, expected):
-        i, j = (answer != expected).nonzero()[0].tolist()
-        if answer[i, j] and expected[i, j]:
-            return wrong(
-                f"row {i}, column {j} is a winner, but {answer[i, j]:g} is not what it gets",
-                hint="A winner gets its window's gradient (1, 2, 3 or 4), whatever its own number is.",
-            )
-        window = windows[i // 2, j // 2].tolist()
+    if is_like(shares / shares.sum((2, 3), keepdim=True)):
         return wrong(
-            f"at row {i}, column {j} you have {answer[i, j]:g}",
-            hint=f"Its window is {window}, with the gradient {g[i // 2, j // 2]:g}. Who comes first among its largest?",
+            "at ties you split the gradient", hint="`amax` splits. Which of the winners does `max_pool2d` pay?"
         )
-    return right("12 of 16 places get nothing, in each step. Who wins changes from picture to picture, so all learn.")
+    if is_like(shares):
+        return wrong("at ties you pay every winner in full", hint="Each window pays once. To which of its winners?")
+    if is_like(torch.full((2, 2, 2, 2), 0.25)) or is_like(torch.ones(2, 2, 2, 2)):
+        return wrong("you pay all four places of a window", hint="A mean would. What does a maximum depend on?")
+    last_first = shares.flatten(2).flip(2)
+    if is_like(F.one_hot(last_first.argmax(2), 4).flip(2).view(2, 2, 2, 2)):
+        return wrong("at ties you pay the last winner", hint="Look again at whom `max_pool2d` pays in the lesson.")
+    i, j = ((mine - expected).abs() > 1e-4).nonzero()[0].tolist()
+    if mine[i, j] and expected[i, j]:
+        return wrong(
+            f"row {i}, column {j} is a winner, but {mine[i, j]:g} is not what it gets",
+            hint="A winner gets its window's gradient (1, 2, 3 or 4), whatever its own number is.",
+        )
+    window = windows[i // 2, j // 2].tolist()
+    return wrong(
+        f"at row {i}, column {j} you have {mine[i, j]:g}",
+        hint=f"Its window is {window}. Which is the largest of these four, and if there are several, who is paid?",
+    )
 
 
 _FUNCTIONS = {
@@ -94,201 +101,247 @@ _FUNCTIONS = {
 @checker("4.3")
 def may_swap(answer):
     """a list of names."""
-    if isinstance(answer, str) or not all(isinstance(name, str) for name in answer):
-        return wrong(f"your answer is {answer!r}", hint='Give a list of names, such as ["relu", "abs"].')
-    if unknown := set(answer) - set(_FUNCTIONS):
-        return wrong(f"there is no {sorted(unknown)[0]!r}", hint=f"The names are {', '.join(_FUNCTIONS)}.")
+    mine = texts(answer, 'a list of names, such as ["tanh", "exp"]')
+    for name in mine:
+        if name not in _FUNCTIONS:
+            return wrong(f"there is no {name[:40]!r}", hint=f"The names are {', '.join(_FUNCTIONS)}.")
+    if len(set(mine)) < len(mine):
+        return wrong("a name stands there twice", hint="Each name once.")
     window = torch.tensor([[-3.0, -1.0, 0.5, 2.0]])
+    falling = []
     for name, function in _FUNCTIONS.items():
         first, last = function(window.amax()).item(), function(window).amax().item()
-        if (name in answer) and first != last:
+        falling += [name] * (first != last)
+        if name in mine and first != last:
             return wrong(
                 f"for −3, −1, 0.5 and 2, {name} of the largest is {first:g}, the largest {name} is {last:g}",
-                hint="Only functions that never fall keep the largest the largest.",
+                hint="Which functions keep the largest the largest? Draw them.",
             )
-    for name in _FUNCTIONS:
-        falls = (_FUNCTIONS[name](torch.linspace(-5, 5, 101)).diff() < 0).any()
-        if name not in answer and not falls:
-            return wrong("at least one is missing", hint="Draw each: does it ever fall when its input grows?")
+    if len(mine) + len(falling) < len(_FUNCTIONS):
+        return wrong("at least one is missing", hint="Draw each: does it ever fall when its input grows?")
     return right("Max pooling asks only which number is largest. Whatever keeps the order keeps the answer.")
 
 
-@checker("4.4")
+def _gradient(picture, kernel, bias, w, b, t, hear=lambda maps: maps.mean().relu()):
+    """The kernel's gradient in exercise 4.4; `hear` is what comes between the convolution and the linear layer."""
+    kernel = kernel.clone().requires_grad_()
+    z = w * hear(F.conv2d(picture[None, None], kernel[None, None]) + bias) + b
+    return torch.autograd.grad(F.binary_cross_entropy_with_logits(z, torch.full_like(z, t)), kernel)[0]
+
+
+@checker("4.4", without=("backward", "grad", "_make_dual"))  # the last is autograd forwards
 def kernel_gradient(answer):
     """a function of (picture, kernel, bias, w, b, t) that returns a 3×3 tensor, without autograd."""
-    close = partial(torch.allclose, atol=1e-6)  # also for an answer in float32
-    torch.manual_seed(0)
-    for pooled, w, b, t in [(0.5, 2.0, -1.0, 1.0), (0.6, -1.5, 0.5, 0.0), (-0.5, 2.0, -1.0, 1.0)]:
+    for pooled, w, b, t in (
+        (0.4, 2, -1.0, 1), (0.6, -1.5, 0.5, 0.0), (-0.5, 2.0, -1.0, 1.0), (0.3, 0.7, 1.2, 1.0), (-0.2, -1.0, 0.4, 0),
+    ):  # fmt: skip
         picture, kernel = torch.randn(4, 4, dtype=torch.float64), torch.randn(3, 3, dtype=torch.float64)
         bias = pooled - F.conv2d(picture[None, None], kernel[None, None]).mean().item()
-
-        def gradient(hear, bias=bias, picture=picture, kernel=kernel, w=w, b=b, t=t):
-            k = kernel.clone().requires_grad_()
-            z = w * hear(F.conv2d(picture[None, None], k[None, None]) + bias) + b
-            return torch.autograd.grad(F.binary_cross_entropy_with_logits(z, z.new_tensor(t)), k)[0]
-
-        expected = gradient(lambda maps: maps.mean().relu())
-        with torch.no_grad():
-            mine = torch.as_tensor(answer(picture, kernel, bias, w, b, t), dtype=torch.float64)
+        setting, expected = (picture, kernel, bias, w, b, t), _gradient(picture, kernel, bias, w, b, t)
+        mine = table(answer(*setting), "a 3×3 tensor", what=RETURNED)
+        case = f"with a mean of {pooled:g}, w = {w:g} and t = {t:g}"
         if mine.shape != (3, 3):
-            return wrong(
-                f"your gradient has shape {tuple(mine.shape)}",
-                hint="3×3: one slope for each weight, also where all of them are 0.",
-            )
+            hint = "3×3: one slope for each weight, also where all of them are 0."
+            return wrong(f"{case} your gradient has shape {tuple(mine.shape)}", hint=hint)
         if close(mine, expected):
             continue
-        if close(mine, gradient(lambda maps: maps.relu().mean())):
-            return wrong("your ReLU comes before the mean", hint="Those two may not change places: first the mean.")
+        if close(mine, _gradient(*setting, hear=lambda maps: maps.relu().mean())):
+            return wrong(f"{case} your ReLU comes before the mean", hint="Those two may not change places.")
         if not expected.any():
             return wrong(
-                "the filter is silent (its mean is negative), and you send a gradient through",
+                f"{case} the filter is silent, and you send a gradient through",
                 hint="The ReLU passes a gradient only where it passed the number.",
             )
-        if close(mine, -expected):
-            return wrong("the sign is turned", hint="The gradient starts with p − t, answer minus truth.")
-        if close(mine, 4 * expected):
-            return wrong("it is four times too large", hint="The mean gives each of the four places a quarter.")
-        if close(mine, gradient(lambda maps: maps.amax().relu())):
-            return wrong("this is the gradient of max pooling", hint="A mean pays all four places, a quarter each.")
-        if close(mine * w, expected):
-            return wrong("it lacks the factor w", hint="z = w·heard + b, so what is heard gets w times z's gradient.")
-        if close(mine, gradient(lambda maps: maps.mean().relu(), bias=0)):
-            return wrong("the convolution's bias is missing", hint="It is added before the ReLU, and moves p.")
-        p = 1 / (1 + math.exp(-w * max(pooled, 0) - b))
-        if close(mine, p * (1 - p) * expected):
-            return wrong("it has a factor p(1 − p) too many", hint="p − t holds the sigmoid's slope already.")
-        difference = (mine - expected).abs().max()
+        if close(mine, _gradient(*setting, hear=lambda maps: maps.amax().relu())):
+            return wrong(f"{case} this is the gradient of max pooling", hint="A mean pays all four places, not one.")
+        p = _sigmoid(w * max(pooled, 0) + b)
+        for other, finding, hint in (
+            (-expected, "the sign is turned", "Is it answer minus truth, or truth minus answer?"),
+            (4 * expected, "it is four times too large", "What share does each place get of a mean's slope?"),
+            (expected / 4, "it is four times too small", "Four places add up, each with its share."),
+            (expected / w, "it lacks the factor w", "z = w·heard + b: how fast does z change with what is heard?"),
+            (expected * p * (1 - p), "it has a factor p(1 − p) too many", "p − t holds the sigmoid's slope already."),
+            (expected / (p - t), "it lacks the slope in z", "At which end does the chain rule begin?"),
+            (expected.T, "rows and columns have changed places", "Which pixel of a window meets the weight [0, 2]?"),
+            (expected.flip(0, 1), "it is turned around", "Which pixel of a window meets the weight [0, 2]?"),
+            (_gradient(picture, kernel, 0, w, b, t), "the convolution's bias is missing", "Where is it added?"),
+            (_gradient(picture, kernel, bias, w, 0, t), "b is missing", "z = w·heard + b; without b, p is another."),
+        ):
+            if close(mine, other):
+                return wrong(f"{case} {finding}", hint=hint)
         return wrong(
-            f"for t = {t:g} the largest difference to autograd is {difference:.2g}",
-            hint="p − t, times w, through the ReLU, a quarter to each place, times that place's window; add the four.",
+            f"{case} the largest difference to autograd is {(mine - expected).abs().max():.2g}",
+            hint="Check one factor at a time: nudge z, then what is heard, then the mean. How does the loss change?",
         )
     return right("A mean pays everyone a little, the maximum pays one fully. So max pooling's gradient is sparse.")
 
 
 class _Calls(TorchFunctionMode):
-    """Counts how often PyTorch is called."""
+    """Counts how often PyTorch is called. Refuses `vmap`, which calls it with tensors of its own kind."""
 
     count = 0
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         self.count += 1
+        if any(isinstance(value, Tensor) and torch._C._functorch.is_batchedtensor(value) for value in args):
+            raise Refused(
+                "your function calls vmap", hint="This exercise is about what vmap does: do its work yourself."
+            )
         return function(*args, **(kwargs or {}))
+
+
+def _answers_of_all(pictures, kernels, biases, w, b, *, pool=torch.amax, gate=F.relu, last=torch.sigmoid):
+    """The answers of exercise 4.5, M×N, one network after the other."""
+    pooled = [pool(F.conv2d(pictures, kernel[None, None]), (1, 2, 3)) for kernel in kernels]
+    return torch.stack([last(w[m] * gate(pooled[m] + biases[m]) + b[m]) for m in range(len(kernels))])
 
 
 @checker("4.5")
 def answers_of_all(answer):
     """a function of (pictures, kernels, biases, w, b) that returns an M×N tensor."""
-    torch.manual_seed(0)
-    M, N = 5, 3
-    pictures, kernels = torch.randn(N, 1, 4, 4, dtype=torch.float64), torch.randn(M, 3, 3, dtype=torch.float64)
-    biases, w, b = torch.randn(3, M, dtype=torch.float64)
-
-    def forward(pool=torch.amax, gate=F.relu, last=torch.sigmoid, biases=biases, w=w, b=b):
-        rows = [pool(F.conv2d(pictures, kernels[m, None, None]), (1, 2, 3)) + biases[m] for m in range(M)]
-        return torch.stack([last(w[m] * gate(row) + b[m]) for m, row in enumerate(rows)])
-
-    def close(other):
-        return torch.allclose(mine, other, atol=1e-6)  # also for an answer in float32
-
-    def calls(*given):
+    calls = {}
+    for M, N in ((5, 3), (2, 4), (2, 3), (5, 1), (3, 3), (1, 1)):
+        pictures, kernels = torch.randn(N, 1, 4, 4).double(), torch.randn(M, 3, 3).double()
+        biases, w, b = torch.randn(3, M).double()
+        setting, ones, zeros = (pictures, kernels, biases, w, b), torch.ones(M), torch.zeros(M)
         with _Calls() as counter:
-            torch.as_tensor(answer(*given))
-        return counter.count
-
-    mine = torch.as_tensor(answer(pictures, kernels, biases, w, b), dtype=torch.float64)
-    if mine.shape == (N, M):
-        return wrong("you return N×M", hint="A row for each network: turn it with .T at the end.")
-    if mine.shape != (M, N):
+            result = answer(*setting)
+        calls[M, N] = counter.count
+        mine, expected = table(result, "an M×N tensor", what=RETURNED), _answers_of_all(*setting)
+        case = f"for M = {M} and N = {N} you give"
+        if mine.shape == expected.shape and close(mine, expected):
+            continue
+        if mine.shape == (N, M) and close(mine.T, expected):
+            return wrong(f"{case} {N} rows of {M}", hint="A row for each network, a column for each picture.")
+        if mine.shape != (M, N):
+            hint = "Print the shape behind each step. Which axis counts networks, which pictures, which places?"
+            return wrong(f"{case} shape {tuple(mine.shape)}", hint=hint)
+        for other, finding, hint in (
+            (_answers_of_all(*setting, gate=lambda h: h), "numbers without a ReLU", "What is heard below 0?"),
+            (_answers_of_all(*setting, last=lambda z: z), "logits", "The network ends with a sigmoid."),
+            (_answers_of_all(*setting, pool=torch.mean), "answers to the mean of the four places",
+             "This network's pooling takes the largest."),
+            (_answers_of_all(pictures, kernels, biases, ones, zeros), "answers without w and b",
+             "z = w·heard + b, before the sigmoid."),
+            (_answers_of_all(pictures, kernels, zeros, w, b), "answers without the convolution's biases",
+             "Which of its arguments does conv2d take them as?"),
+        ):  # fmt: skip
+            if close(mine, other):
+                return wrong(f"{case} {finding}", hint=hint)
         return wrong(
-            f"5 networks and 3 pictures give shape {tuple(mine.shape)}",
-            hint="conv2d with M filters gives N×M×2×2. Take the largest over the last two axes.",
+            f"{case} numbers that are wrong by up to {(mine - expected).abs().max():.2g}",
+            hint="Compute one network alone, as in the lesson, and compare it with its row. Where do w and b go?",
         )
-    if close(forward(gate=lambda h: h)):
-        return wrong("there is no ReLU in it", hint="What is heard is the pooled number, or 0 if that is negative.")
-    if close(forward(last=lambda z: z)):
-        return wrong("these are logits", hint="The network ends with a sigmoid.")
-    if close(forward(pool=torch.mean)):
-        return wrong("you take the mean of the four places", hint="This network's pooling takes the largest.")
-    if close(forward(w=torch.ones(M), b=torch.zeros(M))):
-        return wrong("w and b are missing", hint="z = w·heard + b, before the sigmoid.")
-    if close(forward(biases=torch.zeros(M, dtype=torch.float64))):
-        return wrong("the convolution's biases are missing", hint="conv2d takes them as its third argument.")
-    if not close(forward()):
-        return wrong(
-            f"the largest difference is {(mine - forward()).abs().max():.2g}",
-            hint="Each network's own w and b belong to its own column of the N×M pooled numbers.",
-        )
-    if calls(pictures, kernels, biases, w, b) != calls(pictures, kernels[:2], biases[:2], w[:2], b[:2]):
+    if calls[5, 3] != calls[2, 3]:
         return wrong("more networks take more calls of PyTorch", hint="Let one conv2d work for all, without a loop.")
+    if calls[5, 3] != calls[5, 1]:
+        return wrong("more pictures take more calls of PyTorch", hint="A convolution takes a batch: no loop is needed.")
     return right("vmap does the same behind your back: it turns M convolutions into one with M filters.")
 
 
-@checker("4.6")
+def _kinds(model):
+    return {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
+
+
+@checker("4.6", changes=True)
 def initialise(answer):
     """a function that changes the numbers of a network in place."""
-    models, gave_back = [fresh(seed) for seed in range(100)], True
-    untouched = torch.stack([nn.utils.parameters_to_vector(model.parameters()) for model in models])
-    with torch.no_grad():
-        for model in models:
-            try:
-                answer(model)
-            except Unattempted:  # it returns nothing; that is fine if it has changed the model
-                gave_back = False
-    if repr(models[0]) != repr(fresh(0)):
-        return wrong("the network has other layers now", hint="Leave the layers alone and change their numbers.")
-    numbers = torch.stack([nn.utils.parameters_to_vector(model.parameters()) for model in models])
-    if torch.equal(numbers, untouched):
-        if not gave_back:
-            raise Unattempted
+    models = [fresh(seed) for seed in range(100)]
+    layers, kinds, nothing = repr(models[0]), _kinds(models[0]), None
+    untouched = torch.stack([numbers_of(model) for model in models])
+    for model in models:
+        try:
+            answer(model)
+        except GaveNothing as raised:  # that is fine, if it has changed the model
+            nothing = raised
+        except RuntimeError as problem:
+            if "in-place" in str(problem):
+                hint = "A change must not be recorded: torch.no_grad(), or a function of nn.init."
+                return wrong(f"PyTorch says: {problem}", hint=hint)
+            raise
+        if repr(model) != layers or _kinds(model) != kinds:
+            finding = "the network has other layers now, or numbers of another shape or type"
+            return wrong(finding, hint="Leave the layers alone and write into their tensors, as nn.init.zeros_ does.")
+    start = torch.stack([numbers_of(model) for model in models])
+    if torch.equal(start, untouched):
+        if nothing is not None and is_stub(nothing.function):
+            raise nothing
         return wrong("no number of the networks has changed", hint="Change them in place, as nn.init.zeros_ does.")
-    if len(numbers[:, :9].unique(dim=0)) < len(models):
+    if not start.isfinite().all():
+        return wrong("some numbers of the networks are nan or inf", hint="What have you written into them?")
+    if len(start[:, :9].round(decimals=2).unique(dim=0)) < len(models):
         return wrong("some seeds now have equal kernels", hint="Leave chance in the kernel, and change other numbers.")
-    born, grown, losses = train(models, epochs=200)
-    stuck = ~(losses <= 0.6)  # so that a loss that is no number counts as stuck
-    if not stuck.any():
-        return right("AlexNet (2012) set many biases to 1 for its ReLUs. Many filters are the other insurance.")
-    if born.any():
+    if count := silent(start).sum():
         return wrong(
-            f"{stuck.sum()} of 100 are stuck, {born.sum()} were born silent",
+            f"{count} of 100 are born silent",
             hint="A filter is born silent when all its places lie below its threshold. Which number is the threshold?",
         )
-    if grown.any():
+    with torch.enable_grad():
+        end, losses = train(start, epochs=200)
+    stuck = (~(losses <= 0.6)).sum()  # so that a loss that is no number counts as stuck
+    if not stuck:
+        return right("AlexNet (2012) set many biases to 1 for its ReLUs. Many filters are the other insurance.")
+    if count := silent(end).sum():
         return wrong(
-            f"none is born silent, but {grown.sum()} of 100 fall silent on the way",
-            hint="They lost the race. Give the filter more to lose, or the last weight no wrong sign to begin with.",
+            f"none is born silent, but {count} of 100 fall silent on the way",
+            hint="They lost the race. Which of the two runners could start elsewhere, and where?",
         )
     return wrong(
-        f"none is silent, but {stuck.sum()} of 100 still have a loss above 0.6",
-        hint="What is heard of both pictures must differ clearly, and not be drowned by what is added to both.",
+        f"none is silent, but {stuck} of 100 still have a loss above 0.6",
+        hint="Print what is heard of both pictures at the start. How much of it is the same for both?",
     )
 
 
-@checker("4.7")
+LOSSES = (
+    "binary_cross_entropy_with_logits", "binary_cross_entropy", "soft_margin_loss", "multilabel_soft_margin_loss",
+    "cross_entropy", "nll_loss",
+)  # fmt: skip
+
+
+@checker("4.7", without=LOSSES)
 def loss_with_logits(answer):
     """a function of (z, t) that returns the loss of each entry, a tensor computed from z."""
-    z = torch.tensor([0.0, 1.5, -2.0, 30.0, -30.0, 1000.0, -1000.0]).repeat(2)
-    t = torch.tensor([0.0, 1.0]).repeat_interleave(7)
-    mine, expected = answer(z, t).to(z.dtype), F.binary_cross_entropy_with_logits(z, t, reduction="none")
-    if mine.shape != z.shape:
-        return wrong(
-            f"14 logits give shape {tuple(mine.shape)}", hint="One loss for each entry, without a mean at the end."
-        )
-    small = z.abs() < 10
-    if torch.allclose(mine[small], expected.roll(7)[small], atol=1e-4):
-        return wrong("the labels are exchanged", hint="At t = 1 the loss falls when z rises.")
-    for k in (~torch.isclose(mine, expected, rtol=1e-4, atol=1e-6)).nonzero().flatten().tolist()[:1]:
-        finding = f"for z = {z[k]:g} and t = {t[k]:g} you have {mine[k]:g} instead of {expected[k]:.4g}"
-        if z[k].abs() == 30:
-            return wrong(finding, hint="Somewhere a probability was rounded to 1, or cut off. Never form p.")
-        if z[k].abs() == 1000:
-            return wrong(finding, hint="eᶻ overflows. Since ln(1 + eᶻ) = z + ln(1 + e⁻ᶻ), choose by the sign of z.")
-        return wrong(finding, hint="−ln σ(z) = ln(1 + e⁻ᶻ), and ln(1 + e⁻ᶻ) = ln(1 + eᶻ) − z.")
-    leaf = z.clone().requires_grad_()
-    [slopes] = torch.autograd.grad(answer(leaf, t).sum(), leaf)
-    off = ~torch.isclose(slopes, z.sigmoid() - t, atol=1e-4) & (z != 0)  # at 0 a clamp has no one slope
-    for k in off.nonzero().flatten().tolist()[:1]:
-        return wrong(
-            f"the losses are right, but for z = {z[k]:g} and t = {t[k]:g} autograd's slope is {slopes[k]:g}",
-            hint="torch.where computes both sides, and one that overflowed sends back nan even where it is not taken.",
-        )
-    return right("For a wrong answer the loss grows like |z| and its slope stays 1: nobody is too wrong to learn.")
+    for logits, shape in (
+        ([0.0, 1.5, -2.0, 0.3, 9.0, -9.0], (12,)),
+        ([30.0, -30.0, 16.0, -17.0], (4, 2)),  # where σ(z) or 1 − σ(z) is rounded to 1
+        ([1000.0, -1000.0, 89.0, -104.0], (2, 4)),  # where eᶻ or e⁻ᶻ overflows
+    ):
+        z, t = torch.tensor(logits).repeat_interleave(2), torch.tensor([0.0, 1.0]).repeat(len(logits))
+        leaf = z.view(shape).clone().requires_grad_()
+        result = answer(leaf, t.view(shape))
+        rounded = "Is a probability formed on the way? In float32, σ(30) is 1. Never form p."
+        if max(logits) > 9 and isinstance(result, Tensor) and not result.isfinite().all():
+            overflow = "eᶻ overflows. Which form of ln(1 + eᶻ) has no positive exponent?"
+            finding = f"for logits up to {max(logits):g} your losses hold {'nan' if result.isnan().any() else 'inf'}"
+            return wrong(finding, hint=rounded if max(logits) == 30 else overflow)
+        mine = tensor(result, "×".join(map(str, shape)))
+        if mine.shape != shape:
+            finding = f"logits of shape {shape} give losses of shape {tuple(mine.shape)}"
+            return wrong(finding, hint="One loss for each entry, without a mean at the end.")
+        mine = mine.flatten()
+        expected = F.binary_cross_entropy_with_logits(z.double(), t.double(), reduction="none")
+        if close(mine, F.binary_cross_entropy_with_logits(z.double(), 1 - t.double(), reduction="none")):
+            return wrong("the labels are exchanged", hint="At t = 1 the loss falls when z rises.")
+        for k in (~torch.isclose(mine, expected, rtol=1e-4, atol=1e-6)).nonzero().flatten().tolist()[:1]:
+            hint = "−ln p for t = 1, −ln(1 − p) for t = 0. What is ln(1 + eᶻ) − t·z in each case?"
+            if max(logits) > 9:
+                hint = rounded if max(logits) == 30 else "Has something been cut off? The loss grows on with |z|."
+            finding = f"for z = {z[k]:g} and t = {t[k]:g} you have {mine[k]:g} instead of {expected[k]:.4g}"
+            return wrong(finding, hint=hint)
+        if not result.requires_grad:
+            hint = "Compute it from z with PyTorch's functions, without item(), detach() or no_grad()."
+            return wrong("autograd has no record of your loss", hint=hint)
+        slopes = torch.autograd.grad(result.sum(), leaf)[0].flatten()
+        off = (~torch.isclose(slopes, z.sigmoid() - t, atol=1e-5)).nonzero().flatten().tolist()
+        for k in sorted(off, key=lambda k: z[k] == 0)[:1]:  # 0 last: a kink is the cause only if all else is right
+            hint = "Draw the slope over z. Is a part of the loss cut off there, or unknown to autograd?"
+            if not slopes[k].isfinite():
+                hint = "Has torch.where a side that overflows? It sends back nan even where it is not taken."
+            elif z[k] == 0:
+                hint = "The loss is smooth at 0. Has it been put together from functions with a kink there?"
+            finding = f"the losses are right, but for z = {z[k]:g} and t = {t[k]:g} autograd's slope is {slopes[k]:g}"
+            return wrong(finding, hint=hint)
+    return right(
+        "For a wrong answer the loss grows like |z| and its slope stays 1: nobody is too wrong to learn. "
+        "In one call, ln(1 + eᶻ) is `torch.logaddexp(z, torch.zeros_like(z))`."
+    )

@@ -3,191 +3,328 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils import networks
 from course_utils.exercises import checker, right, target, wrong
-from course_utils.shapes import count_parameters
+
+from ._answers import close, near, network, number, scores, size_of, wholes
+
+RESULT = "what your function returns"
 
 
 @checker("6.1")
 def first_loss(answer):
     """one number."""
+    loss, expected = number(answer), math.log(1000)
+    if near(loss, expected, places=2):
+        return right(
+            "A network that starts far above this has a last layer that is sure of something, before it knows anything."
+        )
     for base in (10, 2):
-        if abs(answer - math.log(1000, base)) < 0.01:
-            return wrong(f"{answer} is a logarithm to base {base}", hint="Cross-entropy uses the natural logarithm.")
-    if abs(answer - math.log(10)) < 0.01:
-        return wrong(f"{answer:.3f} belongs to ten classes", hint="How large is the probability of each class here?")
-    if abs(answer + math.log(1000)) < 0.01:
+        if near(loss, math.log(1000, base), places=2):
+            finding = f"{loss:g} is a logarithm to base {base}"
+            return wrong(finding, hint="Cross-entropy uses the natural logarithm.")
+    if near(loss, math.log(10), places=2):
+        return wrong(f"{loss:g} belongs to ten classes", hint="How large is the probability of each class here?")
+    if near(loss, -expected, places=2):
         return wrong("the sign is turned", hint="The loss is minus the logarithm of a probability.")
-    if not abs(answer - math.log(1000)) <= 0.01:  # true of NaN, too
-        return wrong(f"your loss is {answer:g}", hint="Minus the logarithm of the probability that each class gets.")
-    return right(
-        "A network that starts far above this has a last layer that is sure of something, before it knows anything."
-    )
+    if loss == 1 / 1000:
+        return wrong(f"{loss:g} is the probability of each class", hint="Which loss belongs to it?")
+    if loss in (round(expected, 1), round(expected)):
+        return wrong(f"{loss:g} is rounded too far", hint="Two places behind the point are asked.")
+    return wrong(f"your loss is {loss:g}", hint="Which probability does each class get? Then see how the loss is made.")
 
 
 @checker("6.2")
 def c3(answer):
     """a pair (with_table, without)."""
     maps, kernels, weights = 16, 6 * 3 + 9 * 4 + 6, 25
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        return wrong(f"your answer is {answer!r}", hint="Give two numbers: (with_table, without).")
-    with_table, without = answer
+    with_table, without = wholes(answer, 2, "(with_table, without)")
+    full = maps * 6
+    if (without, with_table) == (kernels * weights + maps, full * weights + maps):
+        return wrong("the two stand the other way round", hint="Give (with_table, without).")
     if with_table == kernels * weights:
-        return wrong(f"{with_table} counts weights only", hint="Each of the 16 maps has a bias too.")
+        return wrong(f"{with_table} counts weights only", hint="Each map has a bias too.")
     if with_table == kernels * (weights + 1):
-        return wrong(
-            f"{with_table} gives every kernel a bias", hint="One bias for each map, however many maps it reads."
-        )
+        return wrong(f"{with_table} gives every kernel a bias", hint="How many biases has a map that reads three maps?")
+    if with_table == maps * (weights + 1):
+        return wrong(f"{with_table} gives every map one kernel", hint="A map has a kernel for each map that it reads.")
     if with_table != kernels * weights + maps:
-        return wrong(
-            f"{with_table} with the table", hint="Count the digits in C3_TABLE: each is a kernel of 25 weights."
-        )
-    if without != maps * 6 * weights + maps:
-        return wrong(f"{without} without the table", hint="16 filters of 6·5·5 weights, each with one bias.")
+        hint = "Each digit in C3_TABLE is a map that is read. What does reading one map cost?"
+        return wrong(f"{with_table} with the table", hint=hint)
+    if without == full * weights:
+        return wrong(f"{without} counts weights only", hint="Each map has a bias too.")
+    if without == full * (weights + 1):
+        return wrong(f"{without} gives every kernel a bias", hint="How many biases has a map that reads six maps?")
+    if without == maps * (weights + 1):
+        return wrong(f"{without} gives every map one kernel", hint="A map has a kernel for each map that it reads.")
+    if without != full * weights + maps:
+        hint = "Count as for any layer: how many kernels are there when each map reads all maps before it?"
+        return wrong(f"{without} without the table", hint=hint)
     return right("The table saves 900 weights of 60,000. Its other aim was to break the symmetry between maps.")
 
 
 @checker("6.3")
 def side(answer):
-    """a function of n."""
-    features = networks.lenet()[:6]
-    for n in (28, 32, 29, 30, 64):
-        expected = features(torch.zeros(1, 1, n, n)).shape[-1]
-        mine = answer(n)
-        if mine == expected:
+    """a function of n that returns a number of pixels."""
+    sizes = [28, 32, 29, 30, 31, *range(12, 28), 33, 47, 64, 101]
+    mine = [number(answer(n), "one whole number, such as 5", what=RESULT) for n in sizes]
+    with torch.no_grad():
+        features = networks.lenet()[:6]
+        expected = [features(torch.zeros(1, 1, n, n)).shape[-1] for n in sizes]
+    mistakes = {
+        "The second convolution comes before the second pooling.": lambda n: n // 4 - 4,
+        "Pooling drops a lone last column: round down.": lambda n: (n / 2 - 4) / 2,
+        "A lone last column is dropped, in the first pooling too.": lambda n: ((n + 1) // 2 - 4) // 2,
+        "A lone last column is dropped, in the second pooling too.": lambda n: (n // 2 - 3) // 2,
+        "A lone last column is dropped, in both poolings.": lambda n: ((n + 1) // 2 - 3) // 2,
+        "Today's first convolution has a padding.": lambda n: ((n - 4) // 2 - 4) // 2,
+        "The second convolution has no padding.": lambda n: n // 4,
+        "A second pooling follows.": lambda n: n // 2 - 4,
+        "Pooling halves the maps, twice.": lambda n: n - 4,
+    }
+    for n, one, by_network in zip(sizes, mine, expected, strict=True):
+        if one == by_network:
             continue
-        if mine == n // 4 - 4:
-            hint = "The second convolution comes before the second pooling."
-        elif not float(mine).is_integer():
-            hint = "Pooling drops a lone last column: round down."
-        else:
-            hint = "Go layer by layer: padding 2 keeps n under a 5×5 kernel, a 5×5 kernel without padding takes 4."
-        return wrong(f"side({n}) is {mine}, the network says {expected}", hint=hint)
+        hint = f"Ask the network: lenet()[:6](torch.zeros(1, 1, {n}, {n})).shape. Then follow it layer by layer."
+        for cause, rule in mistakes.items():
+            if mine == [rule(size) for size in sizes]:
+                hint = cause
+        return wrong(f"side({n}) is {one:g}", hint=hint)
     return right("So widths from 28 to 31 all give 5: pooling drops the last column of a map of odd width.")
 
 
 @checker("6.4")
 def connections(answer):
     """a list of seven numbers."""
-    names = ["C1", "S2", "C3", "S4", "C5", "F6", "output"]
-    expected = [6 * 28 * 28 * 26, 6 * 14 * 14 * 5, 1516 * 100, 16 * 5 * 5 * 5, 120 * 401, 84 * 121, 840]
-    if not isinstance(answer, tuple | list) or len(answer) != len(names):
-        return wrong(f"your answer is {answer!r}", hint=f"Give seven numbers, for {', '.join(names)}.")
-    if answer[2] == 2416 * 100:
-        return wrong("your C3 reads all six maps everywhere", hint="Use the count of the table, exercise 6.2.")
-    for name, mine, count in zip(names, answer, expected, strict=True):
-        if mine != count:
-            hints = {
-                "C3": "Your count of exercise 6.2, at 10·10 places.",
-                "output": "10 distances to 84 numbers, no bias.",
-            }
-            hint = hints.get(name, "(inputs + 1 bias) × maps × places.")
-            return wrong(f"{name} has {mine:,} in your list", hint=hint)
-    return right(f"Together {sum(expected):,}, as the paper says: each parameter is used nearly six times an image.")
+    # outputs, inputs of each, and parameters
+    layers = {
+        "C1": (6 * 28 * 28, 25, 6 * 26),
+        "S2": (6 * 14 * 14, 4, 12),
+        "C3": (16 * 100, 60 * 25 / 16, 1516),
+        "S4": (16 * 25, 4, 32),
+        "C5": (120, 400, None),
+        "F6": (84, 120, None),
+        "output": (10, 83, None),  # 84 inputs and no bias
+    }
+    counts = wholes(answer, 7, f"for {', '.join(layers)}")
+    expected = {name: round(outputs * (inputs + 1)) for name, (outputs, inputs, _) in layers.items()}
+    for mine, (name, (outputs, inputs, parameters)) in zip(counts, layers.items(), strict=True):
+        if mine == expected[name]:
+            continue
+        if name == "C3" and mine == 100 * 2416:
+            hint = "This is a C3 whose maps all read six maps. Exercise 6.2 counted with the table."
+        elif mine == parameters:
+            hint = "These are parameters. A shared weight makes a connection at every place."
+        elif name == "output" and mine == 10 * 85:
+            hint = "Here is no bias."
+        elif name != "output" and mine == round(outputs * inputs):
+            hint = "Each output has a bias as well."
+        elif name == "C3":
+            hint = "At how many places is each parameter of exercise 6.2 used?"
+        else:
+            hint = "How many outputs has the layer, and how many numbers go into each?"
+        return wrong(f"{name} has {mine:,} in your list", hint=hint)
+    total = sum(expected.values())
+    return right(f"Together {total:,}, as the paper says: each parameter is used nearly six times an image.")
 
 
 class _Watched(nn.Linear):
     """A linear layer that notes in which mode it was asked."""
 
     def forward(self, x):
-        self.asked_in_training = self.training
+        self.modes = [*getattr(self, "modes", []), self.training]
         return super().forward(x)
 
 
-@checker("6.5")
+def _network_and_optimizer(kind, **options):
+    torch.manual_seed(1)
+    model = nn.Sequential(_Watched(5, 4), nn.Tanh(), nn.Linear(4, 3))
+    return model, kind(model.parameters(), **options)
+
+
+def _reference_step(model, x, y, optimizer, *, zero=True):
+    """A right step, or one that lets gradients add up. Returns the loss before it."""
+    loss = F.cross_entropy(model(x), y)
+    if zero:
+        optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def _vector(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@checker("6.5", changes=True)
 def train_step(answer):
     """a function of (model, x, y, optimizer) that returns a number."""
-    torch.manual_seed(0)
-    x, y = torch.randn(2, 8, 5), torch.randint(0, 3, (2, 8))
-    model = _Watched(5, 3).eval()
-    weight, bias = model.weight.detach().clone(), model.bias.detach().clone()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    for k in (0, 1):  # what one step leaves behind shows in the next
-        weight.requires_grad_(), bias.requires_grad_()
-        loss = nn.functional.cross_entropy(nn.functional.linear(x[k], weight, bias), y[k])
-        by_weight, by_bias = torch.autograd.grad(loss, (weight, bias))
-        old, weight, bias = weight.detach(), (weight - 0.5 * by_weight).detach(), (bias - 0.5 * by_bias).detach()
-        mine = answer(model, x[k], y[k], optimizer)
-        if torch.equal(model.weight, old):
-            return wrong(
-                "the weights stay as they were",
-                hint="Backward fills the gradients, step uses them: both, in that order.",
-            )
-        if not torch.allclose(model.weight, weight, atol=1e-6):
-            hint = "Gradients add up until they are set to 0." if k else "One forward, one backward, one step."
-            return wrong(f"after step {k + 1} the weights are not those of gradient descent", hint=hint)
-        if not isinstance(mine, float):
-            return wrong(
-                f"you return a {type(mine).__name__}", hint="loss.item() is a number; a tensor drags its graph along."
-            )
-        if abs(mine - loss.item()) > 1e-5:
-            return wrong(
-                f"you return {mine:.4f}, the loss was {loss.item():.4f}",
-                hint="The loss before the step, of this batch.",
-            )
-        if not model.asked_in_training:
-            return wrong("the model was asked in evaluation mode", hint="Which call switches dropout and its like on?")
+    batches = [(torch.randn(n, 5), torch.randint(0, 3, (n,))) for n in (8, 8, 1)]
+    for kind, options in (
+        (torch.optim.SGD, {"lr": 0.5}),
+        (torch.optim.Adam, {"lr": 0.1}),
+        (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    ):
+        trainings = [_network_and_optimizer(kind, **options) for _ in range(3)]
+        (model, optimizer), (reference, _), (adding_up, _) = trainings
+        for k, (x, y) in enumerate(batches, 1):  # what one step leaves behind shows in the next
+            model.train(k == 2)
+            old, model[0].modes = _vector(model), []
+            loss = _reference_step(reference, x, y, trainings[1][1])
+            _reference_step(adding_up, x, y, trainings[2][1], zero=False)
+            result = answer(model, x, y, optimizer)
+            case = f"with {kind.__name__}, in step {k}"
+            if torch.equal(_vector(model), old):
+                hint = "backward() fills the gradients, and step() uses them. Does anything empty them in between?"
+                return wrong(f"{case} the weights stay as they were", hint=hint)
+            if False in model[0].modes:
+                came = "training" if k == 2 else "evaluation"
+                return wrong(
+                    f"{case} the model came in {came} mode, and was asked in evaluation mode",
+                    hint="Which call switches dropout and its like on, in all layers?",
+                )
+            if not close(_vector(model), _vector(reference)):
+                summed = k > 1 and close(_vector(model), _vector(adding_up))
+                hint = (
+                    "Gradients add up until they are set to 0."
+                    if summed
+                    else "Lay it beside the lesson's loop, line by line."
+                )
+                return wrong(f"{case} the weights are not those after one step of the optimizer", hint=hint)
+            if len(model[0].modes) > 1:
+                hint = "One forward pass gives the loss that is returned and the one that is followed back."
+                return wrong(f"{case} the model was asked {len(model[0].modes)} times", hint=hint)
+            if isinstance(result, torch.Tensor):
+                finding = "you return a tensor, which drags its graph along"
+                return wrong(finding, hint="Return the plain number that is in it.")
+            mine = number(result, "the loss as one plain number", what=RESULT)
+            if abs(mine - loss) > 1e-5:
+                after = F.cross_entropy(model(x), y).item()
+                hint = (
+                    "This is the loss after the step."
+                    if abs(mine - after) <= 1e-5
+                    else "The mean loss of this batch is asked, before the step, and not rounded."
+                )
+                return wrong(f"{case}, on {len(x)} images, you return {mine:.4f}", hint=hint)
     return right("Five lines. All that the rest of this course adds stands around them.")
 
 
-class _Constant(nn.Module):
-    """Answers the class that is written in the first pixel; in training mode always class 0."""
+class _FirstPixel(nn.Module):
+    """Answers the class that is written in the first pixel; in training mode always class 1."""
 
     def forward(self, x):
         first = x[:, 0, 0, 0].long()
-        return nn.functional.one_hot(first * (not self.training), 10).float()
+        return F.one_hot(torch.ones_like(first) if self.training else first, 10).float()
+
+
+class _Batches:
+    """Batches (x, y) of these lengths."""
+
+    def __init__(self, x, y, lengths):
+        self.parts = list(zip(x.split(lengths), y.split(lengths), strict=True))
+
+    def __iter__(self):
+        return iter(self.parts)
+
+    def __len__(self):
+        return len(self.parts)
 
 
 @checker("6.6")
 def accuracy(answer):
-    """a function of (model, loader)."""
-    y = torch.tensor([1, 1, 2, 2, 3])
-    x = torch.tensor([1.0, 1, 2, 2, 4]).view(5, 1, 1, 1)
-    uneven = [(x[:4], y[:4]), (x[4:], y[4:])]
-    model = _Constant().train()
-    mine, trains = float(answer(model, uneven)), model.training
-    if abs(mine - 0.5) < 1e-6:
-        return wrong(
-            "with batches of four right and one wrong you get 0.5",
-            hint="A batch of one must not weigh as much as one of four.",
-        )
-    if mine == 0:
-        return wrong("the model was asked in training mode", hint="Which call switches dropout and its like off?")
-    if not abs(mine - 0.8) <= 1e-6:
-        return wrong(
-            f"with four right of five you get {mine:.3g}", hint="Count right answers and images, and divide once."
-        )
-    if not trains:
-        return wrong(
-            "the model came in training mode and left in evaluation mode", hint="Keep model.training, and give it back."
-        )
-    model.eval()
-    answer(model, uneven)
-    if model.training:
-        return wrong(
-            "the model came in evaluation mode and left in training mode", hint="Give back the mode that it came in."
-        )
+    """a function of (model, loader) that returns a number."""
+    y, answers = torch.tensor([1, 1, 2, 2, 3, 0, 5]), torch.tensor([1, 1, 2, 2, 4, 0, 6])
+    x, settings = answers.float().view(-1, 1, 1, 1), ([4, 1], [4, 1], [1, 4, 2], [2, 2, 2, 1], [7], [1, 1, 1])
+    mine, mistakes = [], []
+    for k, lengths in enumerate(settings):
+        N, trains = sum(lengths), k % 2 == 0
+        loader, model = _Batches(x[:N], y[:N], lengths), nn.Sequential(_FirstPixel()).train(trains)
+        try:
+            mine.append(number(answer(model, loader), "one number from 0 to 1", what=RESULT))
+        except AttributeError as error:
+            if "_Batches" not in str(error):
+                raise
+            return wrong(f"your function raised {error}", hint="All it has are batches. Count what comes out.")
+        if {each.training for each in model.modules()} != {trains}:
+            came, left = ("training", "evaluation") if trains else ("evaluation", "training")
+            return wrong(
+                f"the model came in {came} mode, and some of it left in {left} mode",
+                hint="Note the mode that it came in, and give it back.",
+            )
+        hits = (answers[:N] == y[:N]).double()
+        of_batches = [part.mean().item() for part in hits.split(lengths)]
+        share, in_training = hits.mean().item(), (y[:N] == 1).double().mean().item()
+        mistakes.append({
+            "": share,
+            "The model answered in the mode in which it came, in some layers.": in_training if trains else share,
+            "The model answered in training mode. Which call switches dropout off, in all layers?": in_training,
+            "A short batch must not weigh as much as a long one.": sum(of_batches) / len(of_batches),
+            "This is the accuracy on the last batch.": of_batches[-1],
+            "This is the accuracy on the first batch.": of_batches[0],
+            "This is a number of images. The share of them is asked.": hits.sum().item(),
+            "Give a share, from 0 to 1.": 100 * share,
+            "Divide by the number of images, not of batches.": hits.sum().item() / len(lengths),
+            "This is the share of errors.": 1 - share,
+        })  # fmt: skip
+    for lengths, one, values in zip(settings, mine, mistakes, strict=True):
+        if math.isclose(one, values[""], rel_tol=1e-6):
+            continue
+        hint = "Count right answers and images over all batches."
+        for cause in values:
+            pairs = zip(mine, (each[cause] for each in mistakes), strict=True)
+            if all(math.isclose(*pair, rel_tol=1e-6, abs_tol=1e-6) for pair in pairs):
+                hint = cause
+        right_ones = int((answers == y)[: sum(lengths)].sum())
+        finding = f"with {right_ones} of {sum(lengths)} right, in batches of {', '.join(map(str, lengths))}"
+        return wrong(f"{finding}, you get {one:.3g}", hint=hint)
     return right("With one short batch among many the first bug is small, and so stays unseen; dropout left on is not.")
+
+
+def _scores_at_zero(model, numbers, x):
+    """What a network answers while all its parameters and buffers are 0."""
+    kept = [each.clone() for each in numbers]
+    try:
+        for each in numbers:
+            each.zero_()
+        return scores(model, x)
+    finally:
+        for each, value in zip(numbers, kept, strict=True):
+            each.copy_(value)
 
 
 @checker("6.7")
 def small_network(answer):
     """a trained nn.Module."""
-    from course_utils import batches, evaluate, load
+    from course_utils import batches, load
 
-    if not isinstance(answer, nn.Module):
-        return wrong(f"your answer is a {type(answer).__name__}", hint="Give the trained model itself.")
-    if count_parameters(answer) > 10_000:
+    model = network(answer)
+    numbers = [each for _, each in (*model.named_parameters(), *model.named_buffers())]
+    size = max(size_of(model), sum(each.numel() for each in numbers))
+    if size > 10_000:
         return wrong(
-            f"it has {count_parameters(answer):,} parameters, 10,000 are allowed",
-            hint="Most sit in the first linear layer: fewer maps, or another pooling before it, make it small.",
+            f"it holds {size:,} numbers, 10,000 are allowed",
+            hint="Count layer by layer, frozen parameters and buffers too. Which layer holds most?",
         )
     mnist = load("mnist")
     needed = target(mnist, real=0.985, sample=0.90)
-    where = next(answer.parameters()).device
-    reached = evaluate(answer, batches(mnist.valid, 1_000, device=where)).accuracy
+    device = numbers[0].device if numbers else "cpu"
+    model.eval()
+    with torch.inference_mode():
+        valid = list(batches(mnist.valid, 1_000, device=device))
+        logits, y = torch.cat([scores(model, x) for x, _ in valid]), torch.cat([y for _, y in valid])
+        if logits.shape != (len(y), 10):
+            finding = f"for {len(y)} digits it answers with shape {tuple(logits.shape)}"
+            return wrong(finding, hint="Ten scores are asked for each digit, N×10.")
+        blank = _scores_at_zero(model, numbers, valid[0][0])
+    if not torch.equal(blank.nan_to_num(), blank[:1].nan_to_num().expand_as(blank)):
+        return wrong(
+            "with all its parameters and buffers at 0 it still tells digits apart",
+            hint="All that it has learnt must be in its own parameters and buffers. What else does it ask?",
+        )
+    reached = (logits.argmax(1) == y).double().mean().item()
     if reached < 0.2:
         return wrong(f"it reads {reached:.1%} of the validation digits", hint="That is chance: was this model trained?")
     if reached < needed:
@@ -195,4 +332,4 @@ def small_network(answer):
             f"it reads {reached:.2%} of the validation digits, {needed:.1%} are asked",
             hint="The blocks of the small network, with fewer maps, and a learning rate that falls to 0.",
         )
-    return right(f"It reads {reached:.2%} with {count_parameters(answer):,} parameters.")
+    return right(f"It reads {reached:.2%} with {size:,} numbers.")

@@ -207,3 +207,19 @@ def test_notebooks_are_valid():
 
     for lesson in lessons():
         nbformat.validate(read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb"))
+
+
+def test_commands_to_paste_name_the_running_python():
+    """A message that holds a command gets it from `_console.command`; texts that only name a command are listed."""
+    names_only = ("python -m course_utils.data", "Recorded on ", " by python -m experiments.")
+    found = []
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tools").glob("*.py")]:
+        tree = ast.parse(read(path))
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            is_command = re.search(r"\b(python3?|pip) (-m|install)\b", text) and text not in docstrings
+            if is_command and text not in names_only and not text.startswith(names_only[1:]):
+                found.append((path.name, text))
+    assert not found

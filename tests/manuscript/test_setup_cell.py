@@ -2,12 +2,14 @@
 
 import io
 import os
+import re
 import tarfile
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tools.common import setup_cell, tokens
+from tools.common import ROOT, read, setup_cell, tokens
 
 VERSION = tokens()["version"]
 SHOW = "\nimport course_utils, subprocess\nprint(course_utils.__file__)\n"
@@ -154,3 +156,15 @@ def test_without_a_home_it_names_the_variable_and_needs_none_with_it(start, tmp_
     assert "COURSE_HOME" in done.stderr.splitlines()[-1] and not list((tmp_path / "empty").iterdir())
     done = start(tmp_path / "empty", COURSE_ARCHIVE=archive, **no_home)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_unpacked_release_is_found_as_the_page_says_for_kaggle(start, tmp_path, run_python):
+    [block] = re.findall(r"^   ```python\n((?:   .*\n|\n)+?)   ```", read(ROOT / "book" / "start.md"), re.M)[-1:]
+    assert "/kaggle/input" in block
+    file = put_course(tmp_path / "input" / "my-data" / "kernel-by-kernel-0.1.0")
+    (tmp_path / "input" / "my-data" / "mnist.npz").touch()
+    cell = tmp_path / "both.py"
+    above = textwrap.dedent(block).replace("/kaggle/input", str(tmp_path / "input"))
+    cell.write_text(above + setup_cell() + SHOW + SHOW_CHILD + "print(os.environ['COURSE_DATA_DIR'])\n")
+    done = run_python(cell, **NOWHERE)
+    assert done.stdout.splitlines() == [file, file, str(tmp_path / "input" / "my-data")], done.stderr

@@ -138,7 +138,7 @@ def test_the_warning_comes_once_on_stdout_and_names_no_path(capsys, folder, monk
     for name in ("mnist", "mnist", "cifar10"):
         assert sources.describe(name) == "sample"
     said = capsys.readouterr()
-    assert said.out.count("\n") == 2 and said.out.count("SAMPLE DATA") == 2 and said.err == ""
+    assert said.out.count("\n") == 4 and said.out.count("SAMPLE DATA") == 2 and said.err == ""
     assert "fetch mnist" in said.out and "CIFAR-10" in said.out and str(folder) not in said.out
     monkeypatch.setenv("COURSE_DATA", "sample")
     assert sources.describe("fashion_mnist") == "sample" and capsys.readouterr().out == ""
