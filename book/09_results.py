@@ -315,7 +315,7 @@ claim("The chance is {value:.1%}.", chance, equals=0.0314, within=0.0001)
 
 # %%
 pixels = (fashion.valid.x / 255).to(DEVICE)  # never normalised
-raw = predict(model, [(pixels, truth)]).cpu().argmax(1)
+raw = predict(model, [(pixels, truth.to(DEVICE))]).cpu().argmax(1)
 lost = correct.double().mean() - (raw == truth).double().mean()
 claim.measured("Without normalisation, the accuracy of our network falls by {value:.0f} points.",
                100 * lost, data=fashion, stated=stated)

@@ -534,7 +534,7 @@ for k, name in enumerate(fashion.classes):
 
 sixes = batches(of_class(mnist.valid, 6), 1_000, device=DEVICE,
                 augment=lambda x, generator: augment.rotate(x, 180))
-read = predict(models["LeNet"], sixes).argmax(1)
+read = predict(models["LeNet"], sixes).cpu().argmax(1)
 claim.measured("Of the sixes on their heads, LeNet reads {value:.0%} as nines.",
                (read == 9).double().mean(), data=mnist, stated=stated)
 

@@ -590,7 +590,7 @@ def eval_forgotten(images, size):
     forgotten = copy.deepcopy(model).train()
     with torch.no_grad():
         right = [forgotten(x).argmax(1) == y for x, y in batches(images, size, **options)]
-    return torch.cat(right).double().mean().item()
+    return torch.cat(right).cpu().double().mean().item()
 
 
 asked = cifar.valid.take(ASKED)

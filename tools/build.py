@@ -38,11 +38,12 @@ def main() -> None:
     if (SITE / "index.html").exists() and STAMP.exists() and read(STAMP) == stamp(data):
         print(f"Nothing has changed since {SITE / 'index.html'} was built.")
         return
+    builder = start_builder()
     records = run_all()
     runs = {name: (with_present_prose(name), facts(record)) for name, record in records.items()}
     gather(RUN / "book", runs)
     STAMP.unlink(missing_ok=True)
-    build(RUN / "book", SITE)
+    build(RUN / "book", SITE, builder)
     write(STAMP, stamp(data))
     print(f"The book is ready. Open {SITE / 'index.html'}")
 
@@ -100,32 +101,21 @@ def with_facts(notebook, about: dict):
     return nbformat.from_dict({**notebook, "cells": [notebook.cells[0], *added, *notebook.cells[1:]]})
 
 
-def build(folder: Path, site: Path) -> None:
+def start_builder() -> subprocess.Popen[str]:
+    """Start Jupyter Book ahead of time: it loads what it needs and waits to be told what to do."""
+    command = [sys.executable, "-m", "tools.jupyter_book"]
+    pipe, both = subprocess.PIPE, subprocess.STDOUT
+    return subprocess.Popen(command, cwd=ROOT, env=environment(), text=True, stdin=pipe, stdout=pipe, stderr=both)
+
+
+def build(folder: Path, site: Path, builder: subprocess.Popen[str]) -> None:
     """Build the site of the sources in `folder`, from nothing, and stop at any warning."""
     started = time.monotonic()
     print("Building the site …", flush=True)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tools.jupyter_book",
-            "build",
-            folder,
-            "--path-output",
-            folder,
-            "-n",
-            "-W",
-            "--keep-going",
-            "-q",
-        ],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        print(done.stdout)
+    arguments = ["build", str(folder), "--path-output", str(folder), "-n", "-W", "--keep-going", "-q"]
+    said, _ = builder.communicate("\n".join(arguments))
+    if builder.returncode:
+        print(said)
         older = f" {site} still holds the site of an earlier build." if site.exists() else ""
         sys.exit(f"Building the site failed, see above.{older}")
     built = folder / "_build" / "html"

@@ -9,7 +9,7 @@ import sys
 import time
 from importlib.metadata import version
 
-from tools.build import build, gather
+from tools.build import build, gather, start_builder
 from tools.common import ROOT, RUN, call, lessons, needs, read_notebook
 
 TEST = RUN / "test"
@@ -31,13 +31,14 @@ def main() -> None:
     trace = {"PYTHONSTARTUP": str(ROOT / "tools" / "trace.py"), "COURSE_TRACE": str(TRACE)}
     if run_in_fast_mode(TEST / "notebooks", "--overwrite", "-n", 2, "--durations=0", **trace):
         sys.exit("A lesson failed in fast mode, see above.")
+    builder = start_builder()
     today = {"date": time.strftime("%Y-%m-%d"), "machine": f"torch {version('torch')} on CPU, 1 thread"}
     runs = {}
     for name in lessons():
         data = dict.fromkeys(needs(name)["data"], "sample")
         runs[name] = (read_notebook(TEST / "notebooks" / f"{name}.ipynb"), today | {"data": data})
     gather(TEST, runs)
-    build(TEST, RUN / "site" / "_build" / "html")
+    build(TEST, RUN / "site" / "_build" / "html", builder)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def scores(model: nn.Module, *inputs: Any) -> Tensor:
 
 def size_of(model: nn.Module) -> int:
     """How many numbers a network owns: its parameters, frozen ones included, and its buffers."""
-    return sum(each.numel() for each in [*model.parameters(), *model.buffers()])
+    return sum(each.numel() for _, each in (*model.named_parameters(), *model.named_buffers()))
 
 
 def near(mine: float, expected: float, *, places: int) -> bool:

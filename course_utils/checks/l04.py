@@ -4,14 +4,13 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from course_utils.exercises import checker, right, wrong
 
 from ._answers import GaveNothing, Refused, close, near, numbers, table, tensor, texts
 from ._call import is_stub
-from ._twelve import fresh, numbers_of, silent, train
 
 RETURNED = "what your function returns"
 
@@ -243,12 +242,58 @@ def _kinds(model):
     return {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
 
 
+PICTURES = torch.tensor(
+    [[[1, 2, 3, 4], [2, 3, 4, 5], [5, 6, 7, 8], [1, 3, 4, 5]],
+     [[-1, 2, 3, -4], [2, -3, 4, 5], [-5, 6, -7, 8], [-1, -3, -4, -5]]], dtype=torch.float64, device="cpu"
+)[:, None] / 8  # fmt: skip
+WINDOWS = F.unfold(PICTURES, kernel_size=3)  # 2×9×4: a picture's four windows as columns
+
+
+def _fresh(seed: int) -> nn.Sequential:
+    """The lesson's network, as a seed makes it."""
+    torch.default_generator.manual_seed(seed)
+    front = (nn.Conv2d(1, 1, kernel_size=3), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(*front, nn.Linear(1, 1), nn.Sigmoid()).double()
+
+
+def _numbers_of(model: nn.Module) -> Tensor:
+    """A copy of its twelve numbers: nine of the kernel, the bias, the last weight, the last bias."""
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def _pooled(numbers: Tensor) -> Tensor:
+    """What M networks, a row of numbers each, hand to their ReLU: M×2, for both pictures."""
+    return (numbers[:, :9] @ WINDOWS + numbers[:, 9, None]).max(2).values.T
+
+
+def _silent(numbers: Tensor) -> Tensor:
+    """Which of the networks are silent on both pictures."""
+    return (_pooled(numbers) <= 0).all(1)
+
+
+def _train(numbers: Tensor, epochs: int) -> tuple[Tensor, Tensor]:
+    """Train M networks side by side, as the lesson does. Their last numbers, M×12, and losses."""
+    numbers = numbers.clone().requires_grad_()
+    optimizer = torch.optim.Adam([numbers], lr=0.01, fused=True)  # each number by itself
+    labels = torch.tensor([0.0, 1.0], dtype=torch.float64).expand(len(numbers), 2)
+
+    def losses() -> Tensor:
+        z = numbers[:, 10, None] * _pooled(numbers).relu() + numbers[:, 11, None]
+        return F.binary_cross_entropy_with_logits(z, labels, reduction="none")
+
+    for step in range(2 * epochs):
+        optimizer.zero_grad()
+        losses()[:, step % 2].sum().backward()
+        optimizer.step()
+    return numbers.detach(), losses().detach().mean(1)
+
+
 @checker("4.6", changes=True)
 def initialise(answer):
     """a function that changes the numbers of a network in place."""
-    models = [fresh(seed) for seed in range(100)]
+    models = [_fresh(seed) for seed in range(100)]
     layers, kinds, nothing = repr(models[0]), _kinds(models[0]), None
-    untouched = torch.stack([numbers_of(model) for model in models])
+    untouched = torch.stack([_numbers_of(model) for model in models])
     for model in models:
         try:
             answer(model)
@@ -262,7 +307,7 @@ def initialise(answer):
         if repr(model) != layers or _kinds(model) != kinds:
             finding = "the network has other layers now, or numbers of another shape or type"
             return wrong(finding, hint="Leave the layers alone and write into their tensors, as nn.init.zeros_ does.")
-    start = torch.stack([numbers_of(model) for model in models])
+    start = torch.stack([_numbers_of(model) for model in models])
     if torch.equal(start, untouched):
         if nothing is not None and is_stub(nothing.function):
             raise nothing
@@ -271,17 +316,17 @@ def initialise(answer):
         return wrong("some numbers of the networks are nan or inf", hint="What have you written into them?")
     if len(start[:, :9].round(decimals=2).unique(dim=0)) < len(models):
         return wrong("some seeds now have equal kernels", hint="Leave chance in the kernel, and change other numbers.")
-    if count := silent(start).sum():
+    if count := _silent(start).sum():
         return wrong(
             f"{count} of 100 are born silent",
             hint="A filter is born silent when all its places lie below its threshold. Which number is the threshold?",
         )
     with torch.enable_grad():
-        end, losses = train(start, epochs=200)
+        end, losses = _train(start, epochs=200)
     stuck = (~(losses <= 0.6)).sum()  # so that a loss that is no number counts as stuck
     if not stuck:
         return right("AlexNet (2012) set many biases to 1 for its ReLUs. Many filters are the other insurance.")
-    if count := silent(end).sum():
+    if count := _silent(end).sum():
         return wrong(
             f"none is born silent, but {count} of 100 fall silent on the way",
             hint="They lost the race. Which of the two runners could start elsewhere, and where?",

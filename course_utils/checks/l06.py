@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import networks
+from course_utils import load, networks
 from course_utils.exercises import checker, right, target, wrong
 
-from ._answers import close, near, network, number, scores, size_of, wholes
+from ._answers import close, near, number, wholes
+from ._network import count_and_accuracy
 
 RESULT = "what your function returns"
 
@@ -283,48 +284,12 @@ def accuracy(answer):
     return right("With one short batch among many the first bug is small, and so stays unseen; dropout left on is not.")
 
 
-def _scores_at_zero(model, numbers, x):
-    """What a network answers while all its parameters and buffers are 0."""
-    kept = [each.clone() for each in numbers]
-    try:
-        for each in numbers:
-            each.zero_()
-        return scores(model, x)
-    finally:
-        for each, value in zip(numbers, kept, strict=True):
-            each.copy_(value)
-
-
 @checker("6.7")
 def small_network(answer):
     """a trained nn.Module."""
-    from course_utils import batches, load
-
-    model = network(answer)
-    numbers = [each for _, each in (*model.named_parameters(), *model.named_buffers())]
-    size = max(size_of(model), sum(each.numel() for each in numbers))
-    if size > 10_000:
-        return wrong(
-            f"it holds {size:,} numbers, 10,000 are allowed",
-            hint="Count layer by layer, frozen parameters and buffers too. Which layer holds most?",
-        )
     mnist = load("mnist")
+    size, reached = count_and_accuracy(answer, mnist, limit=10_001)
     needed = target(mnist, real=0.985, sample=0.90)
-    device = numbers[0].device if numbers else "cpu"
-    model.eval()
-    with torch.inference_mode():
-        valid = list(batches(mnist.valid, 1_000, device=device))
-        logits, y = torch.cat([scores(model, x) for x, _ in valid]), torch.cat([y for _, y in valid])
-        if logits.shape != (len(y), 10):
-            finding = f"for {len(y)} digits it answers with shape {tuple(logits.shape)}"
-            return wrong(finding, hint="Ten scores are asked for each digit, N×10.")
-        blank = _scores_at_zero(model, numbers, valid[0][0])
-    if not torch.equal(blank.nan_to_num(), blank[:1].nan_to_num().expand_as(blank)):
-        return wrong(
-            "with all its parameters and buffers at 0 it still tells digits apart",
-            hint="All that it has learnt must be in its own parameters and buffers. What else does it ask?",
-        )
-    reached = (logits.argmax(1) == y).double().mean().item()
     if reached < 0.2:
         return wrong(f"it reads {reached:.1%} of the validation digits", hint="That is chance: was this model trained?")
     if reached < needed:

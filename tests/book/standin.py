@@ -90,9 +90,24 @@ class Mode(TorchDispatchMode):
         return _run(function, args, kwargs or {})
 
 
+def _on_the_cpu_first(make):
+    """One of torch's functions that fill a new tensor below Python: make it on the CPU, and bring it there."""
+
+    def made(*args, device=None, **kwargs):
+        like = args[0] if make.__name__ == "new_tensor" else None
+        place = like.device if device is None and like is not None else device
+        if place is None or torch.device(place).type != NAME:
+            return make(*args, device=place, **kwargs)
+        return make(*map(_inner, args), device="cpu", **kwargs).to(NAME)
+
+    return made
+
+
 def start():
     """From now on, in this process, the stand-in is the fastest device."""
     torch.inference_mode = lambda mode=True: torch.no_grad() if mode else nullcontext()  # wrappers know no inference
+    for home, name in ((torch, "tensor"), (torch, "as_tensor"), (torch.Tensor, "new_tensor")):
+        setattr(home, name, _on_the_cpu_first(getattr(home, name)))
     import course_utils
     from course_utils import _machine, runtime
 

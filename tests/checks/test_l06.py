@@ -269,9 +269,9 @@ WRONG = [
     ("6.6", lambda model, batches: number_right(model, batches) / 5, "Count right answers"),
     ("6.7", "a model", "network itself"),
     ("6.7", nn.Flatten, "network itself"),
-    ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 20)), "Which layer holds most"),
-    ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 20)).requires_grad_(False), "frozen parameters"),
-    ("6.7", nn.Sequential(nn.Flatten(), nn.BatchNorm1d(10_000)), "buffers too"),
+    ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 20)), "Where do most of them sit"),
+    ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 20)).requires_grad_(False), "parameters and buffers"),
+    ("6.7", nn.Sequential(nn.Flatten(), nn.BatchNorm1d(10_000)), "what it keeps"),
     ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 12)), "N×10"),
     ("6.7", nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "was this model trained"),
 ]  # fmt: skip
@@ -381,22 +381,21 @@ class TestTrained:
         assert check("6.7", copy.deepcopy(good).to(memory_format=torch.channels_last))
         assert check("6.7", nn.Sequential(copy.deepcopy(good), nn.LogSoftmax(1)))
         assert check("6.7", nn.DataParallel(copy.deepcopy(good)))
-        assert check("6.7", torch.jit.script(copy.deepcopy(good)))
         normed = copy.deepcopy(good)
         normed[-1] = nn.utils.parametrizations.weight_norm(normed[-1])
         assert check("6.7", normed)
 
     @pytest.mark.parametrize("numbers", [0, 5])
     def test_a_hidden_network_is_found(self, good, numbers):
-        assert "What else does it ask" in check("6.7", Hidden(good, numbers)).message
-        assert "What else does it ask" in check("6.7", Half(good)).message
+        assert "plain list" in check("6.7", Hidden(good, numbers)).message
+        assert "plain list" in check("6.7", Half(good)).message
 
     def test_a_network_is_counted_whatever_it_lists(self):
         large = Uncounted(nn.Flatten(), nn.Linear(784, 20))
         assert "15,700 numbers" in check("6.7", large).message
 
     def test_memorised_images_are_counted(self):
-        assert "numbers, 10,000 are allowed" in check("6.7", Tall(load("mnist").train)).message
+        assert "fewer than 10,001 are asked" in check("6.7", Tall(load("mnist").train)).message
 
     def test_a_network_must_return_its_scores(self, good):
         assert "gives nothing back" in check("6.7", WithoutReturn(*copy.deepcopy(good))).message

@@ -532,7 +532,7 @@ WRONG = [
     ("12.7", networks.cifar_net(), "fewer than 300,000"),
     ("12.7", networks.cifar_net().requires_grad_(False), "fewer than 300,000"),
     ("12.7", "a network", "network itself"),
-    ("12.7", networks.fast_cifar_net, "function fast_cifar_net"),
+    ("12.7", networks.fast_cifar_net, "a function or a class"),
     ("12.7", networks.fast_cifar_net()[:-1], "Ten scores"),
     ("12.7", networks.lenet(), "your network raised RuntimeError"),
 ]

@@ -415,7 +415,6 @@ EXEMPT = {
     "data.ImageData": "made by `load`",
     "metrics.Bin": "made by `reliability`",
     "exercises.check": "judges any answer and never raises; tests/checks throws strange ones at it",
-    "exercises.as_list": "for checkers of lessons; takes anything",
     "exercises.checker": "for checkers of lessons",
     "exercises.right": "for checkers of lessons",
     "exercises.wrong": "for checkers of lessons",
