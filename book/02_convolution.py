@@ -39,7 +39,7 @@ import torch.nn.functional as F
 from sklearn.datasets import load_sample_image
 from torch import nn
 
-from course_utils import check, claim, count_parameters, diagrams, load, plots
+from course_utils import agree, check, claim, count_parameters, diagrams, load, plots
 
 # %% [markdown]
 # These numbers are yours to change. Everything below is seeded from `SEED`, and computed on the CPU on purpose: this
@@ -163,14 +163,16 @@ diagrams.sliding_window(picture, kernel, corners, places=[(1, 1), (0, 0), (3, 1)
 #
 # PyTorch has this operation too. It wants a batch of images with channels, so we add two axes with `[None, None]`, and
 # take them away again with `[0, 0]`. If ours is the same, no pixel may differ by more than rounding: on the little
-# picture, and on the digit with a kernel that is neither square nor symmetric.
+# picture, and on the digit with a kernel that is neither square nor symmetric. `agree` compares the two, says in one
+# line how far apart they are, and fails if that is more than we allow.
 
 # %%
 lopsided = torch.tensor([[1.0, 2, 3], [4, 5, 6]], dtype=torch.float64)
-same = torch.equal(corners, F.conv2d(picture[None, None], kernel[None, None])[0, 0])
-difference = correlate2d(digit, lopsided) - F.conv2d(digit[None, None], lopsided[None, None])[0, 0]
-claim("On the little picture, our loops and `F.conv2d` agree: {value}.", same, equals=True)
-claim("On the digit they differ by {value:.0e} at most.", difference.abs().max(), at_most=1e-12)
+theirs = F.conv2d(picture[None, None], kernel[None, None])[0, 0]
+agree("our loops and `F.conv2d`, on the little picture", corners, theirs, within=0)
+theirs = F.conv2d(digit[None, None], lopsided[None, None])[0, 0]
+agree("our loops and `F.conv2d`, on the digit",
+      correlate2d(digit, lopsided), theirs, within=1e-12)
 
 # %% [markdown]
 # ## Is it a convolution?
@@ -210,8 +212,8 @@ def convolve2d(image, kernel):
     return correlate2d(padded, kernel.flip(0, 1))
 
 
-swapped = (convolve2d(digit, counting) - convolve2d(counting, digit)).abs().max()
-claim("Picture and kernel swapped, it changes by {value:.0e}.", swapped, at_most=1e-12)
+agree("a picture convolved with a kernel, and the kernel with the picture",
+      convolve2d(digit, counting), convolve2d(counting, digit), within=1e-12)
 
 # %% [markdown]
 # ## Kernels that people have written
@@ -265,9 +267,8 @@ colour = torch.rand(3, 12, 12, dtype=torch.float64)  # C×H×W
 conv = nn.Conv2d(in_channels=3, out_channels=16, kernel_size=3).double()
 one_filter = conv.weight[0].detach()  # C×K×K
 first_map = sum(correlate2d(colour[c], one_filter[c]) for c in range(3)) + conv.bias[0]
-difference = (first_map - conv(colour[None])[0, 0]).abs().max()
-claim("Summed over channels by hand, the first map differs by {value:.0e} from torch's.",
-      difference, at_most=1e-12)
+agree("the first map, summed over channels by hand, and `Conv2d`'s",
+      first_map, conv(colour[None])[0, 0], within=1e-12)
 
 # %% [markdown]
 # Sixteen filters make sixteen feature maps. Read the shapes below aloud.
@@ -323,8 +324,7 @@ diagrams.im2col(picture, kernel, at=5,
 columns = F.unfold(batch, kernel_size=3)  # N × C·K·K × places
 rows = conv.weight.flatten(1)  # F × C·K·K
 product = (rows @ columns + conv.bias[:, None]).view(8, 16, 10, 10)
-difference = (product - conv(batch)).abs().max()
-claim("One matrix product and `Conv2d` differ by {value:.0e}.", difference, at_most=1e-12)
+agree("one matrix product and `Conv2d`", product, conv(batch), within=1e-12)
 
 # %% [markdown]
 # This is *one* way to compute a convolution. Libraries choose among several, from case to case.
@@ -469,11 +469,9 @@ g = torch.randn_like(answer)
 answer.backward(g)
 
 with torch.no_grad():
-    for_weights = (correlate2d(pixels, g) - weights.grad).abs().max()
-    for_pixels = (convolve2d(g, weights) - pixels.grad).abs().max()
-claim("The weights' gradients by hand and by autograd differ by {value:.0e}.",
-      for_weights, at_most=1e-12)
-claim("Those of the pixels differ by {value:.0e}.", for_pixels, at_most=1e-12)
+    for_weights, for_pixels = correlate2d(pixels, g), convolve2d(g, weights)
+agree("the weights' gradient by hand and by autograd", for_weights, weights.grad, within=1e-12)
+agree("the pixels' gradient by hand and by autograd", for_pixels, pixels.grad, within=1e-12)
 
 # %% [markdown]
 # Both gradients are the operation that you have slid by hand, so what makes it fast forwards can make it fast
@@ -489,8 +487,8 @@ g = torch.randn_like(answer)
 answer.backward(g)
 by_hand = conv2d_backward(g, images.detach(), layer.weight.detach(), stride=2, padding=1)
 by_autograd = (images.grad, layer.weight.grad, layer.bias.grad)
-difference = max((a - b).abs().max() for a, b in zip(by_hand, by_autograd, strict=True))
-claim("For a whole layer the three gradients differ by {value:.0e}.", difference, at_most=1e-12)
+for name, ours, theirs in zip(("images", "weights", "biases"), by_hand, by_autograd, strict=True):
+    agree(f"a whole layer: the gradient of its {name}", ours, theirs, within=1e-12)
 
 # %% [markdown]
 # ## Exercises

@@ -541,7 +541,9 @@ def objective(trial):
     time.sleep(float(nap))
     return trial.suggest_float("lr", 0.0001, 0.1, log=True)
 
-open_study(file, "shared").optimize(objective, n_trials=4)
+study = open_study(file, "shared")
+if study.get_trials(states=[optuna.trial.TrialState.WAITING]):  # a second call finds nothing to do
+    study.optimize(objective, n_trials=4)
 """
 rates = [0.001 * (k + 1) for k in range(8)]
 

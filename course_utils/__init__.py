@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _NAMES = {  # module -> those of its names that can be taken from the package itself
     "augment": ["Augment"],
     "checkpoint": ["Checkpoint", "EarlyStopping"],
-    "claims": ["claim"],
+    "claims": ["agree", "claim"],
     "data": ["as_dataset", "batches", "load"],
     "exercises": ["check"],
     "metrics": ["calibration_error", "fit_temperature", "wilson_interval"],

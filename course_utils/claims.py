@@ -1,4 +1,4 @@
-"""Sentences that state a number, checked by the cell that states them."""
+"""Sentences that state a number, and pairs of results that agree, checked by the cell that states them."""
 
 import html
 import json
@@ -9,13 +9,18 @@ import re
 import string
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._arguments import DataSet, image_data, kind, number, shown
 from ._files import resource
 
+if TYPE_CHECKING:
+    import torch
+
 _lesson = "00"
 _numbers: dict[str, int] = {}  # sentence -> its number in this lesson
+_agreements: dict[str, int] = {}  # the same for agreements
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class _Scalar(Protocol):
@@ -72,21 +77,99 @@ class Statement:
             >>> Statement("LeNet has {value:,} parameters.", 61706, "claim", "checked", "equals 61,706").show()
             [claim 06-01, checked] LeNet has 61,706 parameters.
         """
-        from IPython.display import display
-
-        display(self)
+        _display(self)
 
     def _repr_html_(self) -> str:
         attributes = {"id": self.id, "kind": self.kind, "status": self.status, "value": self.value, "copy": self.copy}
         if self.kind == "measured":
             attributes["sentence"] = self.sentence
         marks = " ".join(f'data-{name}="{html.escape(str(text))}"' for name, text in attributes.items())
-        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.text, quote=False))
         colour = {"checked": "#009E73", "skipped": "#888888", "missed": "#D55E00"}[self.status]
         return (
             f'<div class="claim" {marks} style="border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0">'
-            f"{text}<br><small>claim {self.id} · {html.escape(self.note, quote=False)}</small></div>"
+            f"{_as_html(self.text)}<br><small>claim {self.id} · {html.escape(self.note, quote=False)}</small></div>"
         )
+
+
+@dataclass
+class Agreement:
+    """Two results that agree, as it is shown: one quiet line.
+
+    Example:
+        >>> Agreement("our sum and torch's: exactly equal", 0.0, 0.0)
+        [agreement 06-a01] our sum and torch's: exactly equal
+    """
+
+    text: str
+    difference: float
+    within: float
+
+    @cached_property
+    def id(self) -> str:
+        """The lesson and the agreement's number in it, which it gets when it is first shown."""
+        return f"{_lesson}-a{_agreements.setdefault(self.text.rpartition(':')[0], len(_agreements) + 1):02}"
+
+    def __repr__(self) -> str:
+        return f"[agreement {self.id}] {self.text}"
+
+    def _repr_html_(self) -> str:
+        marks = f'data-id="{self.id}" data-difference="{self.difference}" data-within="{self.within}"'
+        return f'<div class="agreement" {marks} style="opacity: .75; font-size: 90%">✓ {_as_html(self.text)}</div>'
+
+
+def agree(what: str, ours: Any, theirs: Any, *, within: float) -> None:
+    """State that two results are equal up to a largest difference; show one quiet line, or raise.
+
+    Args:
+        what: which two, such as "our convolution and `F.conv2d`".
+        ours, theirs: numbers, tensors or arrays, of one shape; two tensors or arrays also of one dtype.
+        within: how far apart two numbers may be; 0 for exactly equal.
+
+    Raises:
+        ClaimError: they differ by more, in shape or in dtype, or one holds NaN.
+        TypeError, ValueError: what is no text, within no number of at least 0, or a side is nothing to compare.
+
+    Example:
+        >>> import torch
+        >>> agree("our sum and torch's", 1 + 2 + 3, torch.tensor([1, 2, 3]).sum(), within=0)
+        [agreement 06-a01] our sum and torch's: exactly equal
+    """
+    kind("what", what, str, "a few words, such as 'our convolution and F.conv2d'")
+    within = number("within", within, least=0)
+    a, b = _tensor("ours", ours), _tensor("theirs", theirs)
+    if a.shape != b.shape or (hasattr(ours, "dtype") and hasattr(theirs, "dtype") and a.dtype != b.dtype):
+        raise ClaimError(f"Not equal: {what}. Ours is {shown(a)}, theirs {shown(b)}.")
+    apart = (a.double() - b.double()).abs().masked_fill(a == b, 0).flatten().tolist()  # inf is equal to inf
+    difference = max(apart, key=lambda one: (one != one, one), default=0.0)  # NaN is the largest
+    if not difference <= within:
+        raise ClaimError(
+            f"Not equal: {what}. The largest difference is {difference:.2g}, stated was {within:g} or less."
+        )
+    mantissa, _, power = f"{difference:.0e}".partition("e")
+    size = f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
+    words = f"equal, largest difference {size}" if difference else "exactly equal"
+    _display(Agreement(f"{what}: {words}", difference, within))
+
+
+def _tensor(name: str, value: Any) -> "torch.Tensor":
+    """A number, tensor or array, on the CPU; a number of Python's as float64."""
+    import torch
+
+    try:
+        return torch.as_tensor(value, dtype=None if hasattr(value, "dtype") else torch.float64).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be a number, a tensor or an array; got {shown(value)}.") from None
+
+
+def _display(shown: object) -> None:
+    from IPython.display import display
+
+    display(shown)
+
+
+def _as_html(text: str) -> str:
+    """A sentence with its code spans."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def begin(lesson: str) -> None:
@@ -103,6 +186,7 @@ def begin(lesson: str) -> None:
     if lesson[:2] != _lesson:
         _lesson = lesson[:2]
         _numbers.clear()
+        _agreements.clear()
 
 
 def _bound(value: Any, equals: Bound, within: float, at_least: Bound, at_most: Bound) -> tuple[bool, str]:

@@ -1,6 +1,7 @@
 """Exercises that answer back: `check("2.1", answer)` says whether an answer is right, and if not, why."""
 
 import importlib
+import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -103,33 +104,28 @@ def check(exercise: str, answer: object) -> Verdict:
         >>> verdict.status, bool(verdict)
         ('unattempted', False)
     """
-    found, problem = _found(exercise)
-    if problem is not None or found is None:
-        verdict = problem or Verdict(
-            "wrong", f"there is no exercise {exercise!r}. Its number stands in its heading, such as 2.1."
-        )
-    else:
-        verdict = STUB if answer is None or answer is ... else _judged(found, answer)
+    verdict = _found(exercise)
+    if isinstance(verdict, _Checker):
+        verdict = STUB if answer is None or answer is ... else _judged(verdict, answer)
     print(f"Exercise {exercise}: {verdict.message}")
     return verdict
 
 
-def _found(exercise: object) -> tuple[_Checker | None, Verdict | None]:
+def _found(exercise: object) -> _Checker | Verdict:
     """The checker of an exercise, or what is wrong with its number."""
     if isinstance(exercise, int | float):
-        return None, wrong(f"{exercise!r} is a number", hint=f'Put it in quotes: check("{exercise}", …).')
-    if not isinstance(exercise, str):
-        return None, None
+        return wrong(f"{exercise!r} is a number", hint=f'Put it in quotes: check("{exercise}", …).')
     try:
-        module = f"course_utils.checks.l{int(exercise.split('.')[0]):02}"
+        module = f"course_utils.checks.l{int(str(exercise).split('.')[0]):02}"
         importlib.import_module(module)
     except ValueError:
         pass  # no number of an exercise
     except ImportError as problem:
         if problem.name != module:  # a lesson that there is, whose checkers can't be loaded
             remedy = "run the lesson's setup cell, which installs what is missing"
-            return None, Verdict("wrong", f"its checker could not be loaded ({problem}). Hint: {remedy}.")
-    return _checkers.get(exercise), None
+            return Verdict("wrong", f"its checker could not be loaded ({problem}). Hint: {remedy}.")
+    none = Verdict("wrong", f"there is no exercise {exercise!r}. Its number stands in its heading, such as 2.1.")
+    return _checkers.get(exercise, none) if isinstance(exercise, str) else none
 
 
 def _judged(found: _Checker, answer: object) -> Verdict:
@@ -138,16 +134,17 @@ def _judged(found: _Checker, answer: object) -> Verdict:
 
     asked = f"The exercise asks for {found.judge.__doc__}"
     wants_function = (found.judge.__doc__ or "").startswith("a function")
-    is_data = hasattr(answer, "parameters") or hasattr(answer, "__array__")  # a network, its class, a tensor
-    called = None
-    if callable(answer) and (wants_function or not is_data):
-        called = _call.Called(answer, without=found.without, changes=found.changes)
-    elif wants_function:
-        return wrong(
-            f"your answer is {shown(answer)}",
-            hint=f"Give the function itself, without brackets: {found.judge.__name__}.",
-        )
+    called, owner = None, "judging your answer"
     try:
+        owner = "your network" if hasattr(answer, "parameters") else owner
+        is_data = owner == "your network" or hasattr(answer, "__array__")  # a network, its class, a tensor
+        if callable(answer) and (wants_function or not is_data):
+            called = _call.Called(answer, without=found.without, changes=found.changes)
+        elif wants_function:
+            return wrong(
+                f"your answer is {shown(answer)}",
+                hint=f"Give the function itself, without brackets: {found.judge.__name__}.",
+            )
         with _call.plain_surroundings(answer):
             return found.judge(answer if called is None else called)
     except _answers.Unfinished:
@@ -160,9 +157,9 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     except _answers.Refused as refused:
         return wrong(refused.finding, hint=refused.hint)
     except (Exception, SystemExit) as error:  # whatever the student's own code raises
-        is_own = called is not None and called.error is error
-        what = "your function" if is_own else "your network" if hasattr(answer, "parameters") else "judging your answer"
-        return wrong(f"{what} raised {type(error).__name__}: {error}", hint=asked)
+        owner = "your function" if called is not None and called.error is error else owner
+        told = "".join(traceback.format_exception_only(error))  # also where the error can't tell itself
+        return wrong(f"{owner} raised {told}", hint=asked)
 
 
 def target(data: DataSet, *, real: float, sample: float) -> float:

@@ -19,15 +19,17 @@ data or this size of run is not the one that the claim speaks of. The value of a
 
 
 class ClaimReader(HTMLParser):
-    """Collects the `<div class="claim">`s of a piece of HTML: their data attributes and their sentences."""
+    """Collects the `<div class="claim">`s of a piece of HTML, or those of another class, with their data attributes and
+    sentences."""
 
-    def __init__(self):
+    def __init__(self, wanted="claim"):
         super().__init__()
+        self.wanted = wanted
         self.claims, self.inside = [], False  # inside: of a claim's sentence, which a <br> or the end of the <div> ends
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
-        if tag == "div" and attributes.get("class") == "claim":
+        if tag == "div" and attributes.get("class") == self.wanted:
             self.inside = True
             self.claims.append({name.removeprefix("data-"): value for name, value in attributes.items()} | {"text": ""})
         elif tag == "br":
@@ -46,9 +48,10 @@ class ClaimReader(HTMLParser):
             self.claims[-1]["text"] += text
 
 
-def claims_of(notebook) -> list[dict]:
-    """The claims that an executed notebook shows, in their order: id, kind, status, value, copy, text, …"""
-    reader = ClaimReader()
+def claims_of(notebook, wanted: str = "claim") -> list[dict]:
+    """The claims that an executed notebook shows, in their order: id, kind, status, value, copy, text, …; or its
+    agreements: id, difference, within, text."""
+    reader = ClaimReader(wanted)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             reader.feed(output.get("data", {}).get("text/html", ""))
@@ -67,6 +70,12 @@ def claims_page(notebooks: dict) -> str:
                 rows.append([claim["id"], claim["text"].strip(), shorten(claim["value"]), status, copy])
             heading = f"\n## [{title}](../notebooks/{name}.ipynb)\n"
             parts += [heading, ":::{div} claims", *map(table_row, rows), ":::"]
+        if agreements := claims_of(notebook, "agreement"):
+            rows = [["agreement", "ours and theirs", "largest difference", "at most"], ["---"] * 4]
+            for each in agreements:
+                text = each["text"].strip().removeprefix("✓ ").rpartition(": ")[0]
+                rows.append([each["id"], text, shorten(each["difference"]), shorten(each["within"])])
+            parts += ["\nWhat agrees, ours and theirs:\n", ":::{div} claims", *map(table_row, rows), ":::"]
     return "\n".join(parts) + "\n"
 
 

@@ -412,6 +412,8 @@ CALLED = {"train_batches": "batch", "valid_batches": "batch"}  # what is wrong i
 EXEMPT = {
     "claims.Claims": "its one object is `claim`",
     "claims.Statement": "made by claims only",
+    "claims.Agreement": "made by `agree` only",
+    "claims.agree": "whatever is no equal is told as such: see test_claims",
     "data.ImageData": "made by `load`",
     "metrics.Bin": "made by `reliability`",
     "exercises.check": "judges any answer and never raises; tests/checks throws strange ones at it",

@@ -4,11 +4,12 @@ import json
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from course_utils import claims
-from course_utils.claims import ClaimError, claim
+from course_utils.claims import ClaimError, agree, claim
 
 REAL, COPY, SAMPLE = (SimpleNamespace(name="mnist", source=source) for source in ("official", "JPEG copy", "sample"))
 
@@ -24,6 +25,7 @@ def shown(monkeypatch):
     yield statements
     claims._lesson = "00"
     claims._numbers.clear()
+    claims._agreements.clear()
 
 
 @pytest.fixture
@@ -168,3 +170,75 @@ def test_an_explicit_bound_needs_no_recorded_runs(shown):
     claim.measured("More than published: {value}.", 0.99, data=REAL, at_least=0.9878)
     claim.measured("More than published: {value}.", 0.98, data=REAL, at_least=0.9878)
     assert [statement.status for statement in shown] == ["checked", "missed"]
+
+
+# Agreements
+
+
+@pytest.fixture
+def agreed(monkeypatch):
+    """What `agree` has shown."""
+    seen = []
+    monkeypatch.setattr(claims, "_display", seen.append)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "within", "words"),
+    [
+        (6, 6.0, 0, "exactly equal"),
+        (torch.tensor([1, 2]).sum(), 3, 0, "exactly equal"),
+        (np.array([1.0, 2]), torch.tensor([1.0, 2], dtype=torch.float64), 0, "exactly equal"),
+        (
+            torch.tensor([1.0, 2], requires_grad=True),
+            torch.tensor([1.0, 2.25]),
+            0.25,
+            "equal, largest difference 2·10⁻¹",
+        ),
+        (torch.tensor(float("inf")), float("inf"), 0, "exactly equal"),
+        (torch.zeros(0, 3), torch.zeros(0, 3), 0, "exactly equal"),
+        (torch.tensor([True]), torch.tensor([True]), 0, "exactly equal"),
+    ],
+)
+def test_what_agrees_is_shown_in_one_line(ours, theirs, within, words, agreed):
+    agree("ours and `theirs`", ours, theirs, within=within)
+    [line] = agreed
+    assert repr(line).endswith(f"ours and `theirs`: {words}")
+    assert "<code>theirs</code>" in line._repr_html_() and 'class="agreement"' in line._repr_html_()
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "within", "words"),
+    [
+        (1.0, 1.5, 0.25, "largest difference is 0.5"),
+        (torch.ones(3), torch.ones(1), 1, "shape"),
+        (torch.ones(3), torch.ones(3).double(), 1, "torch.float64"),
+        (torch.tensor([1.0, NAN]), torch.tensor([1.0, NAN]), 9, "nan"),
+        (NAN, NAN, 9, "nan"),
+        (torch.tensor([NAN, 1.0]), torch.tensor([1.0, 1.0]), 9, "nan"),
+        (float("inf"), -float("inf"), 9, "inf"),
+    ],
+)
+def test_what_does_not_agree_raises_and_shows_nothing(ours, theirs, within, words, agreed):
+    with pytest.raises(ClaimError, match=words):
+        agree("ours and theirs", ours, theirs, within=within)
+    assert agreed == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"what": 3}, {"within": -1}, {"within": NAN}, {"within": "0"}, {"ours": "one"}, {"theirs": None}]
+)
+def test_what_can_not_be_compared_is_named(wrong, agreed):
+    arguments = {"what": "a", "ours": 1, "theirs": 1, "within": 0} | wrong
+    with pytest.raises((TypeError, ValueError), match=f"^{next(iter(wrong))} must be"):
+        agree(arguments.pop("what"), **arguments)
+
+
+def test_an_agreement_has_a_number_of_its_own(agreed):
+    claims.begin("98_other")
+    for what in ("a", "b", "a"):
+        agree(what, 1, 1, within=0)
+    assert [line.id for line in agreed] == ["98-a01", "98-a02", "98-a01"]

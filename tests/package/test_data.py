@@ -69,7 +69,7 @@ def test_the_sample_has_its_own_validation_split(name, capsys):
     assert data.train.x.shape[1:] == ((3, 32, 32) if name == "cifar10" else (1, 28, 28))
     assert sources.loaded == {name: {"copy": "sample", "fingerprint": sources.fingerprint(name)}}
     said = capsys.readouterr()
-    assert said.out.startswith("SAMPLE DATA") and said.out.count("\n") == 1 and not said.err
+    assert said.out.startswith("SAMPLE DATA") and said.out.count("\n") == 2 and not said.err
     assert repr(data) == f"{name} (sample): train 1,200, valid 300, test 297"
 
 

@@ -74,6 +74,7 @@ def test_examples(name, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(folder)
         monkeypatch.setattr(claims, "_lesson", "06")
         monkeypatch.setattr(claims, "_numbers", {})
+        monkeypatch.setattr(claims, "_agreements", {})
         torch.manual_seed(0)
         runner.run(example)
     assert not without, f"without an example: {', '.join(without)}"

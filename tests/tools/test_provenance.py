@@ -30,6 +30,7 @@ def test_used_names_what_was_used(run_python):
     assert record["resources"].keys() == {
         "needs/02_convolution.toml",
         "_images/catalogue.toml",
+        "_images/words.toml",
         "_images/sample/mnist.npz",
     }
     assert "torch" in record["distributions"]

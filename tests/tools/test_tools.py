@@ -6,7 +6,7 @@ import sys
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_utils.claims import Statement
+from course_utils.claims import Agreement, Statement
 from tools import bench, brand
 from tools.calibrate import bounds, with_seed
 from tools.claims_page import ClaimReader, claims_page
@@ -55,6 +55,16 @@ def test_the_claims_page_has_one_row_for_each_claim():
     page = claims_page({"06_lenet": new_notebook(cells=[new_markdown_cell("# 6 · LeNet\n\nText"), cell])})
     assert "## [6 · LeNet](../notebooks/06_lenet.ipynb)" in page
     assert "| 06-01 | It reads 98% & more of `x\\|y`. | 0.98 | ✓ checked | official |" in page.splitlines()
+
+
+def test_agreements_are_listed_below_the_claims():
+    shown = Agreement("loops and `F.conv2d`: three: equal", 3.3e-15, 1e-12)._repr_html_()
+    outputs = [new_output("display_data", {"text/html": text}) for text in (shown, CLAIM)]
+    cell = new_code_cell("agree(...)", outputs=outputs)
+    page = claims_page({"02_convolution": new_notebook(cells=[new_markdown_cell("# 2 · Convolution"), cell])})
+    lines = page.splitlines()
+    [row] = [line for line in lines if line.endswith("-a01 | loops and `F.conv2d`: three | 3.3e-15 | 1e-12 |")]
+    assert lines.index(row) > next(k for k, line in enumerate(lines) if "06-01" in line)
 
 
 def test_what_counts_as_code():
