@@ -98,7 +98,25 @@ def with_facts(notebook, about: dict):
     line = f'<div class="executed">Run on {about["date"]} with {about["machine"]}, data: {data}.</div>'
     texts = [BANNER, line] if "sample" in about["data"].values() else [line]
     added = [nbformat.v4.new_markdown_cell(text, id=f"facts-{number}") for number, text in enumerate(texts)]
-    return nbformat.from_dict({**notebook, "cells": [notebook.cells[0], *added, *notebook.cells[1:]]})
+    cells = [folded(cell) for cell in notebook.cells]
+    return nbformat.from_dict({**notebook, "cells": [cells[0], *added, *cells[1:]]})
+
+
+FOLDS = {  # what a cell is -> what the page folds of it, and what the fold is called
+    frozenset(["answer"]): ("hide-output", "Show what happens"),
+    frozenset(["answer", "claim"]): ("hide-cell", "Show what happens"),
+    frozenset(["claim"]): ("hide-input", "How this is checked"),
+}
+
+
+def folded(cell):
+    """A cell as the page shows it, and only the page: folded are answers to a *Predict* and the code of claims."""
+    tags = cell.metadata.get("tags", [])
+    if not (what := frozenset(tags) & {"answer", "claim"}):
+        return cell
+    fold, prompt = FOLDS[what]
+    shown = cell.metadata.get("mystnb", {}) | {"code_prompt_show": prompt}
+    return nbformat.from_dict({**cell, "metadata": {**cell.metadata, "tags": [*tags, fold], "mystnb": shown}})
 
 
 def start_builder() -> subprocess.Popen[str]:
