@@ -2,7 +2,6 @@
 
 import errno
 import threading
-import time
 
 import filelock
 import pytest
@@ -44,22 +43,22 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path, monkeypatch):
 
 
 def test_one_waits_for_the_other_and_no_longer_than_it_is_told(tmp_path, capsys):
-    order = []
+    order, begun, may_end = [], threading.Event(), threading.Event()
 
     def first():
         with alone(tmp_path / "file"):
-            order.append("first begins")
-            time.sleep(0.5)
+            begun.set()
+            may_end.wait(60)
             order.append("first ends")
 
     holder = threading.Thread(target=first)
     holder.start()
-    while not order:
-        time.sleep(0.01)
+    begun.wait(60)
     with alone(tmp_path / "file", wait=0.1):
         order.append("impatient")
+    threading.Timer(0.3, may_end.set).start()
     with alone(tmp_path / "file"):
         order.append("patient")
     holder.join()
-    assert order == ["first begins", "impatient", "first ends", "patient"]
+    assert order == ["impatient", "first ends", "patient"]
     assert "Waiting for it" in capsys.readouterr().out
