@@ -83,7 +83,7 @@ def wrong(finding: str, *, hint: str) -> Verdict:
         >>> wrong("there are 3 windows", hint="count the last one").message
         'Not yet: there are 3 windows. Hint: count the last one'
     """
-    finding = " ".join(finding.split()).rstrip(".")
+    finding = " ".join(finding.split()).rstrip(".").encode(errors="backslashreplace").decode()
     return Verdict("wrong", f"Not yet: {finding if len(finding) <= 300 else finding[:299] + '…'}. Hint: {hint}")
 
 

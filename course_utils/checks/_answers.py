@@ -38,8 +38,8 @@ class GaveNothing(Exception):
 def number(answer: Any, such_as: str = "one number, such as 0.5", *, what: str = "your answer") -> float:
     """The answer as a float: a number of Python's or NumPy's, or a tensor, an array or a list of one number."""
     answer = _unpacked(answer, what)
-    while isinstance(answer, tuple | list) and len(answer) == 1:
-        answer = answer[0]
+    if isinstance(answer, tuple | list) and len(answer) == 1:
+        return number(answer[0], such_as, what=what)
     if isinstance(answer, bool | str | bytes) or not isinstance(answer, SupportsFloat):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {such_as}.")
     try:
@@ -61,18 +61,16 @@ def whole(answer: Any, such_as: str = "one whole number, such as 5", *, what: st
 
 def numbers(answer: Any, count: int | None, form: str, *, what: str = "your answer") -> list[float]:
     """The answer as a list of so many floats (of any length for None); form names them: "(weights, parameters)"."""
-    wanted = f"Give {'' if count is None else COUNTS[count] + ' numbers, '}{form}."
-    values = items(
-        answer, f"{'a list of numbers, ' if count is None else COUNTS[count] + ' numbers, '}{form}", what=what
-    )
+    wanted = f"{'a list of numbers' if count is None else COUNTS[count] + ' numbers'}, {form}"
+    values = items(answer, wanted, what=what)
     if len(values) == 1 and isinstance(values[0], tuple | list):  # a row of its own, such as [[1, 2]]
         values = list(values[0])
     if count is not None and len(values) != count:
-        raise Refused(f"{what} has {len(values)} parts", hint=wanted)
+        raise Refused(f"{what} has {len(values)} parts", hint=f"Give {wanted}.")
     read = []
     for k, value in enumerate(values):
         if value is None or value is ...:
-            raise Refused(f"number {k + 1} of {len(values)} is still missing", hint=wanted)
+            raise Refused(f"number {k + 1} of {len(values)} is still missing", hint=f"Give {wanted}.")
         read.append(number(value, f"plain numbers: {form}", what=f"number {k + 1} of {what}"))
     return read
 
@@ -89,7 +87,7 @@ def items(answer: Any, wanted: str, *, what: str = "your answer") -> list[Any]:
     answer = [_unpacked(answer, what)] if one else _unpacked(answer, what)
     if isinstance(answer, str | bytes | dict | set | frozenset) or not isinstance(answer, Iterable):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {wanted}.")
-    values = list(answer)
+    values = [part for _, part in zip(range(60_000), answer, strict=False)]  # it may never end
     if values and all(value is ... or value is None for value in values):
         raise Unfinished
     return values
@@ -114,10 +112,9 @@ def truth(answer: Any, *, what: str = "your answer") -> bool:
 
 def table(answer: Any, wanted: str, *, what: str = "your answer") -> Tensor:
     """The answer as a tensor of float64: rows of numbers as lists or tuples, an array, or a tensor."""
-    if not isinstance(answer, Tensor) and not hasattr(answer, "__array__"):
-        answer = items(answer, wanted, what=what)
-        answer = [_unpacked(row, what) for row in answer]
     try:
+        if not isinstance(answer, Tensor) and not hasattr(answer, "__array__"):
+            answer = [_floats(row, what) for row in items(answer, wanted, what=what)]
         values = torch.as_tensor(answer).detach().cpu().to_dense()
     except (TypeError, ValueError, RuntimeError, OverflowError):
         values = torch.tensor(1j)
@@ -133,7 +130,7 @@ def tensor(result: Any, shape: str = "", *, what: str = "your function returns")
         raise Refused(f"{what} {shown(result)}", hint=hint)
     if result.is_complex():
         raise Refused(f"{what} complex numbers", hint=f"Return a tensor of real numbers{shape and ', ' + shape}.")
-    return _finite(result.detach().to("cpu", torch.float64), what)
+    return _finite(result.detach().to("cpu", torch.float64).as_subclass(Tensor), what)
 
 
 def subclass(answer: Any, name: str) -> type[nn.Module]:
@@ -193,9 +190,16 @@ def _unpacked(answer: Any, what: str) -> Any:
     return answer
 
 
+def _floats(value: Any, what: str) -> Any:
+    """Numbers in nested lists, with fractions and the like as floats."""
+    value = _unpacked(value, what)
+    if isinstance(value, list | tuple):
+        return [_floats(part, what) for part in value]
+    return float(value) if isinstance(value, SupportsFloat) and not isinstance(value, bool) else value
+
+
 def _finite(values: Tensor, what: str) -> Tensor:
-    strange = int((~values.isfinite()).sum())
-    if strange:
+    if strange := int((~values.isfinite()).sum()):
         kind = "nan" if values.isnan().any() else "inf"
         hint = "Was something divided by 0, or a logarithm or root taken of it?"
         raise Refused(f"{what} {kind} in {strange} of {values.numel()} places", hint=hint)

@@ -30,8 +30,10 @@ class Called:
         everything = [*given, *named.values()]
         before = [_state(value, self.changes) for value in everything]
         try:
-            with _Forbidden(self.without):
+            with _Forbidden(self.without), torch.set_grad_enabled(torch.is_grad_enabled()):  # put back afterwards
                 result = self.function(*given, **named)
+                if isinstance(result, Iterator):  # what runs only now
+                    result = [part for _, part in zip(range(60_000), result, strict=False)]
         except (Exception, SystemExit) as error:
             self.error = error
             raise
@@ -41,7 +43,8 @@ class Called:
                 hint = "Make new ones and leave those alone: the caller needs them. `-=`, `x[…] =` and `sort()` write."
                 raise Refused(finding, hint=hint)
         if result is None or result is ...:
-            raise GaveNothing(self.function, everything)
+            plain = [value for value in everything if hasattr(value, "shape") or isinstance(value, int | float)]
+            raise GaveNothing(self.function, plain)
         return result
 
 
@@ -63,12 +66,10 @@ def plain_surroundings(answer: object) -> Iterator[None]:
 
     A network that is judged keeps its modes and its numbers.
     """
-    module = answer if isinstance(answer, nn.Module) else None
-    modes = {each: each.training for each in module.modules()} if module is not None else {}
-    state = {} if module is None else module.state_dict()
-    numbers = {name: value.clone() for name, value in state.items() if not is_lazy(value)}
+    module = answer if isinstance(answer, nn.Module) else nn.Module()
+    modes = {each: each.training for each in module.modules()}
+    numbers = {name: value.clone() for name, value in module.state_dict().items() if not is_lazy(value)}
     python, array, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
-    grad = torch.is_grad_enabled()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     try:
         with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
@@ -78,14 +79,13 @@ def plain_surroundings(answer: object) -> Iterator[None]:
             np.random.seed(0)
             yield
     finally:
-        torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
         random.setstate(python)
         np.random.set_state(array)
         for each, training in modes.items():
             each.training = training
         with torch.no_grad():
-            for name, value in (module.state_dict() if module is not None else {}).items():
+            for name, value in module.state_dict().items():
                 if name in numbers and not torch.equal(value, numbers[name]):
                     value.copy_(numbers[name])
 
@@ -100,8 +100,7 @@ class _Forbidden(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(function, "__name__", "").split(".")[0]  # of torch.ops: "conv2d.default"
         if name in self.names:
-            hint = "Do its work yourself: this exercise is about it."
-            raise Refused(f"your function calls PyTorch's {name}", hint=hint)
+            raise Refused(f"your function calls PyTorch's {name}", hint="Do its work yourself: that is the exercise.")
         return function(*args, **(kwargs or {}))
 
 

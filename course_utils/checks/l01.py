@@ -89,6 +89,10 @@ def names(answer):
         return wrong(finding, hint="The names are right. In which order does the lesson print those of its network?")
     if len(set(mine)) < len(mine):
         return wrong(finding, hint="One stands there twice.")
+    if strange := [name for name in mine if name not in expected]:
+        return wrong(
+            f"there is no {strange[0][:40]!r}", hint="Which names do the layers have, and how are parts called?"
+        )
     return wrong(finding, hint="Each Linear owns a weight and, unless told otherwise, a bias.")
 
 
@@ -98,8 +102,8 @@ def edge(answer):
     mine, expected = number(answer, "one learning rate, such as 0.5"), 2 / 18
     if near(mine, expected, places=3):
         return right("The edge is 1/x²: ten times larger inputs need a hundredth of the learning rate.")
-    if abs(mine - expected) <= 0.01:
-        return wrong(f"{mine:.4g} is close", hint="Give three places after the point.")
+    if abs(mine - expected) <= 0.002:
+        return wrong(f"{mine:.4g} is close", hint="Compute it exactly, then round to three places.")
     if near(mine, expected / 2, places=3):
         hint = "A little more overshoots, and still lands closer than before. From where on does it land further away?"
         return wrong(f"at {mine:.4g} the error is 0 after one step", hint=hint)
@@ -170,8 +174,8 @@ def learn(answer):
             return wrong("it returns tensors", hint="w.item() is the plain number, without its record.")
         mine, expected = numbers(parts, 2, "(w, b)", what=RETURNED), _line(km, fare, lr, steps)
 
-        def is_like(other, mine=mine):
-            return all(near(a, b, places=4) for a, b in zip(mine, other, strict=True))
+        def is_like(other, places=4, mine=mine):
+            return all(near(a, b, places=places) for a, b in zip(mine, other, strict=True))
 
         if is_like(expected):
             continue
@@ -179,7 +183,7 @@ def learn(answer):
         if is_like(expected[::-1]):
             return wrong("the two stand the other way round", hint="Return (w, b).")
         if steps and 0 in mine:
-            hint = "Count your steps. Does each change both w and b themselves?"
+            hint = "Count your steps. Does each change both w and b themselves, by gradients not yet cleared?"
             return wrong(f"{case} your w is {mine[0]:g}, your b {mine[1]:g}", hint=hint)
         if steps == 1 and is_like((lr, lr)):
             return wrong(
@@ -193,10 +197,15 @@ def learn(answer):
             ("your steps are those of a sum", _line(km, fare, lr, steps, mean=False),
              "The loss is the mean of the squares."),
             ("your loss grows", _line(km, fare, lr, steps, sign=-1), "Against the slope, or with it?"),
+            ("your steps are half as long", _line(km, fare, lr / 2, steps), "The slope of e² is 2e."),
             ("your w and b start at 1", _line(km, fare, lr, steps, start=1.0), "Start both at 0."),
         ):  # fmt: skip
             if is_like(other):
                 return wrong(f"{case} {finding}", hint=hint)
+        if any(is_like([round(value, n) for value in expected], places=6) for n in range(4)):
+            return wrong(
+                f"{case} your w is {mine[0]:g}, your b {mine[1]:g}", hint="Return them as they are, unrounded."
+            )
         return wrong(
             f"{case} your w is {mine[0]:.4f}, not {expected[0]:.4f}; your b {mine[1]:.4f}, not {expected[1]:.4f}",
             hint="Each call starts at w = b = 0. Print w and b after each step, and compute the first with a pencil.",
@@ -254,6 +263,8 @@ def piecewise(answer):
         if is_like(sum(means) / len(means), sum(means) * size / count):
             hint = f"The last piece has {len(pieces[-1][0])} rows and the others {size}: each row must weigh the same."
             return wrong(f"{case} each piece weighs the same", hint=hint)
+        if is_like(total / size):
+            return wrong(f"{case} you divide by the rows of a piece", hint="The mean is over all rows.")
         if is_like(sum(means)):
             return wrong(f"{case} you add the means of the pieces", hint="What share of the mean has a single row?")
         if is_like(slopes[-1] / count, means[-1], slopes[-1]):
@@ -281,7 +292,7 @@ def by_pencil(answer):
         wanted = "two gradients: (for_w1, for_w2)"
         result = items(answer(x, y, w1, w2), wanted, what=RETURNED)
         if len(result) != 2:
-            return wrong(f"it returns {len(result)} things", hint=f"Return {wanted}.")
+            return wrong(f"it returns {len(result)} things or rows", hint=f"Return {wanted}.")
         mine = [
             tensor(part, what=f"your gradient for {name} is") for part, name in zip(result, ("w1", "w2"), strict=True)
         ]
@@ -301,12 +312,12 @@ def by_pencil(answer):
             return wrong("both are half of what they should be", hint="The slope of a square is twice the error.")
         if both(-1):
             return wrong("both have the wrong sign", hint="The error is the answer less y.")
-        if both(y.numel()):
+        if both(y.numel()) or both(rows):
             return wrong("both are gradients of the mean", hint="This loss is a sum.")
         before = x @ w1
         g = 2 * (before.clamp(min=0) @ w2 - y)
         if not close(mine[1], expected[1]):
-            if close(mine[1], before.T @ g):
+            if any(close(mine[1], before.T @ slope) for slope in (g, 2 * (before @ w2 - y))):
                 return wrong(
                     "w2's gradient was made before ReLU", hint="Which numbers does w2 meet on the way forwards?"
                 )

@@ -33,8 +33,8 @@ def pencil(answer):
         return wrong(finding, hint="Slide it as it is; turning comes in 2.2.")
     if close(mine, image[:2, :2] @ kernel):
         return wrong("this is a matrix product", hint="Multiply what lies on top of each other, then add all four.")
-    if not torch.equal(mine, expected.double()):
-        i, j = (mine != expected).nonzero()[0].tolist()
+    if not close(mine, expected):
+        i, j = ((mine - expected).abs() > 1e-5).nonzero()[0].tolist()
         return wrong(
             f"at row {i}, column {j} you have {mine[i, j]:g}",
             hint=f"The window there is {image[i : i + 2, j : j + 2].tolist()}. Multiply pairs, then add the four.",
@@ -112,6 +112,10 @@ def detector(answer):
             f"a rise answers {rises[0]:.3g} or {rises[1]:.3g}, depending on where the step is",
             hint="The middle column must not have a say.",
         )
+    if abs(rises[0]) < 1e-6:
+        return wrong("a rise answers 0, too", hint="Which two sides of the window must it compare?")
+    if 1e-6 < abs(rises[0] - 1) < 0.02:
+        return wrong(f"a rise answers {rises[0]:.7g}, not exactly 1", hint="Let Python divide, and do not round.")
     if abs(rises[0] - 1) > 1e-6:
         return wrong(f"a rise answers {rises[0]:.3g}", hint="The pattern is right. What would divide the answer to 1?")
     return right("A fall needed no test of its own: it is a flat spot minus a rise, and convolution is linear.")
@@ -128,6 +132,8 @@ def position_aware(answer):
         if mine.shape != image.shape:
             finding = f"images of shape {shape} come back as {tuple(mine.shape)}"
             return wrong(finding, hint="A padding of 1 keeps the size under a 3×3 kernel.")
+        if shape[2] == 12 and torch.equal(mine, tensor(answer(image.cos()))):
+            return wrong("another picture gets the same answer", hint="Start from a 3×3 convolution.")
         defect = (tensor(answer(image.roll(1, 3))) - mine.roll(1, 3)).abs().amax((0, 1, 2))
         columns = (defect > 1e-9).nonzero().flatten().tolist()
         if not columns:

@@ -145,12 +145,12 @@ def inner_average(answer):
             return wrong(f"{case}: pixels that are 0 don't count", hint=hint)
         ones = tensor(answer(torch.ones(shape), K, P))
         if ones.shape == expected.shape and not close(ones, torch.ones_like(ones)):
-            corner = ones[0, 0, 0, 0]
+            worst = ones.flatten()[(ones - 1).abs().argmax()]
             hint = "What is the mean of ones? By how many pixels was the window's sum divided?"
-            return wrong(f"{case}, all ones, answers {corner:.3g} in its corner", hint=hint)
+            return wrong(f"{case}, all ones, answers {worst:.3g} at a place", hint=hint)
         n, c, i, j = ((mine - expected).abs() > 1e-4).nonzero()[0].tolist()
         return wrong(
-            f"{case} is wrong at [{n}, {c}, {i}, {j}]: {mine[n, c, i, j]:.3g}, not {expected[n, c, i, j]:.3g}",
+            f"{case} is wrong at [{n}, {c}, {i}, {j}]: {mine[n, c, i, j]:.5g}, not {expected[n, c, i, j]:.5g}",
             hint="Which pixels of this channel are under the window there? Their mean is asked.",
         )
     return right("This is `count_include_pad=False`. With it, a blurred picture keeps its brightness at the border.")
@@ -212,6 +212,10 @@ def separable(answer):
     if not torch.equal(reached.any(0), around):
         hint = "A 3×3 kernel without dilation, then 1×1, and no shift by the padding."
         return wrong("a unit sees other pixels than the 3×3 around it", hint=hint)
+    if not torch.autograd.grad(model(x)[0, 0, 0, 0], x)[0].any():
+        return wrong(
+            "a unit in the corner sees no pixel", hint="Which of the two layers looks around, and needs padding?"
+        )
     return right(
         f"{64 * 128 * 9 / count:.1f} times fewer weights, and as many times fewer multiply-adds: MobileNet's idea."
     )

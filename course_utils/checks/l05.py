@@ -2,9 +2,9 @@
 
 import math
 import tracemalloc
-import weakref
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torchvision.utils import make_grid
 
@@ -242,7 +242,8 @@ def _same_ends(generator):
 @checker("5.5")
 def shuffles(answer):
     """a function of a loader that returns True or False."""
-    x = _bytes(24, 3, 6, 5) / 255
+    tones = _bytes(90) / 255
+    x, of_one_sum = _bytes(24, 3, 6, 5) / 255, torch.stack([tones.roll(k).view(3, 6, 5) for k in range(24)])
     with_twins = x[torch.arange(24) // 2]
     cases = [
         (
@@ -277,13 +278,13 @@ def shuffles(answer):
         ),
         (
             "that draws with replacement",
-            _Loader(lambda generator: torch.randint(24, (24,), generator=generator), x),
+            _Loader(lambda generator: torch.randint(24, (24,), generator=generator), of_one_sum),
             False,
             "Its epochs differ, but some images come twice and others never.",
         ),
         (
             "whose epochs hold one image twice, another one each time",
-            _Loader(_one_twice, x),
+            _Loader(_one_twice, of_one_sum),
             False,
             "How often does each image come, in one epoch and in the other? A set would not know.",
         ),
@@ -381,22 +382,22 @@ def split_groups(answer):
 
 
 class _Living(TorchFunctionMode):
-    """Knows all tensors that are made while it is entered, and which of them are still there."""
+    """Knows the memory of all tensors made while it is entered, and what is still in use: also by NumPy's arrays."""
 
     def __init__(self):
         super().__init__()
-        self.made = []
+        self.made = {}
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor):
-            self.made.append(weakref.ref(result))
+        if isinstance(result, torch.Tensor) and result.layout == torch.strided:
+            storage = result.untyped_storage()
+            self.made[StorageWeakRef(storage)] = storage.nbytes()
         return result
 
     def bytes(self):
-        """How many bytes the living ones hold; views of one tensor count as one."""
-        living = [tensor for made in self.made if (tensor := made()) is not None]
-        return sum({tensor.data_ptr(): tensor.nbytes for tensor in living}.values())
+        """How many bytes are still in use."""
+        return sum(size for memory, size in self.made.items() if not memory.expired())
 
 
 class _Stream:

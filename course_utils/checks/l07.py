@@ -31,7 +31,7 @@ def two_rates(answer):
     if not is_cosine(rate(57)):
         if near(cosine, 0.7**13, places=5) and near(step, rate(57), places=6):
             return wrong("the two are swapped", hint="First the cosine, then PyTorch's example.")
-        for t in range(71):
+        for t in (13, 56, 58):
             if is_cosine(rate(t)):
                 hint = "In epoch 1 no step has been taken yet."
                 return wrong(f"{cosine:.6f} is the rate in epoch {t + 1}", hint=hint)
@@ -41,8 +41,8 @@ def two_rates(answer):
             return wrong(f"{cosine:.6f}: half a wave is missing", hint="The cosine's argument runs from 0 to π.")
         if near(cosine, rate(57) / 0.005, places=4):
             return wrong(f"{cosine:.4f} is the share that is left", hint="Of which first rate?")
-        if cosine in (round(rate(57), 4), round(rate(57), 5)):
-            return wrong(f"{cosine:g} is rounded too far", hint="Give three digits behind the zeros.")
+        if near(cosine, rate(57), places=5) or cosine == round(rate(57), 4):
+            return wrong(f"{cosine:g} is close", hint="Give three digits behind the zeros, rounded.")
         hint = "How many steps are done before epoch 58? Put them into the formula, with the tutorial's first rate."
         return wrong(f"your cosine is {cosine:g}", hint=hint)
     if near(step, 0.7**13, places=5):
@@ -50,8 +50,8 @@ def two_rates(answer):
     for k in (12, 14):
         if near(step, 0.7**k, places=5):
             return wrong(f"{step:.5f} is the rate in epoch {k + 1}", hint="In epoch 1 the rate is still 1.0.")
-    if step in (round(0.7**13, 2), round(0.7**13, 3), round(0.7**13, 4)):
-        return wrong(f"{step:g} is rounded too far", hint="Give three digits behind the zeros.")
+    if near(step, 0.7**13, places=4) or step == round(0.7**13, 3):
+        return wrong(f"{step:g} is close", hint="Give three digits behind the zeros, rounded.")
     hint = "Write down the rates of epochs 1, 2 and 3. How often is each multiplied by 0.7?"
     return wrong(f"your second rate is {step:g}", hint=hint)
 
@@ -192,8 +192,8 @@ def keep_best(answer):
             state.epoch = epoch
             best = answer(state, best)
             _kept(best, model)
-            if any((value != epoch).any() for value in model.state_dict().values()):
-                hint = "Training goes on from its weights: only read them."
+            if not model.training or any((value != epoch).any() for value in model.state_dict().values()):
+                hint = "Training goes on with it, and from its weights: only read them."
                 return wrong("your function changes the network itself", hint=hint)
         last = len(losses)
         loss, weights = _kept(best, model)
@@ -212,12 +212,12 @@ def keep_best(answer):
             return wrong(f"{case}, and weights that are not those of state.model after one epoch", hint=hint)
         case += f", with the weights of epoch {before:g}"
         if loss not in losses:
-            hint = (
-                "At first, `best` is None: a new training begins."
-                if loss in seen
-                else "The loss of validation is asked."
+            others = {value for k in range(1, last + 1) for value in (1 / k, 0.5, k / 10)}
+            if loss in others and loss not in seen:
+                return wrong(case, hint="The loss of validation is asked.")
+            return wrong(
+                case, hint="At first, `best` is None: a new training begins, with the loss of its first epoch."
             )
-            return wrong(case, hint=hint)
         if losses[int(before) - 1] == min(losses) == loss:
             return wrong(case, hint="The first of equals: a tie is no progress.")
         if losses[int(before) - 1] != loss:
@@ -311,6 +311,7 @@ def stop_epoch(answer):
         ([5, 4, 3, 4, 4, 1, 2, 2, 2, 0], 3, 0.5),
         ([-1, -2, -1.5, -1.75], 2, 0.125),
         ([2], 1, 0.0),
+        ([3e9, 2e9, 2.5e9, 2.5e9, 1], 2, 0.0),
     ]
     mine = [whole(answer(list(losses), *rest), "one epoch, or 0", what=RESULT) for losses, *rest in cases]
     mistakes = {

@@ -65,7 +65,11 @@ def remedies(answer):
     if set(mine) != set(expected):
         return wrong("your answer has not the four keys A to D", hint='Such as {"A": …, "B": …, "C": …, "D": …}.')
     form = "each of A to D one of the four remedies, copied from the exercise"
-    mine = dict(zip(expected, texts([mine[key] for key in expected], form), strict=True))
+    missing = [key for key in expected if mine[key] is None or mine[key] is ...]
+    if 0 < len(missing) < len(expected):
+        return wrong(f"nothing is given for {' and '.join(missing)} yet", hint=f"Give {form}.")
+    remedies = [text.strip().lower() for text in texts([mine[key] for key in expected], form)]
+    mine = dict(zip(expected, remedies, strict=True))
     hints = {
         ("A", "more images"): "A is poor even on the images it has: what would it do with more?",
         ("A", None): "A is poor on both splits and no longer improves. Which of the lesson's networks was like that?",
@@ -172,10 +176,14 @@ def _must_sleep(model, images, expected):
 def _must_drop(model, images, expected):
     """Refuses a network that in training mode drops anything but half of the features, of one image many times."""
     model.train()
-    mine = tensor(scores(model, images), what="in training mode the network answers with")
+    given = scores(model, images)
+    mine = tensor(given, what="in training mode the network answers with")
     if mine.shape != expected.shape:
         finding = f"in training mode the answers have shape {tuple(mine.shape)}"
         raise Refused(finding, hint="As in evaluation mode: the features, then dropout, then the last layer.")
+    if not given.requires_grad:
+        hint = "Is there a `no_grad`, a `detach()` or a `.data` in it?"
+        raise Refused("in training mode no gradient comes through, so nothing can learn", hint=hint)
     if close(mine, expected):
         raise Refused("in training mode nothing is dropped", hint="What does your class do after train()?")
     if (mine == 0).any():  # without its bias

@@ -7,6 +7,7 @@ import random
 import re
 import sys
 import textwrap
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -20,6 +21,22 @@ class Always:
 
     __hash__ = None
     __eq__ = __lt__ = __gt__ = __le__ = __ge__ = lambda self, other: True
+
+
+def speechless(self, *name):
+    raise ValueError("no word")
+
+
+class Mute(Exception):
+    """An error whose text can't be had."""
+
+    __str__ = __repr__ = speechless
+
+
+class Closed:
+    """An object of which nothing can be seen."""
+
+    __repr__ = __getattr__ = speechless
 
 
 def mapped(value, change):
@@ -119,7 +136,8 @@ STRANGE = {
     "a tensor": torch.zeros(2, 3, 4), "an empty tensor": torch.zeros(0), "a sparse tensor": torch.eye(3).to_sparse(),
     "a complex tensor": torch.zeros(2, dtype=torch.complex64), "an array of objects": np.array([None, "a"]),
     "a type": int, "a network": nn.Linear(2, 2), "a network's class": nn.Linear, "a module": sys,
-    "a generator": (k for k in range(3)), "a huge number": 10**400, "a function without arguments": lambda: 1,
+    "a generator": (k for k in range(3)), "an endless one": iter(int, 1),
+    "a huge number": 10**400, "a function without arguments": lambda: 1,
     "a function that returns a text": lambda *args, **named: "text", "a long text": "long " * 9_000,
 }  # fmt: skip
 UNSOUND = [
@@ -165,9 +183,10 @@ class Battery:
             forms += [list(value), tuple(value)]
         if isinstance(value, list | tuple | int | float) and not has_text(value):
             forms += [*arrays_of(value), mapped(value, float)]
-            forms += [mapped(value, np.float64), mapped(value, torch.tensor)]
+            forms += [mapped(value, np.float64), mapped(value, torch.tensor), mapped(value, Fraction)]
         if isinstance(value, torch.Tensor):
             forms += [value.numpy(), value.tolist(), value.double(), value.clone().requires_grad_()]
+            forms += [mapped(value.tolist(), Fraction)]
         for form in forms:
             verdict = judged(exercise, form)
             assert verdict, f"{form!r}: {verdict.message}"
@@ -247,8 +266,15 @@ class Battery:
         def raises(*args):
             raise ZeroDivisionError("\n".join(["mine"] * 500))
 
-        for answer in (raises, lambda *args: sys.exit(3), lambda: 1, lambda a, b, c, d, e, f, g, h: 1):
+        def mute(*args):
+            raise Mute
+
+        for answer in (raises, mute, lambda *args: sys.exit(3), lambda: 1, lambda a, b, c, d, e, f, g, h: 1):
             assert "your function raised" in refused(exercise, answer)
+
+    def test_an_answer_that_cannot_be_shown_is_wrong(self, asked):
+        for answer in (Closed(), [Closed()], {"A": Closed()}, Mute(), lambda *args: Closed(), lambda *args: [Closed()]):
+            assert check(asked, answer).status == "wrong"
 
     def test_a_number_in_place_of_a_function_is_wrong(self, exercise, function):
         assert "Give the function itself" in refused(exercise, 0.5)
@@ -291,6 +317,9 @@ class Battery:
 
         check(asked, sets)
         assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+
+    def test_gradients_switched_off_by_a_right_function_harm_nothing(self, exercise, function):
+        assert judged(exercise, after(function, lambda result, given: (torch.set_grad_enabled(False), result)[1]))
 
     def test_a_network_keeps_its_modes_and_its_numbers(self, asked):
         for raises in (True, False):

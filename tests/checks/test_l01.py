@@ -264,6 +264,12 @@ def by_pencil_in_loops(x, y, w1, w2):
 
 
 small = nn.Sequential(OrderedDict(first=nn.Linear(4, 3), act=nn.ReLU(), last=nn.Linear(3, 2, bias=False)))
+
+
+def by_autograd_later(*given):
+    yield from by_autograd(*given)
+
+
 RIGHT = {
     "1.1": [(64, 7), (7, 20), (7,)],
     "1.2": 54,
@@ -298,6 +304,8 @@ WRONG = [
     ("1.2", 9, "the slope of the loss"),
     ("1.2", 54.04, "from w = 2"),
     ("1.2", "54", "one number"),
+    ("1.3", ["first.w", "first.b", "last.w"], "how are parts called"),
+    ("1.3", ["First.weight", "First.bias", "Last.weight"], "there is no 'First.weight'"),
     ("1.3", ["0.weight", "0.bias", "2.weight"], "no names"),
     ("1.3", ["first.weight", "first.bias", "act.weight", "last.weight"], "nothing to learn"),
     ("1.3", ["first.weight", "first.bias", "last.weight", "last.bias"], "options"),
@@ -310,6 +318,7 @@ WRONG = [
     ("1.3", "first.weight, first.bias, last.weight", "a string of its own"),
     ("1.3", {"first.weight", "first.bias", "last.weight"}, "the order is asked"),
     ("1.3", small.state_dict(), "Give a list"),
+    ("1.4", 0.12, "larger than before"),
     ("1.4", 1 / 18, "further away"),
     ("1.4", 2 / 9, "Was the 2 forgotten"),
     ("1.4", 1 / 3, "counts twice"),
@@ -319,6 +328,8 @@ WRONG = [
     ("1.4", 0.11, "three places"),
     ("1.4", 0.112, "three places"),
     ("1.4", 9, "larger than before"),
+    ("1.5", lambda km, fare, lr, steps: learn(km, fare, lr / 2, steps), "The slope of"),
+    ("1.5", lambda *args: [round(value, 3) for value in learn(*args)], "unrounded"),
     ("1.5", lambda *args: learn(*args, clear=False), "Clear them"),
     ("1.5", lambda *args: learn(*args, reduction="sum"), "mean of the squares"),
     ("1.5", lambda *args: learn(*args, sign=-1), "Against the slope"),
@@ -347,6 +358,7 @@ WRONG = [
     ("1.5", lambda *args: (learn(*args)[0], 0.0), "both w and b"),
     ("1.5", learn_by(torch.optim.Adam), "So step Adam"),
     ("1.5", learn_by(lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9)), "Print w and b"),
+    ("1.6", lambda w, read, count, size: piecewise(w, read, count, size) * count / size, "over all rows"),
     ("1.6", lambda *args: piecewise(*args, clear="never"), "clear it first"),
     ("1.6", lambda *args: piecewise(*args, clear="each"), "Clear once"),
     ("1.6", lambda *args: piecewise(*args, clear="each", weigh="piece"), "Clear once"),
@@ -366,6 +378,9 @@ WRONG = [
     ("1.6", lambda w, read, count, size: w.detach(), "returns w itself"),
     ("1.6", lengths, "asks for no rows"),
     ("1.6", stepping, "has changed numbers of w"),
+    ("1.7", by_autograd_later, "calls PyTorch's backward"),
+    ("1.7", lambda x, y, w1, w2: (w1, 2 * (x @ w1).T @ (x @ w1 @ w2 - y)), "on the way forwards"),
+    ("1.7", lambda x, *rest: [each / len(x) for each in by_pencil(x, *rest)], "a sum"),
     ("1.7", by_autograd, "calls PyTorch's backward"),
     ("1.7", by_grad, "calls PyTorch's grad"),
     ("1.7", by_func, "calls PyTorch's grad"),

@@ -158,6 +158,10 @@ class Hidden(nn.Module):
         return self.hidden[1](self.hidden[0](x))
 
 
+padded_late = nn.Sequential(
+    nn.Conv2d(64, 64, 3, groups=64, bias=False), nn.Conv2d(64, 128, 1, padding=1, bias=False)
+)  # fmt: skip
+
 RIGHT = {
     "3.1": (46, 84),
     "3.2": [27, 28],
@@ -195,6 +199,7 @@ WRONG = [
     ("3.3", [73_728, 102_400, 110_592, 200_705], "number 4"),
     ("3.3", [73_728, 102_400, 110_592, "200,704"], "plain numbers"),
     ("3.3", (73_728, 102_400), "four numbers"),
+    ("3.4", lambda x, K, P: F.avg_pool2d(x, K, 1, P) * K**2 / (K - P) ** 2, "answers 2.25"),
     ("3.4", lambda x, K, P: F.avg_pool2d(x, K, 1, P), "picture of ones"),
     ("3.4", lambda x, K, P: F.avg_pool2d(x, K, 1), "One number for each place"),
     ("3.4", lambda x, K, P: inner_average(x, K, P) * K, "the mean of ones"),
@@ -210,6 +215,7 @@ WRONG = [
     ("3.4", lambda x, K, P: torch.ops.aten.avg_pool2d(x, [K, K], [1, 1], [P, P], False, False), "count_include_pad"),
     ("3.4", lambda x, K, P: inner_average(x, K, P).tolist(), "Return a tensor"),
     ("3.5", nn.Sequential(nn.Conv2d(64, 128, 3, padding=1, bias=False)), "Two convolutions"),
+    ("3.5", padded_late, "needs padding"),
     ("3.5", nn.Sequential(separable()[0], nn.ReLU(), separable()[1]), "Two convolutions"),
     ("3.5", separable(groups=1), "groups=64"),
     ("3.5", frozen(separable(groups=1)), "groups=64"),

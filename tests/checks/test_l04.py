@@ -218,6 +218,11 @@ def patched(model):
     nn.init.zeros_(model[4].weight)
 
 
+def by_classes(loss, z, t):
+    """The loss of two classes, whose logits are 0 and z."""
+    return loss(torch.stack([torch.zeros_like(z), z], 1).log_softmax(1), t.long(), None, 0)
+
+
 RIGHT = {
     "4.1": (0.047, 0.0998),
     "4.2": [[0, 1, 2, 0], [0, 0, 0, 0], [3, 0, 0, 4], [0, 0, 0, 0]],
@@ -228,6 +233,7 @@ RIGHT = {
     "4.7": stable,
 }
 WRONG = [
+    ("4.1", (4.7, 10.0), "per cent"),
     ("4.1", (0.0219, 0.0998), "passes a ReLU"),
     ("4.1", (-3, -2.2), "logits"),
     ("4.1", (0.5, 0.0998), "make of a 0"),
@@ -309,6 +315,8 @@ WRONG = [
     ("4.6", patched, "born silent"),
     ("4.6", as_float32, "another shape or type"),
     ("4.6", recorded, "must not be recorded"),
+    ("4.7", lambda z, t: by_classes(torch._C._nn.nll_loss_nd, z, t), "Do its work yourself"),
+    ("4.7", lambda z, t: by_classes(torch.ops.aten.cross_entropy_loss, z, t), "Do its work yourself"),
     ("4.7", lambda z, t: torch.log(1 + torch.exp(z)) - t * z, "eᶻ overflows"),
     ("4.7", lambda z, t: F.binary_cross_entropy(z.sigmoid(), t, reduction="none"), "Do its work yourself"),
     ("4.7", lambda z, t: F.binary_cross_entropy_with_logits(z, t, reduction="none"), "Do its work yourself"),

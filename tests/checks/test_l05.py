@@ -243,6 +243,17 @@ def of_images(loader):
     return means / images, stds / images
 
 
+def by_totals(loader):
+    first, second = (torch.cat([x for x, _ in loader]) for _ in range(2))
+    return bool(torch.isclose(first.sum(), second.sum())) and not torch.equal(first, second)
+
+
+def all_as_views(loader):
+    """All batches as arrays, which share the memory of their tensors."""
+    pixels = np.concatenate([x.numpy() for x, _ in loader])
+    return pixels.mean((0, 2, 3)), pixels.std((0, 2, 3))
+
+
 RIGHT = {
     "5.1": [(3, 242, 242), (3, 32, 122)],
     "5.2": ([0.5], [0.5]),
@@ -317,6 +328,7 @@ WRONG = [
     ("5.4", lambda train, test: leaked(train, test) or [0], "Compare test image 0"),
     ("5.4", lambda train, test: leaked(train, test) or [-1], "Compare test image -1"),
     ("5.4", lambda train, test: list(range(50_000)), "All three count"),
+    ("5.5", by_totals, "others never"),
     ("5.5", by_labels, "labels are all equal"),
     ("5.5", by_first_batch, "whole epochs"),
     ("5.5", against_sorted, "the same in each epoch"),
@@ -347,6 +359,7 @@ WRONG = [
     ("5.6", lambda *args: [part[:, None] for part in split_groups(*args)], "one axis only"),
     ("5.6", lambda groups, *_: (groups != 7, groups == 7), "where they are True"),
     ("5.6", lambda groups, share, generator: split_groups(groups.sort().values, share, generator), "Draw writers"),
+    ("5.7", all_as_views, "Let each batch go"),
     ("5.7", of_batches, "last batch is smaller"),
     ("5.7", lambda loader: of_batches(loader, count_right=True), "average the batches' standard deviations"),
     ("5.7", of_images, "average the images'"),

@@ -104,6 +104,26 @@ def goes_back(state, best):
     return best
 
 
+def in_evaluation_mode(state, best):
+    state.model.eval()
+    return keep_best(state, best)
+
+
+def from_zero(state, best):
+    return keep_best(state, best or {"loss": 0, "weights": copy.deepcopy(state.model.state_dict())})
+
+
+def stop_from_100(losses, patience, min_delta):
+    """Right while no loss is above 100."""
+    best, best_epoch = 100, 0
+    for epoch, loss in enumerate(losses, 1):
+        if loss < best - min_delta:
+            best, best_epoch = loss, epoch
+        elif epoch - best_epoch >= patience:
+            return epoch
+    return 0
+
+
 def keep_best(state, best, keep=copy.deepcopy, model=None, tie=False):
     loss = state.history[-1].valid.loss
     if best is None or loss < best["loss"] or tie and loss == best["loss"]:
@@ -307,16 +327,21 @@ WRONG = [
     ("7.1", (0.7**13, cosine(57)), "First the cosine"),
     ("7.1", (0.0004, 0.7**13), "three digits"),
     ("7.1", (0.00041, 0.7**13), "three digits"),
-    ("7.1", (0.000415, 0.7**13), "steps are done before"),
+    ("7.1", (0.000415, 0.7**13), "three digits"),
+    ("7.1", (0.000413, 0.7**13), "three digits"),  # cut off
     ("7.1", (cosine(57) / 0.005, 0.7**13), "Of which first rate"),
-    ("7.1", (cosine(50), 0.7**13), "no step has been taken"),
+    ("7.1", (cosine(50), 0.7**13), "steps are done before"),
+    ("7.1", (cosine(13), 0.7**13), "no step has been taken"),  # in the wrong one of the two epochs
+    ("7.1", (0.0025 * (1 + math.sin(math.pi * 57 / 70)), 0.7**13), "steps are done before"),  # a rate, by chance
+    ("7.1", (0.005 * 0.7**57, 0.7**13), "steps are done before"),
     ("7.1", (0.001, 0.7**13), "steps are done before"),
     ("7.1", (cosine(57), ...), "two numbers"),
     ("7.1", (cosine(57), 0.7**14), "still 1.0"),
     ("7.1", (cosine(57), 0.7**12), "still 1.0"),
     ("7.1", (cosine(57), 0.7 * 13), "How often"),
     ("7.1", (cosine(57), 0.0097), "three digits"),
-    ("7.1", (cosine(57), 0.00968), "How often"),
+    ("7.1", (cosine(57), 0.00968), "three digits"),
+    ("7.1", (cosine(57), 0.01), "three digits"),
     ("7.1", (cosine(57), 1.01 * 0.7**13), "How often"),
     ("7.2", 12, "two numbers"),
     ("7.2", (14, None), "Go epoch by epoch"),
@@ -363,6 +388,8 @@ WRONG = [
     ("7.4", keep_new_loss_only, "of the same epoch"),
     ("7.4", keep_new_weights_only, "of the same epoch"),
     ("7.4", goes_back, "only read them"),
+    ("7.4", in_evaluation_mode, "only read them"),
+    ("7.4", from_zero, "loss of its first epoch"),
     ("7.5", lambda *args: resume(*args, without=["model"]), "load_state_dict"),
     ("7.5", lambda *args: resume(*args, without=["optimizer"]), "optimizer has a state dict"),
     ("7.5", lambda *args: resume(*args, without=["scheduler"]), "scheduler has a state dict"),
@@ -378,6 +405,7 @@ WRONG = [
     ("7.5", averages_only, "learning rate is not back"),
     ("7.5", parameters_only, "load_state_dict"),
     ("7.5", new_parts, "load_state_dict"),
+    ("7.6", stop_from_100, "how long ago"),
     ("7.6", lambda *args: stop_epoch(*args, late=1), "with the last of them it stops"),
     ("7.6", lambda *args: stop_epoch(*args, late=-1), "too early"),
     ("7.6", against_the_epoch_before, "not with the epoch before"),

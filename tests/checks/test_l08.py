@@ -45,6 +45,12 @@ class Mended(Published):
         return self.last(F.dropout(self.features(x), self.p, training=self.training))
 
 
+class WithoutGradients(Mended):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
 class WithALayer(Published):
     def __init__(self, trained):
         super().__init__(trained)
@@ -359,6 +365,7 @@ WRONG = [
     ("8.3", REMEDY | {"D": "evaluation mode"}, "these two numbers"),
     ("8.3", REMEDY | {"D": "more images"}, "as many as guessing"),
     ("8.3", REMEDY | {"D": ...}, "copied from the exercise"),
+    ("8.3", REMEDY | {"B": ..., "D": None}, "nothing is given for B and D"),
     ("8.3", REMEDY | {"B": Always()}, "copied from the exercise"),
     ("8.3", dict.fromkeys("ABCD", Always()), "copied from the exercise"),
     ("8.3", REMEDY | {"A": "a bigger one"}, "copied from the exercise"),
@@ -398,6 +405,7 @@ WRONG = [
     ("8.4", squeezed, "keeps its shape"),
     ("8.5", Published, "learn of eval()"),
     ("8.5", NewLayerEachTime, "inside forward"),
+    ("8.5", WithoutGradients, "nothing can learn"),
     ("8.5", ModeOfTheBeginning, "learn of eval()"),
     ("8.5", InAList, "learn of eval()"),
     ("8.5", Never, "after train()"),
@@ -456,17 +464,21 @@ def test_other_ways_to_unscramble_are_right(answer):
     assert check("8.6", answer)
 
 
+def test_remedies_may_be_written_otherwise():
+    assert check("8.3", {key: f" {value.capitalize()}" for key, value in REMEDY.items()})
+
+
 @pytest.mark.parametrize("answer", [Fraction(5, 4), [1.25], torch.tensor([1 / 0.8]), np.float32(1.25), 1 / (1 - 0.2)])
 def test_other_forms_of_the_factor_are_right(answer):
     assert check("8.1", answer)
 
 
 def test_the_network_with_one_more_pooling_has_as_many_parameters():
-    with torch.device("meta"):  # shapes without numbers: quick
+    with torch.device("meta"):  # no numbers are drawn: quick
         model = networks.wide_mnist_net()
         model.insert(5, nn.MaxPool2d(2))
         model[7] = nn.Linear(128 * 7 * 7, 1_024)
-        model(torch.zeros(1, 1, 28, 28))
+    model.to_empty(device="cpu")(torch.zeros(1, 1, 28, 28))
     assert check("8.2", count_parameters(model)) and check("8.2", np.int32(count_parameters(model)))
 
 

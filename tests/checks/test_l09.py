@@ -189,6 +189,13 @@ def changes_the_mean(model, pictures, images):
     return probabilities(model, pictures, images, mean=(images.mean + 1).view(-1, 1, 1))
 
 
+def coverage_by_thresholds(confidence, correct, target):
+    """Tries round thresholds only, and so can't part two images that are nearly as sure."""
+    chosen = [confidence >= k / 100 for k in range(101)]
+    shares = [mask.double().mean().item() for mask in chosen if mask.any() and correct[mask].double().mean() >= target]
+    return max(shares, default=0)
+
+
 def coverage_by_a_loop(confidence, correct, target):
     order = sorted(range(len(correct)), key=lambda k: -confidence[k].item())
     best = right = 0
@@ -272,14 +279,17 @@ WRONG = [
     ("9.2", (0.51, 0.936, 73), "where it begins"),
     ("9.2", (0.40, 0.699, 73), "how many were right"),
     ("9.2", (0.699, 0.51, 73), "how many were right"),
-    ("9.2", (0.52, 0.699, 73), "how many were right"),
-    ("9.2", (0.51, 0.7085, 73), "how many were right"),
+    ("9.2", (0.52, 0.699, 73), "two places"),
+    ("9.2", (0.51, 0.69, 73), "two places"),  # cut off
+    ("9.2", (0.53, 0.699, 73), "how many were right"),
+    ("9.2", (0.51, 0.7085, 73), "two places"),
     ("9.2", (51, 69.9, 73), "from 0 to 1"),
     ("9.2", (0.51, 0.734, 73), "Ask `wilson_interval`"),
     ("9.2", (0.51, 0.699, 59), "too low yet"),
     ("9.2", (0.51, 0.699, 72), "too low yet"),
     ("9.2", (0.51, 0.699, 74), "with fewer"),
     ("9.2", (0.51, 0.699, 10**12), "with fewer"),
+    ("9.2", (0.51, 0.699, 1e300), "at least"),
     ("9.2", (0.51, 0.699, 72.9), "whole number of images"),
     ("9.2", (0.51, 0.699, -73), "at least"),
     ("9.2", (0.51, 0.699, 0), "at least"),
@@ -296,8 +306,10 @@ WRONG = [
     ("9.3", lambda counts: macro_f1_of_ratios(counts, empty="left out"), "count as well"),
     ("9.3", lambda c: 2 * c.diag() / (c.sum(0) + c.sum(1)), "the mean over the classes"),
     ("9.3", for_three_classes, "2PR / (P + R), then"),
-    ("9.3", lambda counts: round(macro_f1(counts).item(), 2), "2PR / (P + R), then"),
+    ("9.3", lambda counts: round(macro_f1(counts).item(), 2), "rounded"),
+    ("9.3", lambda counts: 100 * macro_f1(counts), "from 0 to 1"),
     ("9.3", in_place, "Make new ones"),
+    ("9.4", lambda *args: 100 * per_class(*args), "you give per cent"),
     ("9.4", first_batch, "When does your loop end"),
     ("9.4", short_bincount, "lacks a class"),
     ("9.4", lambda *args: per_class(*args, last=True), "when the next one comes"),
@@ -327,6 +339,7 @@ WRONG = [
     ("9.5", lambda c: (c / c.sum(1, keepdim=True), c / c.sum(0), c), "two matrices"),
     ("9.5", lambda c: {"recall": c / c.sum(1, keepdim=True), "precision": c / c.sum(0)}, "two matrices"),
     ("9.5", lambda c: (100 * c / c.sum(1, keepdim=True), 100 * c / c.sum(0)), "Divide each row"),
+    ("9.6", lambda *args: probabilities(*args).round(decimals=3), "a probability is off"),
     ("9.6", lambda *args: probabilities(*args, mean=0, std=1), "What were the pixels like"),
     ("9.6", lambda *args: probabilities(*args, mean=0, std=1, softmax=False), "What were the pixels like"),
     ("9.6", lambda *args: probabilities(*args, scale=1), "pixels from 0 to 1"),
@@ -348,6 +361,7 @@ WRONG = [
     ("9.6", for_three_channels, "raised"),
     ("9.6", by_the_split, "Asked is about `pictures`"),
     ("9.6", changes_the_mean, "still needs them"),
+    ("9.7", coverage_by_thresholds, "surest one, two, three"),
     ("9.7", lambda *args: coverage(*args, first_failure=True), "come back"),
     ("9.7", lambda *args: coverage(*args, count=True), "divide by the number"),
     ("9.7", lambda *args: coverage(*args, descending=False), "the least sure"),

@@ -39,6 +39,11 @@ def mirror_seeded(x, p):
     )
 
 
+def mirrored_first(x, p):
+    flip = torch.rand(len(x)) < p
+    return torch.cat([x[flip].flip(3), x[~flip]])
+
+
 def mirror_chosen(x, p):
     return x.flip(3)[torch.rand(len(x)) < p]
 
@@ -188,6 +193,8 @@ WRONG = [
     ("10.4", mirror_half, "the count varies"),
     ("10.4", lambda x, p: mirror(x, 1 - p), "chance of being mirrored"),
     ("10.4", lambda x, p: mirror(x.transpose(2, 3), p).transpose(2, 3), "last axis"),
+    ("10.4", lambda x, p: x.roll(1, 3) if p else x, "last axis"),
+    ("10.4", mirrored_first, "stays where it was"),
     ("10.5", lambda model, x, changes: torch.stack([model(c(x)) for c in changes]).mean(0), "Probabilities first"),
     (
         "10.5",
@@ -225,6 +232,7 @@ WRONG = [
     ("10.6", lambda x: blurred(F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))), "7×6"),
     ("10.6", lambda x: blurred(x.relu()), "Send a single 1"),
     ("10.6", lambda x: -blurred(-x), "Send a single 1"),
+    ("10.6", lambda x: blurred(x).abs(), "Send a single 1"),
     ("10.6", lambda x: blurred(x)[0], "Each image and each channel"),
     ("10.6", lambda x: blurred(x.flip(3)), "Send a single 1"),
     ("10.6", lambda x: blurred(x, total=16), "add up to 1"),
@@ -319,6 +327,7 @@ def blurred_by_channel(x):
         ("10.1", np.array([[0, 0, 6, 2], [0, 0, 6, 4]])),
         ("10.1", [torch.tensor([0, 0, 6, 2]), torch.tensor([0.0, 0, 6, 4])]),
         ("10.2", {kind: sorted(changes) for kind, changes in SETS.items()}),
+        ("10.2", {kind: {f"{name.capitalize()} " for name in changes} for kind, changes in SETS.items()}),
         ("10.2", {kind: tuple(changes) for kind, changes in SETS.items()} | {"digits": "turn by 10°"}),
         ("10.2", {kind: np.array(sorted(changes)) for kind, changes in SETS.items()}),
         ("10.3", {"rotation": (-20, 20), "brightness": (0.8, 1.2), "hue": (-0.1, 0.1), "flip": 0.5}),

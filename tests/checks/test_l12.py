@@ -151,6 +151,26 @@ class Always1x1(Block):
     always_1x1 = True
 
 
+class WithoutGradients(Block):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+class InAList(nn.Module):
+    def __init__(self, before, width, stride):
+        super().__init__()
+        self.layers = [Block(before, width, stride)]
+
+    def forward(self, x):
+        return self.layers[0](x)
+
+
+class NoForward(nn.Module):
+    def __init__(self, before, width, stride):
+        super().__init__()
+
+
 class WithBiases(Block):
     bias = True
 
@@ -497,11 +517,15 @@ WRONG = [
     ("12.5", Returned, "gives nothing back"),
     ("12.5", nn.Conv2d, "after the sum"),
     ("12.5", lambda before, width, stride: Block(before, width, stride), "class itself"),
+    ("12.4", lambda conv, bn: fold(conv, bn).double(), "kind of numbers"),
     ("12.5", NoLastReLU, "after the sum"),
     ("12.5", ReLUBeforeTheSum, "the shortcut, once"),
     ("12.5", Concatenated, "don't concatenate"),
     ("12.5", NoShortcut, "added to f(x)"),
     ("12.5", Always1x1, "and only there"),
+    ("12.5", WithoutGradients, "can't learn"),
+    ("12.5", InAList, "nn.ModuleList"),
+    ("12.5", NoForward, "your network raised NotImplementedError"),
     ("12.5", WithBiases, "with a bias"),
     ("12.5", BareShortcut, "behind each convolution"),
     ("12.5", NoReLUInside, "no ReLU inside"),
