@@ -114,7 +114,7 @@ class Agreement:
 
     def _repr_html_(self) -> str:
         marks = f'data-id="{self.id}" data-difference="{self.difference}" data-within="{self.within}"'
-        return f'<div class="agreement" {marks} style="opacity: .75; font-size: 90%">✓ {_as_html(self.text)}</div>'
+        return f'<div class="agreement" {marks} style="font-size: 90%">✓ {_as_html(self.text)}</div>'
 
 
 def agree(what: str, ours: Any, theirs: Any, *, within: float) -> None:

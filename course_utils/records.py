@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from ._arguments import DataSet, image_data, kind, shown
-from ._console import command, forgive
 from ._files import PACKAGE, replace, resource
 from ._machine import machine
 
@@ -53,6 +52,8 @@ def recorded_runs(name: str) -> list[dict[str, Any]]:
     try:
         result = recorded(name)
     except FileNotFoundError:
+        from ._console import command
+
         print(f"Not run yet. In a clone of the course, this records it:\n    {command(f'experiments.{name}')}")
         return []
     runs = result["runs"]
@@ -139,6 +140,8 @@ def command_line(script: str | None, main: Callable, arguments: list[str] | None
         >>> command_line("A toy.", lambda seed: print("seed", seed), ["--seed", "3"], seed={"type": int})
         seed 3
     """
+    from ._console import forgive
+
     forgive()
     parser = argparse.ArgumentParser(description=script, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, about in options.items():

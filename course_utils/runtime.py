@@ -7,7 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from . import __version__, _console, claims
+from . import __version__, claims
 from ._arguments import one_of
 from ._files import PACKAGE, resource
 from ._machine import device, machine
@@ -69,10 +69,12 @@ def _install(requirements: list[str]) -> None:
     print("Installing", ", ".join(requirements))
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
+        from ._console import command as to_paste
+
         raise RuntimeError(
             f"This lesson needs {', '.join(requirements)}, and installing failed. Where there is a network, run\n"
-            f"    {_console.command('pip', 'install', *requirements)}\nand where there is no pip, before it\n"
-            f"    {_console.command('ensurepip')}\n{done.stderr.strip()[-500:]}"
+            f"    {to_paste('pip', 'install', *requirements)}\nand where there is no pip, before it\n"
+            f"    {to_paste('ensurepip')}\n{done.stderr.strip()[-500:]}"
         )
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from .._arguments import one_of
-from .._console import command
 from .._files import folder_named_by
 from . import prepared
 from .catalogue import SOURCES, say
@@ -126,6 +125,8 @@ def _settle(name: str, look: Callable[[str, Path], Prepared]) -> Prepared | None
         if mode() == "real":
             facts |= {"file": file or f"{name}.npz", "remedies": _remedies(name, file)}
             raise MissingData(say("missing", name, **facts)) from problem
+        from .._console import command
+
         _failed[name] = str(problem)
         print(say("sample", name, command=command("course_utils.data", "fetch", name), **facts))
         return None
