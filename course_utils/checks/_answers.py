@@ -5,6 +5,7 @@ A checker reads its answer first, `count = whole(answer)`, and then compares pla
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, SupportsFloat
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 
 from course_utils._arguments import shown
 
+RETURNED = "what your function returns"
+DIVIDED = "Was something divided by 0, or a logarithm or root taken of it?"  # of what is not finite
+ENOUGH = 60_000  # parts that are taken of what may never end
 COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
@@ -47,7 +51,7 @@ def number(answer: Any, such_as: str = "one number, such as 0.5", *, what: str =
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {such_as}.") from None
     if not math.isfinite(value):
-        raise Refused(f"{what} is {value}", hint="Was something divided by 0, or a logarithm or root taken of it?")
+        raise Refused(f"{what} is {value}", hint=DIVIDED)
     return value
 
 
@@ -87,7 +91,7 @@ def items(answer: Any, wanted: str, *, what: str = "your answer") -> list[Any]:
     answer = [_unpacked(answer, what)] if one else _unpacked(answer, what)
     if isinstance(answer, str | bytes | dict | set | frozenset) or not isinstance(answer, Iterable):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {wanted}.")
-    values = [part for _, part in zip(range(60_000), answer, strict=False)]  # it may never end
+    values = list(islice(answer, ENOUGH))
     if values and all(value is ... or value is None for value in values):
         raise Unfinished
     return values
@@ -201,6 +205,5 @@ def _floats(value: Any, what: str) -> Any:
 def _finite(values: Tensor, what: str) -> Tensor:
     if strange := int((~values.isfinite()).sum()):
         kind = "nan" if values.isnan().any() else "inf"
-        hint = "Was something divided by 0, or a logarithm or root taken of it?"
-        raise Refused(f"{what} {kind} in {strange} of {values.numel()} places", hint=hint)
+        raise Refused(f"{what} {kind} in {strange} of {values.numel()} places", hint=DIVIDED)
     return values

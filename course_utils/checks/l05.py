@@ -11,9 +11,7 @@ from torchvision.utils import make_grid
 from course_utils._arguments import shown
 from course_utils.exercises import checker, right, wrong
 
-from ._answers import Refused, close, items, number, table, tensor, truth, wholes
-
-RESULT = "what your function returns"
+from ._answers import RETURNED, Refused, close, items, number, table, tensor, truth, wholes
 
 
 def _bytes(*shape, seed=0):
@@ -180,10 +178,10 @@ def leaked(answer):
     """a function of (train_x, test_x) that returns a list of positions."""
     for train, test, copies, traps in _planted():
         case = f"for {len(train)} training and {len(test)} test images of shape {'×'.join(map(str, test.shape[1:]))}"
-        found = items(answer(train, test), "a list of positions in test_x, in rising order", what=RESULT)
+        found = items(answer(train, test), "a list of positions in test_x, in rising order", what=RETURNED)
         if found and all(isinstance(k, bool) for k in found):
             return wrong("you return a truth value for each image", hint="Give the positions where it is True.")
-        mine = wholes(found, None, "positions in test_x", what=RESULT)
+        mine = wholes(found, None, "positions in test_x", what=RETURNED)
         if mine == list(copies):
             continue
         finding = f"{case} you find {shown(mine)}"
@@ -297,7 +295,7 @@ def shuffles(answer):
     ]
     for name, loader, expected, hint in cases:
         try:
-            mine = truth(answer(loader), what=RESULT)
+            mine = truth(answer(loader), what=RETURNED)
         except AttributeError as error:
             if "_Loader" not in str(error):
                 raise
@@ -319,9 +317,9 @@ def _positions(part):
 
 def _split(answer, groups, share, generator):
     """The positions (train, valid) that an answer returns."""
-    both = items(answer(groups, share, generator), "two tensors of positions, (train, valid)", what=RESULT)
+    both = items(answer(groups, share, generator), "two tensors of positions, (train, valid)", what=RETURNED)
     if len(both) != 2:
-        raise Refused(f"{RESULT} has {len(both)} parts", hint="Give two tensors of positions, (train, valid).")
+        raise Refused(f"{RETURNED} has {len(both)} parts", hint="Give two tensors of positions, (train, valid).")
     return tuple(map(_positions, both))
 
 
@@ -447,10 +445,10 @@ def statistics(answer):
         if loader.kept > x.nbytes / 2 and x.nbytes > 300_000:  # smaller ones drown in what Python itself keeps
             hint = "Let each batch go, and keep only what you add up."
             return wrong("at the end you still keep most of the pixels, which do not fit into memory", hint=hint)
-        both = items(result, "two tensors of C numbers, (mean, std)", what=RESULT)
+        both = items(result, "two tensors of C numbers, (mean, std)", what=RETURNED)
         if len(both) != 2:
             return wrong(f"you return {len(both)} parts", hint="Return two tensors of C numbers, (mean, std).")
-        mean, std = table(both, "two tensors of C numbers, (mean, std)", what=RESULT).reshape(2, -1)
+        mean, std = table(both, "two tensors of C numbers, (mean, std)", what=RETURNED).reshape(2, -1)
         case = f"for {N} images {C}×{H}×{W} in batches of {batch_size}"
         for name, part in (("mean", mean), ("standard deviation", std)):
             if part.numel() != C:

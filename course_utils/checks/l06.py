@@ -14,9 +14,7 @@ from course_utils import load, networks
 from course_utils.data import ImageData, batches
 from course_utils.exercises import checker, right, target, wrong
 
-from ._answers import Refused, close, near, network, number, scores, size_of, wholes
-
-RESULT = "what your function returns"
+from ._answers import RETURNED, Refused, close, near, network, number, scores, size_of, wholes
 
 
 @checker("6.1")
@@ -50,24 +48,18 @@ def c3(answer):
     full = maps * 6
     if (without, with_table) == (kernels * weights + maps, full * weights + maps):
         return wrong("the two stand the other way round", hint="Give (with_table, without).")
-    if with_table == kernels * weights:
-        return wrong(f"{with_table} counts weights only", hint="Each map has a bias too.")
-    if with_table == kernels * (weights + 1):
-        return wrong(f"{with_table} gives every kernel a bias", hint="How many biases has a map that reads three maps?")
-    if with_table == maps * (weights + 1):
-        return wrong(f"{with_table} gives every map one kernel", hint="A map has a kernel for each map that it reads.")
-    if with_table != kernels * weights + maps:
-        hint = "Each digit in C3_TABLE is a map that is read. What does reading one map cost?"
-        return wrong(f"{with_table} with the table", hint=hint)
-    if without == full * weights:
-        return wrong(f"{without} counts weights only", hint="Each map has a bias too.")
-    if without == full * (weights + 1):
-        return wrong(f"{without} gives every kernel a bias", hint="How many biases has a map that reads six maps?")
-    if without == maps * (weights + 1):
-        return wrong(f"{without} gives every map one kernel", hint="A map has a kernel for each map that it reads.")
-    if without != full * weights + maps:
-        hint = "Count as for any layer: how many kernels are there when each map reads all maps before it?"
-        return wrong(f"{without} without the table", hint=hint)
+    cost = "Each digit in C3_TABLE is a map that is read. What does reading one map cost?"
+    all_maps = "Count as for any layer: how many kernels are there when each map reads all maps before it?"
+    asked = ((with_table, kernels, "three", "with", cost), (without, full, "six", "without", all_maps))
+    for mine, count, read, which, hint in asked:
+        if mine == count * weights:
+            return wrong(f"{mine} counts weights only", hint="Each map has a bias too.")
+        if mine == count * (weights + 1):
+            return wrong(f"{mine} gives every kernel a bias", hint=f"How many biases has a map that reads {read} maps?")
+        if mine == maps * (weights + 1):
+            return wrong(f"{mine} gives every map one kernel", hint="A map has a kernel for each map that it reads.")
+        if mine != count * weights + maps:
+            return wrong(f"{mine} {which} the table", hint=hint)
     return right("The table saves 900 weights of 60,000. Its other aim was to break the symmetry between maps.")
 
 
@@ -75,7 +67,7 @@ def c3(answer):
 def side(answer):
     """a function of n that returns a number of pixels."""
     sizes = [28, 32, 29, 30, 31, *range(12, 28), 33, 47, 64, 101]
-    mine = [number(answer(n), "one whole number, such as 5", what=RESULT) for n in sizes]
+    mine = [number(answer(n), "one whole number, such as 5", what=RETURNED) for n in sizes]
     with torch.no_grad():
         features = networks.lenet()[:6]
         expected = [features(torch.zeros(1, 1, n, n)).shape[-1] for n in sizes]
@@ -161,7 +153,7 @@ def _reference_step(model, x, y, optimizer, *, zero=True):
 
 
 def _vector(model):
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
 
 
 @checker("6.5", changes=True)
@@ -205,7 +197,7 @@ def train_step(answer):
             if isinstance(result, torch.Tensor):
                 hint = "Return the plain number that is in it: a tensor may drag its graph along."
                 return wrong("you return a tensor", hint=hint)
-            mine = number(result, "the loss as one plain number", what=RESULT)
+            mine = number(result, "the loss as one plain number", what=RETURNED)
             if abs(mine - loss) > 1e-5:
                 after = F.cross_entropy(model(x), y).item()
                 hint = (
@@ -248,7 +240,7 @@ def accuracy(answer):
         N, trains = sum(lengths), k % 2 == 0
         loader, model = _Batches(x[:N], y[:N], lengths), nn.Sequential(nn.Identity(), _FirstPixel()).train(trains)
         try:
-            mine.append(number(answer(model, loader), "one number from 0 to 1", what=RESULT))
+            mine.append(number(answer(model, loader), "one number from 0 to 1", what=RETURNED))
         except AttributeError as error:
             if "_Batches" not in str(error):
                 raise

@@ -12,9 +12,7 @@ from course_utils._arguments import shown
 from course_utils.exercises import checker, right, wrong
 from course_utils.history import Epoch, History, Score
 
-from ._answers import Refused, near, number, numbers, whole
-
-RESULT = "what your function returns"
+from ._answers import RETURNED, Refused, near, number, numbers, whole
 
 
 @checker("7.1")
@@ -119,7 +117,7 @@ def warm_cosine(answer):
         for steps, warm, peak in ((40, 10, 0.1), (12, 3, 2.0), (5, 1, 0.5), (9, 8, 3e-4))
         for t in range(steps + 1)
     ]
-    rates = [number(answer(*setting), "a rate, one number", what=RESULT) for setting in settings]
+    rates = [number(answer(*setting), "a rate, one number", what=RETURNED) for setting in settings]
 
     def is_at(rule, setting, rate):
         return abs(rate - rule(*setting)) <= 1e-6 * setting[3]
@@ -286,7 +284,7 @@ def resume(answer):
         if not torch.equal(generator, expected["random"]):
             hint = "`torch.set_rng_state` puts it back; draw nothing afterwards."
             return wrong("the generator is not where it was", hint=hint)
-        first = whole(result, "the number of the first epoch to run", what=RESULT)
+        first = whole(result, "the number of the first epoch to run", what=RETURNED)
         if first == epochs:
             return wrong(f"epoch {first} would be run twice", hint="`saved['epoch']` is done already.")
         if first != epochs + 1:
@@ -313,7 +311,7 @@ def stop_epoch(answer):
         ([2], 1, 0.0),
         ([3e9, 2e9, 2.5e9, 2.5e9, 1], 2, 0.0),
     ]
-    mine = [whole(answer(list(losses), *rest), "one epoch, or 0", what=RESULT) for losses, *rest in cases]
+    mine = [whole(answer(list(losses), *rest), "one epoch, or 0", what=RETURNED) for losses, *rest in cases]
     mistakes = {
         "This is the best epoch. The one after which training stops is asked.": _changed(
             lambda stop, patience, epochs: stop and stop - patience

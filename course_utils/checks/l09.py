@@ -7,7 +7,7 @@ from course_utils.data import Images
 from course_utils.exercises import checker, right, wrong
 from course_utils.metrics import wilson_interval
 
-from ._answers import close, items, near, number, numbers, table, tensor, whole
+from ._answers import RETURNED, close, items, near, number, numbers, table, tensor, whole
 
 
 @checker("9.1")
@@ -178,7 +178,7 @@ def shares(answer):
     """a function of a matrix of counts that returns a pair of matrices."""
     form = "two matrices: return recall_matrix, precision_matrix"
     for counts in (_UNEVEN, torch.tensor([[3, 1], [40, 9]]), torch.randint(1, 50, (5, 5))):
-        parts = items(answer(counts.clone()), form, what="what your function returns")
+        parts = items(answer(counts.clone()), form, what=RETURNED)
         if len(parts) != 2:
             return wrong(f"your function returns {len(parts)} parts", hint=f"Give {form}.")
         recall, precision = (table(part, "a matrix of numbers", what="one of your matrices") for part in parts)
@@ -290,7 +290,7 @@ def coverage(answer):
         kept = torch.arange(1, n + 1)
         for target in targets:
             result = answer(confidence.clone(), correct.clone(), target)
-            mine = number(result, "one number, a share", what="what your function returns")
+            mine = number(result, "one number, a share", what=RETURNED)
             reached = by_confidence.cumsum(0) / kept >= target
             expected = (kept * reached).max().item() / n
             if near(mine, expected, places=6):

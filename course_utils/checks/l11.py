@@ -9,7 +9,7 @@ from course_utils._arguments import shown
 from course_utils.exercises import checker, right, wrong
 from course_utils.records import recorded
 
-from ._answers import Refused, items, near, number, numbers, texts, whole, wholes
+from ._answers import RETURNED, Refused, items, near, number, numbers, texts, whole, wholes
 
 
 @checker("11.1")
@@ -200,7 +200,7 @@ def variance_after(answer):
     for mean, variance, p in (
         (2.0, 1.0, 0.25), (0.0, 1.0, 0.5), (1.0, 0.0, 0.5), (-1.5, 2.25, 0.1), (3.0, 0.5, 0.8), (1.0, 2.0, 0.0),
     ):  # fmt: skip
-        mine = number(answer(mean, variance, p), what="what your function returns")
+        mine = number(answer(mean, variance, p), what=RETURNED)
         case = f"for a mean of {mean:g}, a variance of {variance:g} and p = {p:g} you get {mine:.4g}"
         squares = variance + mean**2
 
@@ -257,7 +257,7 @@ def halving(answer):
         mine = answer(list(rates), search.score)
         if isinstance(mine, list | tuple):
             return wrong(f"you return {shown(mine)}", hint="Return the candidate itself, not a list.")
-        mine = number(mine, "one of the candidates back", what="what your function returns")
+        mine = number(mine, "one of the candidates back", what=RETURNED)
         expected, winner = _halved(rates, search.accuracy)
         if count > 1 and sorted(search.calls) != expected:
             finding, hint = _why_not_halved(search.calls, rates, search.accuracy)
@@ -351,7 +351,7 @@ def p_value(answer):
                 hint="Tensors and floats hold no number as large. Take Python's whole numbers (.item()), and divide "
                 "once, at the end.",
             )
-        mine = number(result, "one number from 0 to 1", what="what your function returns")
+        mine = number(result, "one number from 0 to 1", what=RETURNED)
 
         def heads(most, throws):
             return sum(comb(throws, k) for k in range(most + 1)) / 2**throws

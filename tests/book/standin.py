@@ -78,7 +78,7 @@ def _run(function, args, kwargs):
             return value
         if value.dtype == torch.float64:
             raise TypeError("Cannot convert a tensor to float64: this device does not support it. Use float32 instead.")
-        return known.get(id(value)) if id(value) in known else OnDevice(value)
+        return known[id(value)] if id(value) in known else OnDevice(value)
 
     return tree_map(outer, result)
 
