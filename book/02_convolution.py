@@ -15,12 +15,13 @@
 #
 # ## What you will be able to do
 #
-# 1. Compute a convolution with a pencil, with loops, and with one matrix product, and get PyTorch's numbers each time.
-# 2. Say what `Conv2d` computes that the convolution of a mathematics book does not.
-# 3. Count the weights of a convolution, and of the dense layer that it replaces.
-# 4. Say why two correct programs differ in the fourteenth place in `float64`, and in the sixth in `float32`.
-# 5. Predict where moving the picture moves the answer, and where it does not.
-# 6. Write down the gradients of a convolution.
+# 1. Say what a dense layer loses of a picture, and what each assumption of a convolution saves.
+# 2. Compute a convolution with a pencil, with loops, and with one matrix product.
+# 3. Say what `Conv2d` computes that the convolution of a mathematics book does not.
+# 4. Follow a filter through several channels, and count its weights.
+# 5. Say why two correct programs differ in their last digits.
+# 6. Predict where moving the picture moves the answer, and where it does not.
+# 7. Write down the gradients of a convolution, and let them find a kernel that nobody has told you.
 
 # %% [markdown]
 # The first cell finds the course's small package. The second says what this notebook runs on.
@@ -39,70 +40,109 @@ import torch.nn.functional as F
 from sklearn.datasets import load_sample_image
 from torch import nn
 
-from course_utils import agree, check, claim, count_parameters, diagrams, load, plots
+from course_utils import (
+    agree, check, claim, count_parameters, diagrams, load, plots
+)
 
 # %% [markdown]
-# These numbers are yours to change. Everything below is seeded from `SEED`, and computed on the CPU on purpose: this
-# lesson is about arithmetic.
+# These numbers are yours to change. Everything below is seeded from `SEED`, and computed on the CPU on purpose.
 
 # %%
 SEED = 0
 TRIALS = 100  # random convolutions to compare with PyTorch's
+STEPS, LR = 1_000, 2  # of the search for a kernel, at the end
 
 # %% [markdown]
-# ## A vector forgets the picture
+# ## A list forgets the picture
 #
-# A *dense* layer (in PyTorch `nn.Linear`) reads a picture as one long list of pixels. Here is a digit, and the same
-# digit one pixel further to the right. To you nothing has happened. What happens to the list?
+# In lesson 1 a layer read every input as a list of numbers. That suits a taxi ride. But almost everything that we see
+# in a picture, an edge, a corner or a face, is a pattern among neighbours. What becomes of neighbours when the pixels
+# are written one after the other, as a *dense* layer (in PyTorch `nn.Linear`) reads them?
+#
+# Here is a handwritten digit with nine neighbouring pixels marked. Beside it are the same 784 numbers as the layer gets
+# them, one long list, drawn as a band.
 
-# %% mystnb={"image": {"alt": "A handwritten digit two, and the same digit moved by one pixel to the right. They look alike."}}
+# %% mystnb={"image": {"alt": "Left: a handwritten two with a small square of three by three pixels marked. Right: the same pixels as one long band, in which the square has become three short pieces with wide gaps between them."}}
 mnist = load("mnist")
 digit = mnist.train.x[mnist.train.y == 2][0, 0].double() / 255
-moved = digit.roll(1, dims=1)
-plots.images([digit, moved], ["a digit", "moved by one pixel"], columns=3)
+square = torch.zeros(28, 28).double()
+square[12:15, 12:15] = 1
+marked = (digit / 4).maximum(square)
+band = marked.flatten().expand(300, -1)  # 300 times on top of itself
+plots.images([marked, band], ["a picture", "the same as a list"],
+             columns=2, title="Flattening tears neighbours apart")
 
 # %% [markdown]
-# We count the pixels of the pen stroke, and how many of them have kept their value. The sentence with a bar at its
-# side is a *claim*: if its number were false, the cell would fail. This is how the course states what it has
-# computed.
+# Pixels that touch have become places that are 28 steps apart. Nothing is lost, for the list still holds every pixel.
+# But nothing in it says that place 348 and place 376 are neighbours. Here is a test that sounds absurd: shuffle the
+# pixels of the digit like a deck of cards, and the columns of the layer's weights in the same way.
+#
+# > **Predict before you run.** The picture is now noise to you. How much does the dense layer's answer change?
 
-# %%
-ink = (digit > 0) | (moved > 0)
-kept = (digit == moved)[ink].double().mean()
-claim("Of the inked pixels, {value:.0%} keep their value when the digit moves.", kept, at_most=0.5)
-
-# %% [markdown]
-# For a dense layer these are two different inputs, and it must learn the digit anew at every place. It also does not
-# care how the pixels are ordered: shuffle them, shuffle its weights in the same way, and it answers as before. The
-# list still holds every pixel. What is lost is the idea that neighbours belong together.
-
-# %%
+# %% tags=["answer"]
 torch.manual_seed(SEED)
 dense = nn.Linear(28 * 28, 10).double()
 order = torch.randperm(28 * 28)
-shuffled = F.linear(digit.flatten()[order], dense.weight[:, order], dense.bias)
-difference = (shuffled - dense(digit.flatten())).abs().max()
-claim("Pixels and weights shuffled, a dense layer's answer changes by {value:.0e}.",
-      difference, at_most=1e-12)
+shuffled = F.linear(digit.flatten()[order],
+                    dense.weight[:, order], dense.bias)
+agree("a dense layer's answer to the digit, and to the digit shuffled",
+      shuffled, dense(digit.flatten()), within=1e-12)
 
 # %% [markdown]
-# And it is expensive. Suppose we want six new pictures of 28×28 from one. A dense layer joins each new pixel to each
-# old one, and adds to each new pixel one more number, its *bias*. A convolution joins it to a small window only
-# (*local connectivity*), and uses the same weights at every place (*weight sharing*): six *kernels* of 5×5, with one
-# bias each.
+# It does not change, because a sum does not care in which order its terms come. A dense layer would learn just as well,
+# and as badly, if somebody had shuffled every picture in the world in the same way. (`agree` compares two results, says
+# in one line how far apart they are, and stops the lesson if that is too far.)
 #
-# > **Predict before you run.** How many numbers must each of the two learn?
+# The other trouble is movement. We push the digit one pixel to the right. To you nothing has happened.
 
-# %%
-joined = count_parameters(nn.Linear(28 * 28, 6 * 28 * 28))
-shared = count_parameters(nn.Conv2d(1, 6, kernel_size=5, padding=2))  # padding: see below
-claim("The dense layer has {value:,} parameters.", joined, equals=3_692_640)
-claim("The convolution has {value} parameters.", shared, equals=156)
+# %% mystnb={"image": {"alt": "A handwritten digit two, and the same digit moved by one pixel to the right. They look alike."}}
+moved = digit.roll(1, dims=1)
+ink = (digit > 0) | (moved > 0)
+kept = (digit == moved)[ink].double().mean()
+plots.images([digit, moved], ["a digit", "moved by one pixel"], columns=3)
+
+# %% tags=["claim"]
+claim("When the digit moves, {value:.0%} of the inked pixels stay the same.",
+      kept, at_most=0.5)
 
 # %% [markdown]
+# That line is a *claim*: a sentence whose number the cell has just computed, and which fails if it is wrong. For the
+# dense layer the two digits are different inputs. They meet different weights, and what the layer has learned about a
+# two in one place is of no use one pixel further on.
+#
+# ## What each assumption saves
+#
+# A convolution builds in what we know about pictures before it has seen any. It makes two assumptions. Suppose we want
+# to make six new pictures of 28×28 out of one.
+#
+# - **No assumption.** A dense layer joins each new pixel to every old one, and adds one more number, its *bias*.
+# - **Locality.** What matters for a pixel is near it. So a new pixel is joined to a window of 5×5 only.
+# - **Weight sharing.** What is worth looking for in one place is worth looking for everywhere. So all pixels of a new
+#   picture use the *same* 25 weights, called a *kernel*, and the same bias.
+#
+# > **Predict before you run.** How many numbers must each of the three learn?
+
+# %% tags=["answer"]
+new_pixels = 6 * 28 * 28
+full = count_parameters(nn.Linear(28 * 28, new_pixels))
+local = new_pixels * (5 * 5 + 1)
+shared = count_parameters(nn.Conv2d(1, 6, kernel_size=5, padding=2))
+for name, count in [("no assumption", full), ("locality", local),
+                    ("weight sharing", shared)]:
+    print(f"{name:15}{count:11,}")
+
+# %% tags=["answer", "claim"]
+claim("Together the two assumptions leave one parameter in {value:,.0f}.",
+      full / shared, equals=23_671, within=0.5)
+
+# %% [markdown]
+# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. (With `padding=2` the new
+# pictures keep their size.) Nothing is free, though: if what matters were *not* local, as in our shuffled digits, a
+# convolution would look in the wrong place and do worse than the dense layer.
+#
 # ## One window, one number
 #
-# Take a picture of five by five pixels with a corner in it, and a *kernel*: a smaller array of weights.
+# Take a picture of five by five pixels with a corner in it, and a kernel of two by two.
 
 # %%
 picture = torch.tensor([[0., 0, 0, 0, 0],
@@ -114,30 +154,29 @@ kernel = torch.tensor([[1., 1],
                        [1., -3]])
 
 # %% [markdown]
-# Lay the kernel on the picture. Multiply what lies on top of each other, then add.
+# Think of the kernel as a transparent sheet with four numbers on it. Lay it on the picture, multiply each number with
+# the pixel under it, and add up. The result is large where the pixels resemble the numbers on the sheet.
 #
-# > **Predict before you run.** What comes out with the kernel's top left weight on the corner, at row 1 and column 1
+# > **Predict before you run.** What comes out when the sheet's upper left number is on the corner, at row 1, column 1
 # > (counted from 0)? And at row 3, column 3?
 
-# %%
+# %% tags=["answer"]
 for row, column in [(1, 1), (3, 3)]:
     window = picture[row:row + 2, column:column + 2]
     print(f"row {row}, column {column}: {(window * kernel).sum():g}")
 
 # %% [markdown]
-# The weights add up to 0, so a flat spot, where all pixels are equal, answers 0. Three bright pixels around a dark one
-# answer most. **A kernel is a question**, and this one asks: *is here the inside of a corner?*
-#
-# Note that this is no matrix product. `window @ kernel` is something else; `(window * kernel).sum()` is the dot
-# product of two lists of four numbers.
+# At the corner 5 + 5 + 5 − 3·0 makes 15. The four weights sum to 0, so a flat spot answers 0, dark or bright, and three
+# bright pixels around a dark one answer most. **A kernel is a question**, and this one asks: *is this the inside of a
+# corner?* (It is no matrix product: `window @ kernel` is something else.)
 #
 # ## Ask it everywhere
 #
-# Two loops carry the question to every place where the kernel fits.
+# Two loops carry the question to every place where the kernel fits into the picture.
 
 # %%
 def correlate2d(image, kernel):
-    """Slide `kernel` (K×L) over `image` (H×W): a dot product at each place where it fits."""
+    """Slide a K×L kernel over an H×W image: a dot product at each place."""
     (H, W), (K, L) = image.shape, kernel.shape
     answer = image.new_empty(H - K + 1, W - L + 1)
     for i in range(H - K + 1):
@@ -150,26 +189,28 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Below are three of these sixteen steps. Red is a positive number, blue a negative one. Look for the window that gives
-# the largest answer, and for one that answers with a minus.
+# Below are three of the sixteen steps with all their numbers, red positive, blue negative. Check one with your finger,
+# then look for the place that answers with a minus: what does it see?
 
 # %% mystnb={"image": {"alt": "Three rows, each with the picture and a framed window, the products of window and kernel, and the answer with one framed pixel: 15 on the corner, minus 15 outside of it, 5 at the end of the stroke."}}
-diagrams.sliding_window(picture, kernel, corners, places=[(1, 1), (0, 0), (3, 1)],
+diagrams.sliding_window(picture, kernel, corners,
+                        places=[(1, 1), (0, 0), (3, 1)],
                         title="The corner answers 15, its outer side −15")
 
 # %% [markdown]
-# The answer has four by four pixels: a kernel of width 2 fits at four places along a line of five. Lesson 3 makes a
+# The place with −15 has found the opposite of what it asked for, a bright pixel where it wants a dark one. The whole
+# answer has four by four pixels, because a kernel of width 2 fits at four places along a line of five; lesson 3 makes a
 # formula of that.
 #
-# PyTorch has this operation too. It wants a batch of images with channels, so we add two axes with `[None, None]`, and
-# take them away again with `[0, 0]`. If ours is the same, no pixel may differ by more than rounding: on the little
-# picture, and on the digit with a kernel that is neither square nor symmetric. `agree` compares the two, says in one
-# line how far apart they are, and fails if that is more than we allow.
+# PyTorch has this operation as well. It expects a batch of images with channels (or one image with channels), so we add
+# two axes with `[None, None]` and take them away with `[0, 0]`. If our loops are right, no pixel differs by more than
+# rounding.
 
 # %%
-lopsided = torch.tensor([[1.0, 2, 3], [4, 5, 6]], dtype=torch.float64)
+lopsided = torch.tensor([[1., 2, 3], [4, 5, 6]]).double()
 theirs = F.conv2d(picture[None, None], kernel[None, None])[0, 0]
-agree("our loops and `F.conv2d`, on the little picture", corners, theirs, within=0)
+agree("our loops and `F.conv2d`, on the little picture",
+      corners, theirs, within=0)
 theirs = F.conv2d(digit[None, None], lopsided[None, None])[0, 0]
 agree("our loops and `F.conv2d`, on the digit",
       correlate2d(digit, lopsided), theirs, within=1e-12)
@@ -177,147 +218,183 @@ agree("our loops and `F.conv2d`, on the digit",
 # %% [markdown]
 # ## Is it a convolution?
 #
-# Send the simplest of all pictures through: one bright pixel in the dark. The answer to it is called the *impulse
-# response*.
+# Mathematics has an operation called convolution. Is ours the same? Send the simplest of all pictures through it, one
+# bright pixel in the dark, and look at what comes out, the *impulse response*.
 #
-# > **Predict before you run.** The picture is 3×3, the kernel 1, 2, 3, 4 in reading order. Which four numbers come
-# > out, and in which order?
+# > **Predict before you run.** The picture is 3×3 with a one in the middle, the kernel holds 1, 2, 3, 4 in reading
+# > order. Which four numbers come out, and in which order?
 
-# %% mystnb={"image": {"alt": "Three small pictures with numbers: a single one among zeros, the kernel 1 2 3 4, and the answer, in which the kernel appears turned by half a turn as 4 3 2 1."}}
-impulse = torch.zeros(3, 3, dtype=torch.float64)
+# %% tags=["answer"] mystnb={"image": {"alt": "Three small pictures with numbers: a single one among zeros, the kernel 1 2 3 4, and the answer, in which the kernel appears turned by half a turn as 4 3 2 1."}}
+impulse = torch.zeros(3, 3).double()
 impulse[1, 1] = 1
-counting = torch.tensor([[1., 2], [3, 4]], dtype=torch.float64)
+counting = torch.tensor([[1., 2], [3, 4]]).double()
 response = correlate2d(impulse, counting)
-plots.images([impulse, counting, response], ["picture", "kernel", "answer"], columns=3,
-             numbers=True, shared=True,
-             title="One bright pixel is answered by the kernel, turned around")
+plots.images([impulse, counting, response], ["picture", "kernel", "answer"],
+             columns=3, numbers=True, shared=True,
+             title="One bright pixel is answered by the turned kernel")
 
-# %%
-claim("The impulse response is the kernel turned by 180 degrees: {value}.",
-      torch.equal(response, counting.flip(0, 1)), equals=True)
+# %% tags=["answer"]
+agree("the impulse response, and the kernel turned by half a turn",
+      response, counting.flip(0, 1), within=0)
 
 # %% [markdown]
-# A mathematician's *convolution* answers an impulse with the kernel as it is. So it must turn the kernel first. What
-# we have slid is called *cross-correlation*; PyTorch computes that too and calls it `conv2d`, as nearly everyone in
-# deep learning does. Nothing is lost: a network that learns its kernels learns them turned or not.
+# The kernel comes out turned by half a turn. A mathematician's *convolution* answers an impulse with the kernel as it
+# is, so it must turn the kernel before it slides. What we have computed is called *cross-correlation*. PyTorch computes
+# it too and calls it `conv2d`, as nearly everyone in deep learning does. Nothing is lost by this: a network learns its
+# kernels turned or not, as needed.
 #
-# Turning has one beauty. Counted at every place where the two touch, true convolution does not care which of them is
+# Turning has one beauty: if we count every place where the two touch, true convolution does not care which of them is
 # the picture and which the kernel. (`F.pad` takes left, right, top, bottom.)
 
 # %%
 def convolve2d(image, kernel):
-    """True convolution, wherever the two touch: turn the kernel, pad the image, slide."""
+    """True convolution, wherever the two touch: turn, pad, slide."""
     K, L = kernel.shape
     padded = F.pad(image, (L - 1, L - 1, K - 1, K - 1))
     return correlate2d(padded, kernel.flip(0, 1))
 
 
-agree("a picture convolved with a kernel, and the kernel with the picture",
+agree("digit convolved with kernel, and kernel convolved with digit",
       convolve2d(digit, counting), convolve2d(counting, digit), within=1e-12)
 
 # %% [markdown]
 # ## Kernels that people have written
 #
-# Before kernels were learned, they were designed. These four are classics. *Sobel* kernels compare the two sides of a
-# pixel; *blur* takes a mean; *sharpen* adds to a pixel what sets it off from its four neighbours.
+# Before kernels were learned, people designed them. The two *Sobel* kernels compare the two sides of a pixel, *blur*
+# takes the mean of a neighbourhood, and *sharpen* adds to a pixel what sets it off from its four neighbours.
 
 # %%
-sobel_x = torch.tensor([[-1., 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=torch.float64)
-blur = torch.full((5, 5), 1 / 25, dtype=torch.float64)
-sharpen = torch.tensor([[0., -1, 0], [-1, 5, -1], [0, -1, 0]], dtype=torch.float64)
-kernels = {"Sobel left-right": sobel_x, "Sobel top-down": sobel_x.T,
+sobel = torch.tensor([[-1., 0, 1], [-2, 0, 2], [-1, 0, 1]]).double()
+blur = torch.full((5, 5), 1 / 25).double()
+sharpen = torch.tensor([[0., -1, 0], [-1, 5, -1], [0, -1, 0]]).double()
+kernels = {"Sobel left-right": sobel, "Sobel top-down": sobel.T,
            "blur": blur, "sharpen": sharpen}
 
 # %% [markdown]
-# First on our digit.
-#
-# > **Predict before you run.** Which strokes of the digit light up under the first Sobel kernel, and which vanish?
+# > **Predict before you run.** Which strokes of our digit light up under the first Sobel kernel, and which vanish?
 
-# %% mystnb={"image": {"alt": "The digit two under four kernels. Left-right Sobel shows its upright strokes with a red and a blue side, top-down Sobel the level ones; blur softens it, sharpen hardens its edges."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "The digit two under four kernels. Left-right Sobel shows its upright strokes with a red and a blue side, top-down Sobel the level ones; blur softens it, sharpen hardens its edges."}}
 answers = [correlate2d(digit, kernel) for kernel in kernels.values()]
-plots.images(answers, list(kernels), signed=True, title="The same digit, asked four questions")
+plots.images(answers, list(kernels), signed=True,
+             title="The same digit, asked four questions")
 
 # %% [markdown]
-# Upright strokes answer the first, level ones the second, slanting ones both: red where it gets brighter, blue where
-# it gets darker. Now a photograph, as grey values; for the edges, the size of the answer without its sign. `F.conv2d`
-# is faster than our loops, and we know by now that it computes the same.
+# Upright strokes answer the first kernel, level ones the second, slanting ones both: red where the picture gets
+# brighter from left to right, blue where it gets darker. Now a photograph in grey, the edges without their sign. We use
+# `F.conv2d`, which is faster than our loops.
 
 # %% mystnb={"image": {"alt": "A photograph of a Chinese tower: the original in grey, its left-right edges drawn dark on white, its top-down edges, and a sharpened version."}}
-photo = torch.tensor(load_sample_image("china.jpg"), dtype=torch.float64).mean(2) / 255
+photo = torch.tensor(load_sample_image("china.jpg")).double().mean(2) / 255
 tower = photo[40:310, 20:350]
-edges = [F.conv2d(tower[None, None], sobel[None, None])[0, 0].abs()
-         for sobel in (sobel_x, sobel_x.T)]
-crisp = F.conv2d(tower[None, None], sharpen[None, None])[0, 0].clamp(0, 1)
+
+
+def ask(image, kernel):
+    return F.conv2d(image[None, None], kernel[None, None])[0, 0]
+
+
+shown = [tower, 1 - ask(tower, sobel).abs().clamp(max=1),
+         1 - ask(tower, sobel.T).abs().clamp(max=1),
+         ask(tower, sharpen).clamp(0, 1)]
 titles = ["photograph", "left-right edges", "top-down edges", "sharpened"]
-plots.images([tower, *(1 - edge.clamp(0, 1) for edge in edges), crisp], titles, columns=2,
+plots.images(shown, titles, columns=2,
              title="Nine weights find posts and roof lines")
 
 # %% [markdown]
-# Posts show under the first Sobel kernel, eaves under the second. Nobody told the kernel about towers.
+# Posts appear under the first Sobel kernel, the edges of the roofs under the second. Nobody has told these nine numbers
+# what a tower is.
 #
-# ## Channels, filters, bias, batches
+# ## A berry among leaves: channels and filters
 #
-# Colour pictures have three *channels*. The rule grows by one axis: a *filter* has one kernel for each channel; we
-# convolve channel by channel and add up, and then add the filter's bias. One filter makes one new picture, a *feature
-# map*.
+# Colour pictures are three sheets of numbers, the *channels* red, green and blue. The question grows accordingly: a
+# *filter* has one kernel for each channel. Each kernel slides over its own channel, the three answers are added up,
+# pixel by pixel, into *one* new picture, a *feature map*, and the filter's bias is added everywhere.
+#
+# It is easiest to see when there is something to find. Here is a red berry among green leaves, and on one leaf a white
+# spot where the sun shines. Our filter says yes to red and no to green.
+
+# %% mystnb={"image": {"alt": "A small green picture with a red square, the berry, and one white pixel."}}
+colour = torch.zeros(3, 6, 8)  # C×H×W: red, green, blue
+colour[1] = 1  # leaves
+colour[:, 1, 1] = 1  # a white spot
+colour[0, 3:5, 4:6] = 1  # a berry: red,
+colour[1, 3:5, 4:6] = 0  # and not green
+plots.images([colour], ["a berry among leaves"], columns=3)
+
+berry = torch.zeros(3, 2, 2)  # a filter, C×K×K
+berry[0] = 1
+berry[1] = -1
+
+# %% [markdown]
+# > **Predict before you run.** The white spot is as red as the berry. Will the filter fall for it?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "A grid of pictures with numbers. In three columns for red, green and blue: the channel, its kernel, and its answer. Below, the sum of the three answers: it is largest at the berry, where it is 4, and negative everywhere else, also at the white spot."}}
+by_channel = [correlate2d(colour[c], berry[c]) for c in range(3)]
+feature_map = sum(by_channel)
+shown = [*colour, *berry, *by_channel, feature_map]
+names = ["red", "green", "blue", "its kernel", "its kernel", "its kernel",
+         "its answer", "its answer", "its answer", "the sum: a feature map"]
+plots.images(shown, names, columns=3, signed=True, numbers=True, shared=True,
+             title="One filter, three kernels, one feature map")
+
+# %% tags=["answer"]
+conv = nn.Conv2d(in_channels=3, out_channels=1, kernel_size=2, bias=False)
+conv.weight.data[0] = berry
+agree("the feature map, added up by hand, and `Conv2d`'s",
+      feature_map, conv(colour[None])[0, 0], within=1e-6)
+
+# %% [markdown]
+# It does not. White is red *and* green, so the second kernel takes away what the first has given, and only the berry is
+# left. The sum mixes the colours, which is why the result is a single map and not three.
+#
+# A layer has many filters, each with its own kernels and bias, and their maps become the channels of the next layer.
+# Read the shapes below aloud.
 
 # %%
 torch.manual_seed(SEED)
-colour = torch.rand(3, 12, 12, dtype=torch.float64)  # C×H×W
 conv = nn.Conv2d(in_channels=3, out_channels=16, kernel_size=3).double()
-one_filter = conv.weight[0].detach()  # C×K×K
-first_map = sum(correlate2d(colour[c], one_filter[c]) for c in range(3)) + conv.bias[0]
-agree("the first map, summed over channels by hand, and `Conv2d`'s",
-      first_map, conv(colour[None])[0, 0], within=1e-12)
-
-# %% [markdown]
-# Sixteen filters make sixteen feature maps. Read the shapes below aloud.
-
-# %%
-batch = torch.rand(8, 3, 12, 12, dtype=torch.float64)
+batch = torch.rand(8, 3, 12, 12).double()
 print("filters      F×C×K×K", tuple(conv.weight.shape))
 print("biases       F      ", tuple(conv.bias.shape))
 print("images       N×C×H×W", tuple(batch.shape))
 print("feature maps N×F×H×W", tuple(conv(batch).shape))
-claim("Weights 16·3·3·3 and 16 biases make {value} parameters.", count_parameters(conv), equals=448)
+
+# %% tags=["claim"]
+claim("Weights 16·3·3·3 and 16 biases make {value} parameters.",
+      count_parameters(conv), equals=448)
 
 # %% [markdown]
-# So the "2d" in `Conv2d` does not say that its input has two axes. It has four. Two is the number of axes along which
-# the kernel slides.
-#
-# The channels of picture and filter must match. Read this error once in peace; you will meet it again.
+# So the "2d" in `Conv2d` does not mean that its input has two axes. It has four, and the kernel slides along two of
+# them. Picture and filter must have equally many channels. Read this error once in peace; you will meet it again.
 
 # %%
 try:
-    conv(torch.rand(8, 1, 12, 12, dtype=torch.float64))
+    conv(torch.rand(8, 1, 12, 12).double())
 except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# `N×C×H×W` is how PyTorch *names* the axes. How the numbers *lie* in memory is another matter: `Tensor.stride()` (not
-# the stride of a convolution, which comes below) says how far to jump for the next image, channel, row and column. In
-# the *channels-last* format, in which some networks run faster (lesson 6 uses it), the channels of one pixel lie side
-# by side. The shape is the same.
+# `N×C×H×W` *names* the axes. In memory the channels of one pixel may also be neighbours, which is called *channels
+# last* and makes some networks faster, as in lesson 6.
 
 # %%
 last = batch.to(memory_format=torch.channels_last)
-print("usual:        ", tuple(batch.shape), "jumps", batch.stride())
-print("channels last:", tuple(last.shape), "jumps", last.stride())
-claim("Both hold the same numbers: {value}.", torch.equal(batch, last), equals=True)
+print("steps in memory:", batch.stride(), "or", last.stride())
+agree("a batch, and the same with its channels last", batch, last, within=0)
 
 # %% [markdown]
 # ## One matrix product
 #
-# Loops explain, but they are slow. Computers are fastest at one thing, the product of two large matrices. So we lay
-# out every window as a column, places in reading order; the kernel becomes a row, and *row × matrix* asks the question
-# everywhere at once. The trick is called *im2col*.
+# Loops explain, but they are slow, and computers are fastest at one thing: the product of two large matrices. We can
+# turn the whole convolution into one. Copy every window out of the picture and write it as a column, the places in
+# reading order. The kernel becomes a row. Then *row × matrix* asks the question at all places at once. The trick is
+# called *im2col*.
 
 # %% mystnb={"image": {"alt": "The five by five picture with a framed window; the matrix whose sixteen columns are its windows, the same one framed; the kernel as a row of four; and their product, the sixteen answers, with 15 framed."}}
 diagrams.im2col(picture, kernel, at=5,
-                title="A convolution is a matrix product, once the windows are columns")
+                title="With windows as columns, it is a matrix product")
 
 # %% [markdown]
-# PyTorch calls the layout `F.unfold`. With channels, a column is a whole block of C·K·K numbers, and each filter is
+# PyTorch calls this layout `F.unfold`. With channels, a column holds a whole block of C·K·K numbers, and each filter is
 # one row.
 
 # %%
@@ -327,56 +404,59 @@ product = (rows @ columns + conv.bias[:, None]).view(8, 16, 10, 10)
 agree("one matrix product and `Conv2d`", product, conv(batch), within=1e-12)
 
 # %% [markdown]
-# This is *one* way to compute a convolution. Libraries choose among several, from case to case.
-#
-# One example proves little. The course's package holds the loops and the matrix product for any number of channels,
-# and for two more options: a *padding* of zeros around the picture, and a *stride*, the step from place to place
-# (lesson 3). Here both meet PyTorch on random shapes, in `float64` and in `float32`, which networks use.
+# One example proves little. The package holds the loops and the matrix product with two more options: a *padding* of
+# zeros around the picture, and a *stride*, the step from place to place (lesson 3). Both meet PyTorch on random shapes,
+# in `float64` and in `float32`, which networks use.
 
 # %%
 from course_utils.convolution import conv2d_im2col, conv2d_loops
 
 
-def worst_difference(dtype):
-    """The largest difference to F.conv2d, of loops or matrix product, in TRIALS convolutions."""
+def worst_difference(by_hand, dtype):
+    """The largest difference to F.conv2d in TRIALS random convolutions."""
     torch.manual_seed(SEED)
-    worst = 0.0
+    worst = 0
     for _ in range(TRIALS):
-        C, filters, K, stride = torch.randint(1, 5, (4,)).tolist()
+        C, F_, K, stride = torch.randint(1, 5, (4,)).tolist()
         x = torch.randn(2, C, 7, 8, dtype=dtype)
-        weight = torch.randn(filters, C, K, K, dtype=dtype)
+        weight = torch.randn(F_, C, K, K, dtype=dtype)
         expected = F.conv2d(x, weight, stride=stride, padding=1)
-        for by_hand in (conv2d_loops, conv2d_im2col):
-            ours = by_hand(x, weight, stride=stride, padding=1)
-            worst = max(worst, (ours - expected).abs().max().item())
+        ours = by_hand(x, weight, stride=stride, padding=1)
+        worst = max(worst, (ours - expected).abs().max().item())
     return worst
 
 
-claim("In `float64`, {value:.0e} is the largest difference.",
-      worst_difference(torch.float64), at_most=1e-12)
+for by_hand in (conv2d_loops, conv2d_im2col):
+    for dtype in (torch.float64, torch.float32):
+        worst = worst_difference(by_hand, dtype)
+        print(f"{by_hand.__name__:14} {dtype}: {worst:.0e}")
 
-# %%
-claim("In `float32`, {value:.0e} is the largest difference.",
-      worst_difference(torch.float32), at_most=1e-4)
+# %% tags=["claim"]
+claim("In `float64`, loops and PyTorch differ by {value:.0e} at most.",
+      worst_difference(conv2d_loops, torch.float64), at_most=1e-12)
+
+# %% tags=["claim"]
+claim("In `float32`, they differ by {value:.0e} at most.",
+      worst_difference(conv2d_loops, torch.float32), at_most=1e-4)
 
 # %% [markdown]
 # ## Why not exactly equal?
 #
-# Are our loops a little wrong, then? No. A `float32` keeps about seven digits and rounds after *every* addition. So
-# the order of additions matters. The clearest case adds two ones to a large number.
+# Are our loops a little wrong, then? No: a `float32` keeps about seven digits and rounds after *every* addition, so the
+# order of additions matters. The clearest case adds two ones to a large number.
 #
 # > **Predict before you run.** Both lines below add the same three numbers. Will they agree?
 
-# %%
+# %% tags=["answer"]
 large, one = torch.tensor(2.0**24), torch.tensor(1.0)
 print(f"(large + one) + one = {(large + one) + one:.0f}")
 print(f"large + (one + one) = {large + (one + one):.0f}")
 
 # %% [markdown]
-# Next to 2²⁴ there is no `float32` that is larger by 1, so a lone one is rounded away, twice. A convolution adds up
-# hundreds of products, and each algorithm has its own order. Here is a whole layer, computed in two ways and in both
-# precisions. The axis counts digits: −6 means that the two ways differ in the sixth place behind the point. (Pixels
-# that agree exactly have no logarithm and are left out.)
+# They do not. Next to 2²⁴ the `float32` numbers are 2 apart, so a single 1 is rounded away, and so is the next. A
+# convolution adds up hundreds of products, and each algorithm has an order of its own. Here is a whole layer, computed
+# in two ways and in both precisions. The axis counts digits: −6 means that the two ways differ in the sixth decimal
+# place.
 
 # %% mystnb={"image": {"alt": "Two separate groups on an axis of powers of ten: the differences in float64 lie around minus fourteen, those in float32 between minus six and minus five."}}
 torch.manual_seed(SEED)
@@ -387,24 +467,30 @@ for dtype in (torch.float64, torch.float32):
     a, b = x.to(dtype), weight.to(dtype)
     difference = (conv2d_loops(a, b) - F.conv2d(a, b)).abs().flatten()
     spread[str(dtype)[6:]] = difference[difference > 0].log10()
-plots.distribution(spread, title="The two precisions lie more than eight powers of ten apart",
-                   xlabel="log10 of the difference")
+plots.distribution(spread, xlabel="log10 of the difference",
+                   title="The two precisions are far apart")
 
 # %%
 apart = spread["float32"].median() - spread["float64"].median()
-steps = torch.tensor(torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps).log10()
-print(f"float32 rounds in steps that are 10^{steps:.1f} times larger")
-claim("The medians lie {value:.1f} powers of ten apart.", apart, equals=8.7, within=0.5)
+eps32, eps64 = torch.finfo(torch.float32).eps, torch.finfo(torch.float64).eps
+larger = torch.tensor(eps32 / eps64).log10()
+print(f"float32 rounds in steps that are 10^{larger:.1f} times larger")
+
+# %% tags=["claim"]
+claim("The medians are {value:.1f} powers of ten apart.",
+      apart, equals=8.7, within=0.5)
 
 # %% [markdown]
-# That is why this course asks for 10⁻¹² in `float64` and is content with 10⁻⁴ in `float32`, with a margin for long
-# sums. A real mistake, such as a lopsided kernel turned the wrong way, is thousands of times larger than either.
+# The two kinds of numbers differ by as much in their own precision, so rounding explains it. So the course asks for
+# 10⁻¹² in `float64` and is content with 10⁻⁴ in `float32`. A real mistake, such as a lopsided kernel turned the wrong
+# way, is thousands of times larger than either.
 #
 # ## Move the picture, and the answer moves
 #
-# The same kernel asks everywhere. So if the picture moves, the answer should move along and stay the same otherwise.
-# This is *equivariance*, and it is the reason for convolutions. Is it true? We roll a picture by one column, once
-# before the convolution and once after it. The picture wraps around: what leaves on the right comes back on the left.
+# Remember the digit that was pushed by one pixel. A convolution asks the same question everywhere, so its answer should
+# simply be pushed along. This is *equivariance*, and a main reason for using convolutions. Is it true up to the border?
+# We take noise and move it one column to the right, once before the convolution and once after it. What leaves on the
+# right comes back on the left.
 
 # %%
 torch.manual_seed(SEED)
@@ -413,7 +499,7 @@ weight = torch.randn(1, 1, 3, 3, dtype=torch.float64)
 
 
 def defect(layer, image):
-    """layer(moved image) minus moved layer(image), N×C×H×W: zero where the layer is equivariant."""
+    """layer(moved image) minus moved layer(image), N×C×H×W."""
     return layer(image.roll(1, dims=3)) - layer(image).roll(1, dims=3)
 
 
@@ -421,61 +507,74 @@ def wrapping(image):
     return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="circular"), weight)
 
 
-circular = defect(wrapping, noise)
-claim("With a border that wraps around, the defect is {value:.0e}.",
-      circular.abs().max(), at_most=1e-12)
+def padded(image):
+    return F.conv2d(image, weight, padding=1)
+
+
+agree("moved before and after, with a border that wraps around",
+      defect(wrapping, noise), torch.zeros_like(noise), within=1e-12)
 
 # %% [markdown]
-# Exact. But networks hardly ever wrap; they pad with zeros, so that the answer keeps the size of the picture.
+# That is exact. But networks hardly ever wrap: they pad with zeros, so that the answer keeps the size of the picture.
 #
 # > **Predict before you run.** With zeros around the picture, in which of the 16 columns will moving before and moving
 # > after disagree?
 
-# %% mystnb={"image": {"alt": "Two maps of 16 by 16 pixels. With a border that wraps around the defect is zero everywhere. With zero padding it is zero but for the columns 0, 1 and 15."}}
-zeros = defect(lambda image: F.conv2d(image, weight, padding=1), noise)
-plots.images([circular[0, 0], zeros[0, 0]], ["wrapping border", "zero padding"], columns=2,
-             signed=True, shared=True, title="Zero padding breaks the symmetry near the border")
+# %% tags=["answer"] mystnb={"image": {"alt": "Two maps of 16 by 16 pixels. With a border that wraps around the defect is zero everywhere. With zero padding it is zero but for the columns 0, 1 and 15."}}
+zeros = defect(padded, noise)[0, 0]
+plots.images([defect(wrapping, noise)[0, 0], zeros],
+             ["wrapping border", "zero padding"], columns=2,
+             signed=True, shared=True,
+             title="Zero padding breaks the symmetry near the border")
 
-# %%
-broken = (zeros[0, 0].abs() > 1e-12).any(0).nonzero().flatten().tolist()
-claim("Zero padding breaks equivariance in the columns {value}.", str(broken), equals="[0, 1, 15]")
+# %% tags=["answer", "claim"]
+broken = (zeros.abs() > 1e-12).any(0).nonzero().flatten().tolist()
+claim("Zero padding breaks equivariance in the columns {value}.",
+      str(broken), equals="[0, 1, 15]")
 
 # %% [markdown]
-# Zeros spoil the answer's first and last columns, 0 and 15. Move the picture first: still 0 and 15 are spoiled. Move
-# the answer afterwards: the spoiled columns move along, to 1 and 0. Together: 0, 1, 15. Each further layer widens this
-# band. So padding tells a network where the border is, for good or ill.
+# Zeros spoil the first and the last column of every answer, 0 and 15. If the picture is moved first, the same two are
+# spoiled. If the answer is moved afterwards, its spoiled columns move along, 0 to 1 and 15 around to 0. So the two ways
+# disagree in 0, 1 and 15, and each further layer widens this band. Padding tells a network where the border is.
 #
 # ## Backwards
 #
-# Training needs two gradients: how the loss changes with each weight, and with each pixel. Suppose that we know the
-# gradient `g` of the answer: `g[i, j]` says how the loss changes with `answer[i, j]`.
+# To train a kernel we need to know how the loss changes with each of its weights, and for the layers before it, with
+# each pixel. Suppose we know this for each pixel of the answer: `g[i, j]` says how the loss changes with `answer[i,
+# j]`.
 #
-# The weight `kernel[a, b]` has met, at place `(i, j)`, the pixel `image[i + a, j + b]`. So its gradient is the sum of
-# `g[i, j] * image[i + a, j + b]` over all places. Read that again: it is `g`, slid over the image. **A
-# cross-correlation, with `g` as the kernel.**
+# Ask what a single weight has done. `kernel[a, b]` was on top of the pixel `image[i + a, j + b]` when `answer[i, j]`
+# was computed. So its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. Read that again: it is
+# `g`, slid over the image. **The gradient of the kernel is a cross-correlation, with `g` as the kernel.**
 #
-# The pixel `image[p, q]` was met by `kernel[a, b]` at place `(p − a, q − b)`. So its gradient is the sum of
-# `g[p − a, q − b] * kernel[a, b]` over all weights. The minus signs turn the kernel: **a true convolution of `g` and
-# `kernel`.** And the bias is added everywhere, so its gradient is the sum of `g`.
-#
-# `answer.backward(g)` hands `g` to autograd, which then works out the same gradients in its own way.
+# Now ask a single pixel. `image[p, q]` was under `kernel[a, b]` when the window was at `(p − a, q − b)`. So its
+# gradient is the sum of `g[p − a, q − b] * kernel[a, b]` over all weights. The minus signs turn the kernel: **the
+# gradient of the picture is a true convolution of `g` and `kernel`.** The bias is added everywhere, so its gradient is
+# the sum of `g`. (`answer.backward(g)` hands `g` to autograd.)
 
 # %%
 torch.manual_seed(SEED)
 pixels = torch.randn(9, 8, dtype=torch.float64, requires_grad=True)
 weights = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
-answer = F.conv2d(pixels[None, None], weights[None, None])[0, 0]
+answer = ask(pixels, weights)
 g = torch.randn_like(answer)
 answer.backward(g)
 
 with torch.no_grad():
-    for_weights, for_pixels = correlate2d(pixels, g), convolve2d(g, weights)
-agree("the weights' gradient by hand and by autograd", for_weights, weights.grad, within=1e-12)
-agree("the pixels' gradient by hand and by autograd", for_pixels, pixels.grad, within=1e-12)
+    for_weights = correlate2d(pixels, g)
+    for_pixels = convolve2d(g, weights)
+agree("the weights' gradient by hand and by autograd",
+      for_weights, weights.grad, within=1e-12)
+agree("the pixels' gradient by hand and by autograd",
+      for_pixels, pixels.grad, within=1e-12)
+transposed = F.conv_transpose2d(g[None, None], weights[None, None])[0, 0]
+agree("the pixels' gradient and `F.conv_transpose2d`",
+      for_pixels, transposed, within=1e-12)
 
 # %% [markdown]
-# Both gradients are the operation that you have slid by hand, so what makes it fast forwards can make it fast
-# backwards. The package does the same for batches, channels, stride and padding.
+# Both gradients are the operation that you have slid by hand, so what makes it fast forwards makes it fast backwards.
+# The second has a name of its own, *transposed convolution*, and networks use it to make small pictures large. The
+# package does the same for batches, channels, stride and padding.
 
 # %%
 from course_utils.convolution import conv2d_backward
@@ -485,12 +584,65 @@ images = torch.randn(2, 3, 9, 9, dtype=torch.float64, requires_grad=True)
 answer = layer(images)
 g = torch.randn_like(answer)
 answer.backward(g)
-by_hand = conv2d_backward(g, images.detach(), layer.weight.detach(), stride=2, padding=1)
+by_hand = conv2d_backward(g, images.detach(), layer.weight.detach(),
+                          stride=2, padding=1)
 by_autograd = (images.grad, layer.weight.grad, layer.bias.grad)
-for name, ours, theirs in zip(("images", "weights", "biases"), by_hand, by_autograd, strict=True):
-    agree(f"a whole layer: the gradient of its {name}", ours, theirs, within=1e-12)
+for name, ours, theirs in zip(("images", "weights", "biases"), by_hand,
+                              by_autograd, strict=True):
+    agree(f"a whole layer: the gradient of its {name}",
+          ours, theirs, within=1e-12)
 
 # %% [markdown]
+# ## Can a kernel be learned?
+#
+# Every kernel so far was written by a person who knew what to look for. That works for edges and berries. But nobody
+# can write down the numbers that say "this is the sleeve of a coat". A network begins with random kernels, and the
+# gradient moves them until the answers are right. We have just derived that gradient. Can it do such a thing?
+#
+# Imagine a camera that changes its pictures, and the maker does not say how. You see the scene and the picture that
+# comes out, and would like to find the kernel inside. Begin with a random guess, look how far its answer is from the
+# camera's, and step downhill on the mean of the squared errors, as in lesson 1.
+
+# %%
+scene = tower[60:140, 100:180]
+scene = scene - scene.mean()  # the common brightness would slow us down
+secret = torch.tensor([[-2., -1, 0], [-1, 1, 1], [0, 1, 2]]).double()
+from_camera = ask(scene, secret)
+
+# %% [markdown]
+# > **Predict before you run.** Will the search end at these nine numbers, or at another kernel that gives the same
+# > picture?
+
+# %% tags=["answer"]
+torch.manual_seed(SEED)
+guess = torch.randn(3, 3).double()
+snapshots = {"start": guess}
+for step in range(1, STEPS + 1):
+    error = ask(scene, guess) - from_camera
+    gradient = ask(scene, 2 * error / error.numel())
+    guess = guess - LR * gradient
+    if step in (10, 100, STEPS):
+        snapshots[f"step {step}"] = guess
+
+# %% tags=["answer"] mystnb={"image": {"alt": "Five kernels of three by three numbers: random at the start, then after 10, 100 and 1,000 steps, and the camera's own. The last two show the same numbers."}}
+rounded = [kernel.round(decimals=1) for kernel in snapshots.values()]
+plots.images([*rounded, secret], [*snapshots, "the camera's"],
+             columns=5, signed=True, numbers=True, shared=True,
+             title="The gradient finds a kernel that nobody has told it")
+
+# %% tags=["answer", "claim"]
+claim("At the end no weight is further than {value:.0e} from the camera's.",
+      (guess - secret).abs().max(), at_most=1e-3)
+
+# %% [markdown]
+# It finds exactly these numbers, and there is a reason. Every place of the picture is one equation about the same nine
+# unknowns, and a photograph is varied enough that only the true kernel solves them all. A wall with vertical stripes
+# would ask the same few questions over and over, and many kernels would pass.
+#
+# A network gets its filters in this way, with one difference that makes its task harder and its success more
+# remarkable. Nobody shows it what any filter should answer. It is only told whether the class at the very end was
+# right, and the gradient has to work out, back through all layers, what each filter should have said.
+#
 # ## Exercises
 #
 # Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.
@@ -506,7 +658,7 @@ check("2.1", pencil)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.1
-pencil_solution = [[0, 1], [8, 0]]  # first window: 1·1 + 2·0 + 0·2 + 1·(−1) = 0
+pencil_solution = [[0, 1], [8, 0]]  # first: 1·1 + 2·0 + 0·2 + 1·(−1) = 0
 assert check("2.1", pencil_solution)
 
 # %% [markdown]
@@ -526,7 +678,7 @@ check("2.2", true_convolution)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.2
 def true_convolution_solution(image, kernel):
-    return correlate2d(image, kernel.flip(0, 1))  # turned, that is: flipped along both axes
+    return correlate2d(image, kernel.flip(0, 1))  # half a turn
 
 
 assert check("2.2", true_convolution_solution)
@@ -543,7 +695,7 @@ check("2.3", counts)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.3
-counts_solution = (8 * 3 * 5 * 5, 8 * 3 * 5 * 5 + 8)  # each filter has 3·5·5 weights and one bias
+counts_solution = (8 * 3 * 5 * 5, 8 * 3 * 5 * 5 + 8)  # one bias a filter
 assert check("2.3", counts_solution)
 
 # %% [markdown]
@@ -558,7 +710,7 @@ check("2.4", detector)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.4
-detector_solution = torch.tensor([[-1., 0, 1]] * 3) / 3  # each row says 1/3; the middle has no say
+detector_solution = torch.tensor([[-1., 0, 1]] * 3) / 3  # a third a row
 assert check("2.4", detector_solution)
 
 # %% [markdown]
@@ -578,8 +730,9 @@ check("2.5", position_aware)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.5
 def position_aware_solution(image):
-    column = torch.linspace(0, 1, image.shape[3], dtype=image.dtype)  # where is each pixel?
-    return F.conv2d(image * column, torch.ones(1, 1, 3, 3, dtype=image.dtype), padding=1)
+    column = torch.linspace(0, 1, image.shape[3]).double()  # where it is
+    ones = torch.ones(1, 1, 3, 3).double()
+    return F.conv2d(image * column, ones, padding=1)
 
 
 assert check("2.5", position_aware_solution)
@@ -588,9 +741,9 @@ assert check("2.5", position_aware_solution)
 # ### Exercise 2.6 · The gradient, with a step
 #
 # Write `kernel_gradient(image, g, stride)` for a single image H×W and a square kernel, slid with a `stride` of 1 or 2
-# (the kernel moves by that many pixels). `g` is the gradient of the answer. Return the K×K gradient of the kernel.
-# Each weight still collects `g[i, j]` times the pixel it has met. Which pixel is that now? You may assume that no
-# pixel is left over, so K = H − stride·(rows of `g` − 1).
+# (the kernel moves by that many pixels). `g` is the gradient of the answer. Return the K×K gradient of the kernel. Each
+# weight still collects `g[i, j]` times the pixel it has met. Which pixel is that now? You may assume that no pixel is
+# left over, so K = H − stride·(rows of `g` − 1).
 
 # %%
 def kernel_gradient(image, g, stride):
@@ -602,29 +755,38 @@ check("2.6", kernel_gradient)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 2.6
 def kernel_gradient_solution(image, g, stride):
-    spread = g.new_zeros(stride * (g.shape[0] - 1) + 1, stride * (g.shape[1] - 1) + 1)
-    spread[::stride, ::stride] = g  # g, with gaps between its pixels: a dilated kernel
+    height, width = (stride * (size - 1) + 1 for size in g.shape)
+    spread = g.new_zeros(height, width)
+    spread[::stride, ::stride] = g  # with gaps between its pixels
     return correlate2d(image, spread)
 
 
 assert check("2.6", kernel_gradient_solution)
 
 # %% [markdown]
+# ### An open question
+#
+# No checker answers this one; argue about it with somebody. A dense layer could learn every kernel of a convolution: it
+# only has to set most of its weights to 0. Why is it not simply the better choice, if one has the memory? Name a kind
+# of picture, real or invented, for which you *would* take the dense layer.
+
+# %% [markdown]
 # ## What you can do now
 #
-# 1. Compute a convolution with a pencil, with loops, and with one matrix product, and get PyTorch's numbers each time.
-# 2. Say that `Conv2d` computes a cross-correlation: a true convolution turns the kernel first.
-# 3. Count: F·C·K·K weights and F biases, whatever the size of the picture.
-# 4. Say why the order of additions decides the last digits, and so what "equal" can mean.
-# 5. Predict that the answer moves with the picture, and that zero padding breaks this near the border.
-# 6. Write the gradients: `g` slid over the image for the kernel, a true convolution of `g` and kernel for the pixels.
+# 1. Say that a list forgets neighbours, and that locality and sharing leave 156 of 3,692,640 parameters.
+# 2. Compute a convolution with a pencil, with loops, and with one matrix product, and get PyTorch's numbers.
+# 3. Say that `Conv2d` computes a cross-correlation: a true convolution turns the kernel first.
+# 4. Follow a filter: one kernel a channel, added up to one map; F·C·K·K weights and F biases.
+# 5. Say why the order of additions decides the last digits, and so what "equal" can mean.
+# 6. Predict that the answer moves with the picture, and that zero padding breaks this near the border.
+# 7. Write the gradients: `g` slid over the image for the kernel, a true convolution of `g` and kernel for the pixels.
 #
 # ## Further reading
 #
 # - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285): every case,
 #   drawn.
 # - I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, chapter 9: the idea, and its gradients in section 9.5.
-# - O. S. Kayhan and J. C. van Gemert, *On translation invariance in CNNs* (arXiv 2003.07064): what networks do with
-#   the border.
-# - K. Chellapilla, S. Puri, P. Simard, *High performance convolutional neural networks for document processing*
-#   (2006): im2col, brought to convolutional networks.
+# - O. S. Kayhan and J. C. van Gemert, *On translation invariance in CNNs* (arXiv 2003.07064): what networks do with the
+#   border.
+# - K. Chellapilla, S. Puri, P. Simard, *High performance convolutional neural networks for document processing* (2006):
+#   im2col, brought to convolutional networks.

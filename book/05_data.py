@@ -50,7 +50,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, random_
 from torchvision import datasets, transforms
 from torchvision.utils import make_grid
 
-from course_utils import batches, check, claim, diagrams, load, plots
+from course_utils import batches, check, claim, diagrams, load, mean_and_spread, plots
 
 # %% [markdown]
 # These numbers are yours to change.
@@ -293,7 +293,7 @@ diagrams.sides(pictures.unflatten(0, (2, n))[:, :8],
 
 # %%
 for name, values in scores.items():
-    print(f"{name}: {mean(values):.1%} ± {stdev(values):.1%} (three draws)")
+    print(f"{name}: {mean_and_spread(values)} (three draws)")
 claim.data("Augmented first, the model without learning reaches {value:.0%}.",
            mean(scores["augment, then split"]), data=cifar, at_least=0.7)
 claim.data("Split first, it reaches {value:.0%}.",
@@ -468,7 +468,7 @@ some = mnist.train.take(IMAGES)
 for shuffle in (True, False):
     models = [train_small(some, unit, 0.1, seed, shuffle) for seed in range(3)]
     reached = [score(model, mnist.valid, unit) for model in models]
-    print(f"shuffle={shuffle}: {mean(reached):.1%} ± {stdev(reached):.1%} (three seeds)")
+    print(f"shuffle={shuffle}: {mean_and_spread(reached)} (three seeds)")
 answers = models[-1](unit(mnist.valid.x)).argmax(1)
 print("how often the last one answers 0 to 9:", answers.bincount(minlength=10).tolist())
 

@@ -40,7 +40,6 @@ import tempfile
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
-from statistics import mean, stdev
 
 import torch
 from skorch import NeuralNetClassifier
@@ -52,7 +51,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
 from course_utils import (Checkpoint, EarlyStopping, as_dataset, batches, check, claim,
-                          evaluate, fit, load, plots, predict, recorded, recorded_runs,
+                          evaluate, fit, load, mean_and_spread, plots, predict, recorded, recorded_runs,
                           train_epoch, wilson_interval)
 from course_utils.networks import lenet
 
@@ -177,7 +176,7 @@ by_schedule = {}
 for run in recorded_runs("schedules"):
     by_schedule.setdefault(run["schedule"], []).append(run["valid_accuracy"][-1])
 for name, values in by_schedule.items():
-    print(f"{name:12} {mean(values):.2%} ± {stdev(values):.2%}")
+    print(f"{name:12} {mean_and_spread(values, '.2%')}")
 
 # %% [markdown]
 # Exponential is last again: falling too early hurts. Constant comes next, but it lies behind the rest by no more than
@@ -317,7 +316,7 @@ for epochs, correct in ((10, 9_544), (59, 9_878)):
     low, high = wilson_interval(correct, 10_000)
     print(f"published, {epochs} epochs: {low:.2%} to {high:.2%}")
 ten = [run["test_accuracy"] for run in plateau if run["schedule"] == "constant"]
-print(f"ours, 10 epochs, {len(ten)} seeds: {mean(ten):.2%} ± {stdev(ten):.2%}")
+print(f"ours, 10 epochs, {len(ten)} seeds: {mean_and_spread(ten, '.2%')}")
 print(f"ours, 59 epochs, one seed: {rerun['test_accuracy']:.2%}")
 
 # %% [markdown]

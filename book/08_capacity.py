@@ -35,14 +35,14 @@ course_utils.setup("08_capacity")
 
 # %%
 import copy
-from statistics import mean, median, stdev
+from statistics import mean, median
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from course_utils import (batches, check, claim, count_macs, count_parameters, diagrams, evaluate,
-                          fit, load, networks, plots, recorded_runs)
+                          fit, load, mean_and_spread, networks, plots, recorded_runs)
 from course_utils.data import Images
 
 # %% [markdown]
@@ -279,7 +279,7 @@ if curve:
 for width in (1, 16):
     for size in sorted({run["size"] for run in curve}):
         some = [run["valid"]["accuracy"] for run in curve if (run["width"], run["size"]) == (width, size)]
-        print(f"width {width:2}, {size:6,} images: {mean(some):.2%} ± {stdev(some):.2%}")
+        print(f"width {width:2}, {size:6,} images: {mean_and_spread(some, '.2%')}")
 
 # %% [markdown]
 # From 2,000 images on, the narrow network gains nothing beyond its (wide) spread: so much for more data against
@@ -326,8 +326,8 @@ remedies = recorded_runs("remedies")
 for remedy in dict.fromkeys(run["remedy"] for run in remedies):
     some = [run["valid"] for run in remedies if run["remedy"] == remedy]
     accuracy, loss = [one["accuracy"] for one in some], [one["loss"] for one in some]
-    print(f"{remedy:13}  accuracy {mean(accuracy):.2%} ± {stdev(accuracy):.2%}"
-          f"   loss {mean(loss):.3f} ± {stdev(loss):.3f}")
+    print(f"{remedy:13}  accuracy {mean_and_spread(accuracy, '.2%')}"
+          f"   loss {mean_and_spread(loss, '.3f')}")
 
 # %% [markdown]
 # Both remedies lower the loss by more than the spread. The accuracy they leave where it was, within the spread,
@@ -340,7 +340,7 @@ published = recorded_runs("capacity")
 for name in dict.fromkeys(run["network"] for run in published):
     some = [run for run in published if run["network"] == name]
     seen, new = ([run[split]["accuracy"] for run in some] for split in ("train", "valid"))
-    print(f"{name:17}  train {mean(seen):.1%} ± {stdev(seen):.1%}   valid {mean(new):.1%} ± {stdev(new):.1%}"
+    print(f"{name:17}  train {mean_and_spread(seen)}   valid {mean_and_spread(new)}"
           f"   gap {mean(seen) - mean(new):.1%}")
 
 # %% [markdown]
@@ -449,7 +449,7 @@ plots.curves(range(1, 21), {"dropout left on": left_on, "evaluation mode": exact
              xlabel="evaluation", ylabel="accuracy", title="One network, twenty scores: all too low")
 
 # %%
-print(f"left on: {mean(left_on):.2%} ± {stdev(left_on):.2%}, evaluation mode: {exact[0]:.2%}")
+print(f"left on: {mean_and_spread(left_on, '.2%')}, evaluation mode: {exact[0]:.2%}")
 claim("Different scores in evaluation mode: {value}.", len(set(exact)), equals=1)
 claim.measured("Dropout left on costs {value:.1%} of the images on average.",
                exact[0] - mean(left_on), data=fashion, stated=stated)
@@ -461,7 +461,7 @@ claim.measured("Dropout left on costs {value:.1%} of the images on average.",
 for run in remedies:
     if run["left_on"]:
         print(f"seed {run['seed']}: evaluation mode {run['valid']['accuracy']:.2%}, left on "
-              f"{mean(run['left_on']):.2%} ± {stdev(run['left_on']):.2%}")
+              f"{mean_and_spread(run['left_on'], '.2%')}")
 
 # %% [markdown]
 # `F.dropout` does not know the mode of your module: its default is `training=True`. Say `training=self.training`, or
@@ -537,8 +537,8 @@ for kind, change in (("as they are", lambda images: images), ("scrambled", scram
 loss = {}
 for (name, kind), some in results.items():
     accuracy, loss[name, kind] = [one.accuracy for one in some], [one.loss for one in some]
-    print(f"{name:12} {kind:11}  accuracy {mean(accuracy):.1%} ± {stdev(accuracy):.1%}"
-          f"   loss {mean(loss[name, kind]):.3f} ± {stdev(loss[name, kind]):.3f}")
+    print(f"{name:12} {kind:11}  accuracy {mean_and_spread(accuracy)}"
+          f"   loss {mean_and_spread(loss[name, kind], '.3f')}")
 
 # %%
 harm = {name: mean(loss[name, "scrambled"]) - mean(loss[name, "as they are"])

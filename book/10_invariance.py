@@ -36,7 +36,7 @@ course_utils.setup("10_invariance")
 # %%
 import math
 import time
-from statistics import mean, stdev
+from statistics import mean
 
 import numpy
 import torch
@@ -47,7 +47,8 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import ToTensor, v2
 
 from course_utils import (Augment, augment, batches, check, claim, count_parameters, device,
-                          evaluate, fit, load, plots, predict, recorded, recorded_runs)
+                          evaluate, fit, load, mean_and_spread, plots, predict, recorded,
+                          recorded_runs)
 from course_utils.data import Images, as_dataset
 from course_utils.networks import lenet
 
@@ -360,7 +361,7 @@ print(f"{'':20}", *(f"{label:12}" for label in columns))
 for name in dict.fromkeys(run["network"] for run in runs):
     values = [[curve[at] for curve in of_network(name, measure)]
               for measure, at in columns.values()]
-    print(f"{name:20}", *(f"{mean(some):5.1%} ± {stdev(some):4.1%}" for some in values))
+    print(f"{name:20}", *(mean_and_spread(some, "5.1%") for some in values))
 
 # %% [markdown]
 # "All three" serves everywhere, and pays for it in the first column. The lower lines answer the first promise for whole
@@ -382,7 +383,7 @@ for name in dict.fromkeys(run["network"] for run in arms):
     seen, new = ([run[split]["accuracy"] for run in some] for split in ("train", "valid"))
     gap = [a - b for a, b in zip(seen, new, strict=True)]
     print(f"{name:11} {some[0]['parameters']:9,} parameters", *(
-        f"  {label} {mean(values):5.1%} ± {stdev(values):.1%}"
+        f"  {label} {mean_and_spread(values, '5.1%')}"
         for label, values in {"seen": seen, "new": new, "gap": gap}.items()))
 
 # %% [markdown]
@@ -542,7 +543,8 @@ claim.measured("Of the sixes on their heads, LeNet reads {value:.0%} as nines.",
 # The shoes! In this data set they point to the left. So "keeps the label" is only half of the question. The other
 # half: *will the network ever meet it?* If test images point left as well, mirrored shoes cost the network effort for
 # nothing. Whether such effort pays must be measured. A script did: 5,000 images, twelve epochs, one change at a time,
-# three data sets, three seeds. Bars are gains over no change; lines are standard deviations of the gain.
+# three data sets, three seeds. Each dot is one seed's gain over no change; the bar is their mean, the line one standard
+# deviation to both sides.
 
 # %% mystnb={"image": {"alt": "Gain in validation accuracy, with standard deviations. Flips cost on digits and clothes and pay on CIFAR-10. Shifts pay a little on digits, cost on clothes, and seem to pay on CIFAR-10. Turns and scales cost on clothes. Most other gains are no larger than their spread."}}
 trials = recorded_runs("augmentations")
@@ -556,13 +558,12 @@ def gains(data, change):  # in points, seed by seed
 
 sets = dict.fromkeys(run["data"] for run in trials)
 made = ["flip", "shift", "turn", "scale", "brightness", "cutout"]
-bars = {data: {change: mean(gains(data, change)) for change in made} for data in sets}
-spread = {data: {change: stdev(gains(data, change)) for change in made} for data in sets}
-plots.bars(bars, spread=spread, ylabel="gain in points",
-           title="What helps depends on the data")
+all_gains = {data: {change: gains(data, change) for change in made} for data in sets}
+plots.intervals(all_gains, xlabel="gain in points",
+                title="What helps depends on the data")
 
 # %% [markdown]
-# For each bar ask two things: is it much longer than its line (three seeds say little), and does the change keep the
+# For each row ask two things: is its bar much further from 0 than its line is long (three seeds say little), and does the change keep the
 # label and occur? Mirrored digits cost, mirrored animals and vehicles pay. On clothes flips cost, as the shoes made us
 # fear, but shifts, turns and scales cost more still, and the one gain, of brightness, is no larger than its line.
 # Perhaps a small network had more to learn, and no more time; this was not tested. So "augmentation improves
@@ -573,7 +574,7 @@ settings = recorded("augmentations")["config"]["changes"]
 for data in sets:
     for change in (*made, *(["hue"] if data == "cifar10" else [])):
         values = gains(data, change)
-        print(f"{data:14} {str(settings[change]):19} {mean(values):+5.2f} ± {stdev(values):.2f} points")
+        print(f"{data:14} {str(settings[change]):19} {mean_and_spread(values, '+5.2f')} points")
 
 # %% [markdown]
 # ## Ask five times

@@ -50,7 +50,7 @@ from torch import nn
 
 from course_utils import (Augment, Checkpoint, EarlyStopping, batches, check, claim,
                           count_macs, count_parameters, device, diagrams, evaluate, fit, load,
-                          plots, predict, receptive_field, recorded, recorded_runs,
+                          mean_and_spread, plots, predict, receptive_field, recorded, recorded_runs,
                           train_epoch, wilson_interval)
 from course_utils.networks import cifar_net
 from course_utils.search import open_study, put_back
@@ -245,16 +245,12 @@ claim("The best of eight equal networks looks {value:.2f} points too good.",
 # widths, a tenth of the images, ten epochs. Validation accuracy, mean ± standard deviation; each seed's winner:
 
 # %%
-def spread(values):
-    return f"{mean(values):.2%} ± {stdev(values):.2%}"
-
-
 small, scores = recorded_runs("cifar_grid"), {}
 for run in small:
     widths = f"{run['c1']:2} and {run['c2']:2} channels, {run['hidden']} hidden"
     scores.setdefault(widths, []).append(run["valid_accuracy"][-1])
 for widths, some in scores.items():
-    print(f"{widths}: {spread(some)}")
+    print(f"{widths}: {mean_and_spread(some, '.2%')}")
 for k, seed in enumerate(dict.fromkeys(run["seed"] for run in small)):
     print(f"seed {seed} crowns: {max(scores, key=lambda widths: scores[widths][k])}")
 
@@ -295,7 +291,7 @@ claim("The recipes differ in {value}.", " and ".join(changed),
 # factors make four recipes, each with three seeds: all training images, ten epochs, the network at an eighth of its
 # widths. Accuracy, mean ± standard deviation:
 
-# %% mystnb={"image": {"alt": "Validation accuracy of four recipes as bars, with standard deviations: batches of 24 and of 512, without and with augmentation. Batches of 512 are higher in both, augmentation lower in both, by about as much as the lines are long."}}
+# %% mystnb={"image": {"alt": "Validation accuracy of four recipes, a dot for each of three runs, with means and standard deviations: batches of 24 and of 512, without and with augmentation. Batches of 512 are higher in both, augmentation lower in both, by about as much as the lines are long."}}
 ablation, found = recorded_runs("cifar_ablation"), {}
 for run in ablation:
     series = "augmentation" if run["augmented"] else "no augmentation"
@@ -311,12 +307,11 @@ def reached(some, split="valid"):
 
 for series, group in found.items():
     for batch, some in group.items():
-        print(f"{series:15}  {batch:14}  validation {spread(reached(some))}, "
-              f"training {spread(reached(some, 'train'))}")
-heights, lines = ({series: {batch: measure(reached(some)) for batch, some in group.items()}
-                   for series, group in found.items()} for measure in (mean, stdev))
-plots.bars(heights, spread=lines, ylabel="validation accuracy",
-           title="Larger batches help, augmentation does not")
+        print(f"{series:15}  {batch:14}  validation {mean_and_spread(reached(some), '.2%')}, "
+              f"training {mean_and_spread(reached(some, 'train'), '.2%')}")
+scores_of = {series: {batch: reached(some) for batch, some in group.items()} for series, group in found.items()}
+plots.intervals(scores_of, xlabel="validation accuracy", percent=True,
+                title="Larger batches help, augmentation does not")
 
 # %% [markdown]
 # The seeds scatter as much as the recipes. But each seed ran all four, so compare within it:
@@ -515,8 +510,8 @@ for name in dict.fromkeys(run["search"] for run in full_searches):
     chosen, judged = ([run[key] for run in full_searches if run["search"] == name]
                       for key in ("valid_accuracy", "judged_accuracy"))
     lost = [100 * (a - b - easier) for a, b in zip(chosen, judged, strict=True)]
-    print(f"{name:8} chosen at {spread(chosen)}, judged {spread(judged)}, "
-          f"{mean(lost):+.2f} ± {stdev(lost):.2f} points of flattery")
+    print(f"{name:8} chosen at {mean_and_spread(chosen, '.2%')}, judged {mean_and_spread(judged, '.2%')}, "
+          f"{mean_and_spread(lost, '+.2f')} points of flattery")
 ends = [trial["valid_accuracy"][-1] for trial in finished]
 print(f"finished candidates: {min(ends):.0%} to {max(ends):.0%}")
 

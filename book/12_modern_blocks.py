@@ -39,7 +39,7 @@ import copy
 import math
 from functools import partial
 from itertools import islice
-from statistics import mean, median, stdev
+from statistics import mean, median
 
 import torch
 import torch.nn.functional as F
@@ -49,8 +49,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torchvision.models import googlenet
 
 from course_utils import (Augment, batches, check, claim, count_macs, count_parameters, device,
-                          evaluate, fit, load, networks, plots, receptive_field, recorded,
-                          recorded_runs)
+                          evaluate, fit, load, mean_and_spread, networks, plots, receptive_field,
+                          recorded, recorded_runs)
 from course_utils.data import Images
 
 # %% [markdown]
@@ -388,18 +388,10 @@ plots.curves(range(1, DEEP_EPOCHS + 1), panels, columns=2, xlabel="epoch", ylabe
              percent=True, title="Twenty layers: x + f(x) learns, f(x) lags")
 
 # %%
-def spread(values):
-    return stdev(values) if len(values) > 1 else math.nan  # of one run, nobody knows
-
-
-def shown(values):
-    return f"{mean(values):.1%} ± {spread(values):.1%}"
-
-
 stated_deep = (DEEP_IMAGES, DEEP_EPOCHS) == (2_500, 5)
 reached = {name: [run[-1].valid.accuracy for run in runs] for name, runs in depth_runs.items()}
 for name, some_runs in reached.items():
-    print(f"{name:9} {shown(some_runs)} of the validation images")
+    print(f"{name:9} {mean_and_spread(some_runs)} of the validation images")
 claim.measured("The shortcuts bring {value:.1%} of the images, mean of three seeds.",
                mean(reached["residual"]) - mean(reached["plain"]), data=cifar, stated=stated_deep)
 
@@ -420,7 +412,7 @@ def by_depth(name, split):
 
 for name in depth_runs:
     for depth, found in zip(depths, by_depth(name, "valid"), strict=True):
-        print(f"{name:9} {depth:2} layers: {shown(found)} of new images")
+        print(f"{name:9} {depth:2} layers: {mean_and_spread(found)} of new images")
 panels = {title: {name: [mean(found) for found in by_depth(name, split)] for name in depth_runs}
           for title, split in (("seen images", "train"), ("new images", "valid"))}
 plots.curves(depths, panels, columns=2, xlabel="layers", ylabel="accuracy", percent=True,
@@ -667,8 +659,8 @@ print(f"{'':20}parameters  multiply-adds  field   last weights  averaged ones")
 for name, some_runs in rows.items():
     net = some_runs[0]
     print(f"{name:20}{net['parameters']:10,}{net['multiply_adds'] / 1e6:13.1f} M"
-          f"{net['receptive_field']:7}   {shown(scores(name, 'accuracy'))}"
-          f"   {shown(scores(name, 'averaged weights'))}")
+          f"{net['receptive_field']:7}   {mean_and_spread(scores(name, 'accuracy'))}"
+          f"   {mean_and_spread(scores(name, 'averaged weights'))}")
 ends = [run for run in ladder if run["images"] == 45_000]
 for run in ends:
     print(f"{run['row']:18} {run['images']:,} images, {len(run['seconds'])} epochs,"
@@ -686,10 +678,7 @@ def gains(kind):
 
 
 gained = {"last weights": gains("accuracy"), "averaged weights": gains("averaged weights")}
-heights, lines = ({kind: {name: measure(some) for name, some in found.items()}
-                   for kind, found in gained.items()} for measure in (mean, spread))
-plots.bars(heights, spread=lines, ylabel="points of validation accuracy", horizontal=True,
-           title="What each change brings")
+plots.intervals(gained, xlabel="points of validation accuracy", title="What each change brings")
 
 # %%
 def more(kind, names):
@@ -711,8 +700,8 @@ claim("On all images, the last row kept reads {value:.1%} more of the test image
       ends[1]["test_accuracy"] - ends[0]["test_accuracy"], at_least=0.05)
 
 # %% [markdown]
-# Ask of each bar whether it is longer than its line. Averaged, our convolutions and one-cycle bring most, four points
-# and three. By last weights one-cycle brings six: half of that, averaging brings as well. The global average costs
+# Ask of each bar whether it is further from 0 than its line is long. Averaged, our convolutions and one-cycle bring
+# most, four points and three. By last weights one-cycle brings six: half of that, averaging brings as well. The global average costs
 # three points, and saves three weights in four. Weight decay and label smoothing bring nothing that three seeds could
 # show; more blocks lose a point. He's initialisation did harm; why is open. (Two rows change several things: *our
 # convolutions*, and one-cycle, with its peak and Adam's betas. In another order gains differ.)
@@ -738,7 +727,7 @@ for (name, where), some_runs in points.items():
     seconds = [sum(run["seconds"]) for run in some_runs]
     print(f"{name:12} {some_runs[0]['parameters']:7,} parameters, {len(some_runs):2} seeds ({where}),"
           f" {median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f}):"
-          f" {shown([run['test_accuracy'] for run in some_runs])}")
+          f" {mean_and_spread([run['test_accuracy'] for run in some_runs])}")
 if {where for _, where in points} == {"cpu"}:
     print("not run on a GPU: python -m experiments.cifar_headline")
 on_cpu = [some_runs for (_, where), some_runs in points.items() if where == "cpu"]

@@ -1,5 +1,8 @@
 """What every figure of the book is drawn with: one look, which importing this module sets, pictures, and checks."""
 
+import base64
+import html
+import io
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeVar
@@ -7,9 +10,12 @@ from typing import TypeAlias, TypeVar
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython import get_ipython
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from ._arguments import kind, number, shown
 from ._files import resource
@@ -20,7 +26,9 @@ Numbers: TypeAlias = Sequence[float] | np.ndarray | torch.Tensor
 Value = TypeVar("Value")
 
 COLOURS: dict[str, str] = tomllib.loads(resource("colours.toml").read_text(encoding="utf-8"))
-WIDTH = 6.4  # inches: the width of every figure, so that its letters keep their size on the page
+WIDTH = 5.8  # inches: the width of every figure, so that its letters keep their size on the page
+CSS_DPI = 96  # pixels of a page in one inch
+HEAVY = 200_000  # bytes of a drawing that is lighter as pixels
 
 plt.style.use(resource("figure.mplstyle"))
 
@@ -61,9 +69,9 @@ def make_panels(rows: int, columns: int, height: float, **options: object) -> tu
     return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
 
 
-def name_panel(axes: Axes, name: str, *, size: int = 11) -> None:
+def name_panel(axes: Axes, name: str) -> None:
     """Write the name of a panel above its middle."""
-    axes.set_title(name, fontsize=size, loc="center")
+    axes.set_title(name, loc="center")
 
 
 def draw_picture(
@@ -99,14 +107,14 @@ def draw_picture(
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     for spine in axes.spines.values():
-        spine.set(visible=True, color="#999999")
+        spine.set(visible=True, color=COLOURS["line"])
     if numbers:
         for (i, j), value in np.ndenumerate(array):
             dark = abs(value) > 0.6 * limit if signed else value < 0.5 * limit
-            style = {"ha": "center", "va": "center", "fontsize": 10, "color": "white" if dark else "black"}
+            style = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
             axes.text(j, i, f"{value + 0.0:.4g}", **style)
     if name:
-        name_panel(axes, name, size=10)
+        name_panel(axes, name)
     if frame is not None:
         row, column, height, width = frame
         place = (column - 0.5, row - 0.5)
@@ -114,8 +122,40 @@ def draw_picture(
 
 
 def show_figure(figure: Figure, title: str | None = None) -> None:
-    """Show a figure of several panels, with what it finds written above all of them."""
+    """Show a figure, and above it what it finds.
+
+    In a notebook a chart is a drawing, and pictures are pixels, twice as many as the page needs; the title is text of
+    the page, which wraps on a phone. Both are transparent, for light pages and dark ones. Elsewhere a window opens.
+    """
     if title is not None:
         kind("title", title, str, "a sentence")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    plt.show()
+    if get_ipython() is None:
+        figure.suptitle(title or "", x=0.01, ha="left")
+        plt.show()
+        return
+    if title is not None:
+        _display("text/html", f'<div class="figure-title"><b>{html.escape(title, quote=False)}</b></div>', title)
+    width, height = (figure.get_size_inches() * CSS_DPI).round().astype(int).tolist()
+    drawing = "" if any(axes.images for axes in figure.axes) else _as_drawing(figure)
+    kinds = ("image/svg+xml", drawing) if 0 < len(drawing) < HEAVY else ("image/png", _as_pixels(figure))
+    _display(*kinds, f"<figure of {width}×{height} pixels>", width=width, height=height)
+    plt.close(figure)
+
+
+def _display(mime: str, data: str, plain: str, **size: int) -> None:
+    display({mime: data, "text/plain": plain}, raw=True, metadata={mime: size})
+
+
+def _as_drawing(figure: Figure) -> str:
+    """The figure as SVG, the same at each run."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def _as_pixels(figure: Figure) -> str:
+    """The figure as PNG of 256 colours, in base 64."""
+    drawn, file = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=2 * CSS_DPI)
+    Image.open(drawn).quantize(256).save(file, format="png", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

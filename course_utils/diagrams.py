@@ -151,7 +151,7 @@ def graph(result: Tensor, parameters: Mapping[str, Tensor], *, title: str) -> No
     for node, to_inputs in gradients.items():
         arrows += [(child, node, g) for (child, _), g in zip(node.next_functions, to_inputs, strict=True) if child]
     for start, end, gradient in arrows:
-        _arrow(axes, places[start], places[end], boxes[start], boxes[end], color="#999999")
+        _arrow(axes, places[start], places[end], boxes[start], boxes[end], color=COLOURS["line"])
         x, y = np.mean([places[start], places[end]], axis=0)
         text = f"← {gradient.item():g}".replace("-", "−")
         rises = places[end][1] > places[start][1]
@@ -214,9 +214,9 @@ def cycle(stations: Mapping[str, str], *, title: str) -> None:
     show_figure(figure, title)
 
 
-def _box(axes: Axes, x: float, y: float, text: str, colour: str = "#666666") -> Patch:
+def _box(axes: Axes, x: float, y: float, text: str, colour: str = COLOURS["line"]) -> Patch:
     """A framed text; returns its frame."""
-    style = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 2}
+    style = {"boxstyle": "round,pad=0.4", "facecolor": "none", "edgecolor": colour, "linewidth": 2}
     return axes.text(x, y, text, ha="center", va="center", bbox=style).get_bbox_patch()
 
 
@@ -268,7 +268,7 @@ def _line_of_places(axes: Axes, setting: Mapping[str, int], count: int) -> None:
     read = np.arange(count)[:, None] * setting.get("stride", 1) + taps  # place × weight: the pixel that they meet
     for x in range(-padding, setting["size"] + padding):
         inside = 0 <= x < setting["size"]
-        axes.add_patch(Rectangle((x, 0), 1, 1, facecolor="white" if inside else "#CCCCCC", edgecolor="#666666"))
+        axes.add_patch(Rectangle((x, 0), 1, 1, facecolor="white" if inside else "#CCCCCC", edgecolor=COLOURS["line"]))
         if inside and x not in read:
             axes.plot([x + 0.2, x + 0.8, np.nan, x + 0.2, x + 0.8], [0.2, 0.8, np.nan, 0.8, 0.2], color="black")
     for (place, _), x in np.ndenumerate(read):
@@ -303,12 +303,12 @@ def architecture(model: nn.Sequential, input_shape: tuple[int, ...], *, title: s
     largest = max(np.prod(size) for _, size, _ in blocks)
     for k, (name, size, count) in enumerate(blocks):
         length = 0.06 + 0.94 * (np.prod(size) / largest) ** 0.5
-        axes.barh(-k, length, height=0.6, color=COLOURS["train"] if count else "#BBBBBB")
+        axes.barh(-k, length, height=0.6, color=COLOURS["train"] if count else COLOURS["line"])
         axes.text(-0.03, -k, name, ha="right", va="center")
         axes.text(1.04, -k, " × ".join(f"{side:,}" for side in size), ha="left", va="center")
         axes.text(1.62, -k, f"{count:,}" if count else "–", ha="right", va="center")
-    axes.text(1.04, 0.75, "shape", ha="left", color="#666666")
-    axes.text(1.62, 0.75, "parameters", ha="right", color="#666666")
+    axes.text(1.04, 0.75, "shape", ha="left", color=COLOURS["line"])
+    axes.text(1.62, 0.75, "parameters", ha="right", color=COLOURS["line"])
     axes.set(xlim=(-0.42, 1.65), ylim=(-len(blocks) + 0.4, 1.1))
     axes.axis("off")
     show_figure(figure, title)
@@ -357,7 +357,7 @@ def arithmetic(rows: Sequence[list], *, title: str) -> None:
             centre = np.array([left + width(item) / 2, middle])
             left += width(item)
             if isinstance(item, str):
-                figure.text(*centre / size, item, ha="center", va="center", fontsize=12)
+                figure.text(*centre / size, item, ha="center", va="center")
                 continue
             name, array, frame, *_ = item
             sides = cell * np.array(array.shape[::-1])
@@ -404,8 +404,8 @@ def sides(pictures: Pictures, panels: Mapping[str, Tensor], *, title: str) -> No
                 for spine in axes.spines.values():
                     spine.set(color=colour, linewidth=4)
         first = grid[block * R, 0]
-        first.set_title(" ", fontsize=11)  # room for the name, which is wider than a picture
-        first.text(0, 1.08, name, transform=first.transAxes, fontsize=11).set_in_layout(False)
+        first.set_title(" ")  # room for the name, which is wider than a picture
+        first.text(0, 1.08, name, transform=first.transAxes).set_in_layout(False)
     patches = [Patch(color=COLOURS["train"], label="training"), Patch(color=COLOURS["valid"], label="validation")]
     figure.legend(handles=patches, loc="outside lower left", ncols=2)
     show_figure(figure, title)

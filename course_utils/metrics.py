@@ -2,16 +2,42 @@
 
 from collections.abc import Callable, Sequence
 from math import sqrt
-from statistics import NormalDist
+from statistics import NormalDist, mean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ._arguments import kind, number, tensor, whole
+from ._arguments import kind, number, shown, tensor, whole
 
 if TYPE_CHECKING:
     from .data import Images
+
+
+def mean_and_spread(values: Sequence[float], form: str = ".1%") -> str:
+    """What several runs gave, in words: their mean ± their standard deviation. Of one run it says that it is one.
+
+    Args:
+        values: one number for each run, at least one.
+        form: how Python writes each of the two numbers, such as ".1%" or ".3f"; a sign goes to the mean alone.
+
+    Raises:
+        TypeError, ValueError: values holds no numbers, or nothing; or form is none of Python's.
+
+    Example:
+        >>> mean_and_spread([0.61, 0.64, 0.62])
+        '62.3% ± 1.5%'
+        >>> mean_and_spread([0.61])
+        '61.0% (one run)'
+    """
+    if not isinstance(values, list | tuple) or not values:
+        raise TypeError(f"values must be a list of numbers, one for each run; got {shown(values)}.")
+    values = [number(f"values[{run}]", value) for run, value in enumerate(values)]
+    try:
+        centre = format(mean(values), kind("form", form, str, "a format such as '.1%'"))
+    except ValueError:
+        raise ValueError(f"form must be a format such as '.1%' or '.3f'; got {form!r}.") from None
+    return f"{centre} ± {stdev(values):{form.replace('+', '')}}" if len(values) > 1 else f"{centre} (one run)"
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .history import History
 
 Bars: TypeAlias = Mapping[str, Mapping[str, float]]
-MARKS = {None: ("", "black"), True: ("✓ ", COLOURS["right"]), False: ("✗ ", COLOURS["wrong"])}
+MARKS = {None: ("", COLOURS["text"]), True: ("✓ ", COLOURS["right"]), False: ("✗ ", COLOURS["wrong"])}
 
 
 def images(
@@ -153,48 +153,111 @@ def history(run: "History", *, title: str) -> None:
     curves(epochs, parts, title=title, xlabel="epoch", percent="accuracy", columns=2)
 
 
-def bars(
-    groups: Bars, *, title: str, ylabel: str, log: bool = False, spread: Bars | None = None, horizontal: bool = False
-) -> None:
+def bars(groups: Bars, *, title: str, ylabel: str, log: bool = False, horizontal: bool = False) -> None:
     """Groups of bars.
 
     Args:
         groups: {series: {category: value}}; every series has the same categories. A series that is a key of
             `COLOURS` gets that colour.
         log: logarithmic axis.
-        spread: as groups, the length of a line up and down from the end of each bar, such as a standard deviation.
         horizontal: one row for each category, the first on top: for many of them, or long names.
 
     Raises:
-        TypeError, ValueError: groups is no such dict, or its series, or those of spread, differ in their categories.
+        TypeError, ValueError: groups is no such dict, or its series differ in their categories.
 
     Example:
         >>> bars({"ours": {"MNIST": 0.99, "CIFAR-10": 0.8}}, title="Digits are easier", ylabel="accuracy")
     """
-    for name, values in _figure.groups_of("groups", groups).items():
-        _figure.numbers_of(f"groups[{name!r}]", list(_figure.groups_of(f"groups[{name!r}]", values).values()))
-    categories = list(next(iter(groups.values())))
-    lengths = groups if spread is None else {name: spread.get(name, {}) for name in groups}
-    for given, series in (("groups", groups), ("spread", lengths)):
-        if strange := [name for name, values in series.items() if set(values) != set(categories)]:
-            raise ValueError(f"{given} must share the categories {categories}; got others in {strange[0]!r}.")
+    categories = _categories(groups)
+    for name, values in groups.items():
+        _figure.numbers_of(f"groups[{name!r}]", list(values.values()))
     figure, [[axes]] = _figure.make_panels(1, 1, 0.8 + 0.3 * len(categories) if horizontal else 3.1)
     width = 0.8 / len(groups)
     draw, across, along = (axes.barh, "y", "x") if horizontal else (axes.bar, "x", "y")
     for k, (name, values) in enumerate(groups.items()):
         places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-        style: dict[str, object] = {"label": name, "color": COLOURS.get(name), "ecolor": "#333333", "capsize": 2}
-        if spread is not None:
-            style[f"{along}err"] = [spread[name][category] for category in categories]
-        draw(places, [values[category] for category in categories], width, **style)
+        draw(places, [values[category] for category in categories], width, label=name, color=COLOURS.get(name))
     if horizontal:
         axes.invert_yaxis()
-    axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories}, title=title)
+    axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories})
     axes.set(**{f"{along}label": ylabel, f"{along}scale": "log" if log else "linear"})
     axes.grid(axis=across, visible=False)
     if len(groups) > 1 or not horizontal:
         axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
-    show_figure(figure)
+    show_figure(figure, title)
+
+
+def intervals(groups: Mapping[str, Mapping[str, Numbers]], *, title: str, xlabel: str, percent: bool = False) -> None:
+    """Several runs of each thing: a dot for each run, a bar at their mean, a line one standard deviation to both sides.
+
+    One run has no standard deviation, and gets no line.
+
+    Args:
+        groups: {series: {category: values of its runs}}; every series has the same categories, one row each, the first
+            on top. A series that is a key of `COLOURS` gets that colour.
+        percent: write values from 0 to 1 as percentages.
+
+    Raises:
+        TypeError, ValueError: groups is no such dict, holds no numbers, or its series differ in their categories.
+
+    Example:
+        >>> runs = {"validation": {"plain": [0.61, 0.64, 0.62], "augmented": [0.66, 0.65, 0.69]}}
+        >>> intervals(runs, title="Augmentation pays, in three runs", xlabel="accuracy", percent=True)
+    """
+    categories = _categories(groups)
+    figure, [[axes]] = _figure.make_panels(1, 1, 0.9 + (0.2 + 0.2 * len(groups)) * len(categories))
+    for k, (name, rows) in enumerate(groups.items()):
+        colour = COLOURS.get(name, f"C{k}")
+        for row, category in enumerate(categories):
+            values = _figure.numbers_of(f"groups[{name!r}][{category!r}]", rows[category])
+            y = row + 0.8 * (k + 0.5) / len(groups) - 0.4
+            style = {"markersize": 12, "markeredgewidth": 3, "linewidth": 2, "color": colour}
+            sd = values.std(ddof=1) if len(values) > 1 else None
+            axes.errorbar(values.mean(), y, xerr=sd, marker="|", **style, label="" if row else name)
+            axes.plot(values, np.full(len(values), y), "o", color=colour, markersize=4, alpha=0.6)
+    axes.set(yticks=range(len(categories)), yticklabels=categories, xlabel=xlabel)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    if percent:
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    if len(groups) > 1:
+        figure.legend(loc="outside lower left", ncols=len(groups))
+    show_figure(figure, title)
+
+
+def _categories(groups: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """The categories that all series share. Raises: TypeError, ValueError."""
+    series = _figure.groups_of("groups", groups)
+    categories = [list(_figure.groups_of(f"groups[{name!r}]", rows)) for name, rows in series.items()]
+    if strange := [name for name, own in zip(series, categories, strict=True) if set(own) != set(categories[0])]:
+        raise ValueError(f"groups must share the categories {categories[0]}; got others in {strange[0]!r}.")
+    return categories[0]
+
+
+def scatter(groups: Mapping[str, tuple[Numbers, Numbers]], *, title: str, xlabel: str, ylabel: str) -> None:
+    """Points in a plane, one colour for each group.
+
+    Args:
+        groups: {name: (x, y)}, two lists of equally many numbers. A name that is a key of `COLOURS` gets that colour;
+            every five groups have another marker.
+
+    Raises:
+        TypeError, ValueError: groups is no such dict, or x and y are no equally many numbers.
+
+    Example:
+        >>> x = torch.randn(100)
+        >>> scatter({"noisy": (x, x + torch.randn(100))}, title="y follows x", xlabel="x", ylabel="y")
+    """
+    figure, [[axes]] = _figure.make_panels(1, 1, 3.6)
+    for k, (name, pair) in enumerate(_figure.groups_of("groups", groups).items()):
+        x, y = (_figure.numbers_of(f"groups[{name!r}]", part) for part in pair)
+        if x.shape != y.shape:
+            raise ValueError(f"groups[{name!r}] must hold as many x as y; got shapes {x.shape} and {y.shape}.")
+        axes.scatter(x, y, s=14, marker="os^Dv"[k // 5 % 5], color=COLOURS.get(name, f"C{k}"), alpha=0.7, label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if len(groups) > 1:
+        figure.legend(loc="outside right upper")
+    show_figure(figure, title)
 
 
 def confusion(matrix: np.ndarray | torch.Tensor, classes: Sequence[str], *, title: str) -> None:
@@ -228,12 +291,12 @@ def confusion(matrix: np.ndarray | torch.Tensor, classes: Sequence[str], *, titl
     errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
     figure, [[axes]] = _figure.make_panels(1, 1, 0.78 * WIDTH)
     names = {"xticklabels": classes, "yticklabels": classes}
-    style = {"cmap": "Oranges", "cbar": False, "square": True, "linewidths": 0.5, "linecolor": "#dddddd"}
-    seaborn.heatmap(errors, annot=written, fmt="", annot_kws={"fontsize": 10}, ax=axes, **style, **names)
-    axes.set(xlabel="answer", ylabel="truth", title=title)
+    style = {"cmap": "Oranges", "cbar": False, "square": True, "linewidths": 0.5, "linecolor": COLOURS["line"]}
+    seaborn.heatmap(errors, annot=written, fmt="", ax=axes, **style, **names)
+    axes.set(xlabel="answer", ylabel="truth")
     axes.tick_params(length=0)
     axes.grid(False)
-    show_figure(figure)
+    show_figure(figure, title)
 
 
 def reliability(answers: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, bins: int = 10, title: str) -> None:
@@ -295,6 +358,6 @@ def distribution(groups: Mapping[str, Numbers], *, title: str, xlabel: str) -> N
     for name, values in arrays.items():
         colour = COLOURS.get(name)
         seaborn.histplot(x=values, element="step", fill=False, label=name, color=colour, ax=axes, **style)
-    axes.set(xlabel=xlabel, ylabel="count", title=title)
+    axes.set(xlabel=xlabel, ylabel="count")
     axes.legend()
-    show_figure(figure)
+    show_figure(figure, title)

@@ -8,16 +8,13 @@ import time
 
 from tools.common import call
 
-FIRST = ("package", "checks", "manuscript", "tools", "house")
 PYTEST = ["pytest", "-q", "-rs", "-n", 2, "--dist", "worksteal", *(["-m", ""] if "--slow" in sys.argv else [])]
 STEPS: dict[str, list] = {
     "lint": ["ruff", "check", "."],
     "layout": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
-    "package, checks, manuscript, tools, house": [*PYTEST, *(f"tests/{folder}" for folder in FIRST)],
     "every lesson in fast mode, a strict site": ["python", "-m", "tools.rehearse"],
-    "how the book is made": [*PYTEST, "tests/book"],
-    "the site": [*PYTEST, "tests/site"],
+    "tests": [*PYTEST, "tests"],
 }
 
 

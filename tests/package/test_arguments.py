@@ -349,6 +349,7 @@ CASES = {
         dict(name="toy", config={"seed": 0}, data=DATA, run=lambda data, config: {}, marks=[]),
         dict(name=TEXT, config=of(dict), data=never, run=never, marks=empty),
     ),
+    "metrics.mean_and_spread": Case(dict(values=[1.0, 2.0], form=".1%"), dict(values=never, form=never)),
     "metrics.wilson_interval": Case(
         dict(correct=20, total=30, confidence=0.95),
         dict(correct=whole(0, 30), total=whole(1), confidence=inside(0, 1)),
@@ -369,6 +370,8 @@ CASES = {
     ),
     "plots.history": Case(dict(run=History([ROW]), title="T"), dict(run=never)),
     "plots.bars": Case(dict(groups={"a": {"x": 1.0}}, title="T", ylabel="y"), dict(groups=never)),
+    "plots.intervals": Case(dict(groups={"a": {"x": [1.0, 2.0]}}, title="T", xlabel="x"), dict(groups=never)),
+    "plots.scatter": Case(dict(groups={"a": ([1, 2], [3, 4])}, title="T", xlabel="x", ylabel="y"), dict(groups=never)),
     "plots.confusion": Case(
         dict(matrix=np.eye(3, dtype=int), classes=["a", "b", "c"], title="T"),
         dict(matrix=GRID, classes=listed(3, lambda value: True)),

@@ -11,7 +11,15 @@ from torch import nn
 
 from course_utils import augment
 from course_utils.data import Images
-from course_utils.metrics import Bin, accuracy_curve, calibration_error, fit_temperature, reliability, wilson_interval
+from course_utils.metrics import (
+    Bin,
+    accuracy_curve,
+    calibration_error,
+    fit_temperature,
+    mean_and_spread,
+    reliability,
+    wilson_interval,
+)
 
 
 class _LitColumn(nn.Module):
@@ -174,3 +182,15 @@ def test_an_accuracy_curve_counts_who_survives_each_change():
 def test_a_curve_of_nothing_is_refused(change, values, error, words):
     with pytest.raises(error, match=words):
         accuracy_curve(_LitColumn(), _lit([0]), change, values)
+
+
+def test_several_runs_in_words():
+    assert mean_and_spread([0.1, 0.2, 0.3], ".0%") == "20% ± 10%"
+    assert mean_and_spread([1.0, 2.0], "+5.2f") == "+1.50 ±  0.71"
+    assert mean_and_spread([0.5]) == "50.0% (one run)"
+
+
+@pytest.mark.parametrize(("values", "form"), [([], ".1%"), ("12", ".1%"), ([True], ".1%"), ([1.0], ".1q"), ([1.0], 1)])
+def test_what_is_no_list_of_runs_is_refused(values, form):
+    with pytest.raises((TypeError, ValueError), match="values|form"):
+        mean_and_spread(values, form)

@@ -79,23 +79,49 @@ def test_bars(figures):
 
 
 def test_horizontal_bars_begin_at_the_top_and_need_no_legend_for_one_series(figures):
-    plots.bars({"x": {"a": 1, "b": 2}}, spread={"x": {"a": 0, "b": 1}}, title="T", ylabel="y", horizontal=True)
+    plots.bars({"x": {"a": 1, "b": 2}}, title="T", ylabel="y", horizontal=True)
     axes = figures[0].axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"] and axes.yaxis_inverted()
     assert [bar.get_width() for bar in axes.patches] == [1, 2] and axes.get_xlabel() == "y"
     assert axes.get_legend() is None
 
 
-def test_bars_with_their_spread(figures):
-    plots.bars({"x": {"a": 1, "b": 2}}, spread={"x": {"b": 0.5, "a": 0.1}}, title="T", ylabel="y")
-    [lines] = figures[0].axes[0].collections
-    assert [segment[:, 1].tolist() for segment in lines.get_segments()] == [[0.9, 1.1], [1.5, 2.5]]
+def test_intervals_show_each_run_their_mean_and_one_standard_deviation(figures):
+    plots.intervals({"valid": {"a": [1, 2, 3], "b": [5]}, "train": {"a": [4, 6], "b": [7, 7]}}, title="T", xlabel="x")
+    axes = figures[0].axes[0]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [dot.get_xdata().tolist() for dot in dots] == [[1, 2, 3], [5], [4, 6], [7, 7]]
+    assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "|"] == [[2], [5], [5], [7]]
+    spans = [part.get_segments()[0][:, 0].tolist() for part in axes.collections]
+    assert spans == [[1, 3], pytest.approx([5 - 2**0.5, 5 + 2**0.5]), [7, 7]]  # none for the single run
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"] and axes.yaxis_inverted()
 
 
-@pytest.mark.parametrize("spread", [{"x": {"a": 1}}, {}, {"y": {"a": 1, "b": 2}}])
-def test_a_spread_that_does_not_fit_its_bars_is_refused(spread, figures):
-    with pytest.raises(ValueError, match="spread must share"):
-        plots.bars({"x": {"a": 1, "b": 2}}, spread=spread, title="T", ylabel="y")
+@pytest.mark.parametrize("other", [{"x": [1]}, {"x": [1], "y": [1], "z": [1]}, {}])
+@pytest.mark.parametrize(
+    "plot",
+    [
+        lambda groups: plots.intervals(groups, title="T", xlabel="x"),
+        lambda groups: plots.bars(groups, title="T", ylabel="y"),
+    ],
+)
+def test_series_with_other_categories_are_refused(plot, other, figures):
+    with pytest.raises(ValueError, match="must share the categories|at least one entry"):
+        plot({"a": {"x": [1], "y": [2]}, "b": other})
+    figures.append(plt.figure())
+
+
+def test_points_of_each_group(figures):
+    plots.scatter({str(k): ([k, 1], torch.tensor([2.0, k])) for k in range(6)}, title="T", xlabel="x", ylabel="y")
+    groups = figures[0].axes[0].collections
+    assert [group.get_offsets().tolist() for group in groups] == [[[k, 2], [1, k]] for k in range(6)]
+    looks = {(*group.get_facecolor()[0], len(group.get_paths()[0].vertices)) for group in groups}
+    assert len(looks) == 6, "two groups look alike"
+
+
+def test_as_many_x_as_y(figures):
+    with pytest.raises(ValueError, match="as many x as y"):
+        plots.scatter({"a": ([1, 2], [3])}, title="T", xlabel="x", ylabel="y")
     figures.append(plt.figure())
 
 
