@@ -389,8 +389,8 @@ agree("a batch, and the same with its channels last", batch, last, within=0)
 # reading order. The kernel becomes a row. Then *row × matrix* asks the question at all places at once. The trick is
 # called *im2col*.
 
-# %% mystnb={"image": {"alt": "The five by five picture with a framed window; the matrix whose sixteen columns are its windows, the same one framed; the kernel as a row of four; and their product, the sixteen answers, with 15 framed."}}
-diagrams.im2col(picture, kernel, at=5,
+# %% mystnb={"image": {"alt": "Four by four pixels of the picture with a framed window; the matrix whose nine columns are its windows, the same one framed; the kernel as a row of four; and their product, the nine answers, with 15 framed."}}
+diagrams.im2col(picture[:4, :4], kernel, at=4,
                 title="With windows as columns, it is a matrix product")
 
 # %% [markdown]

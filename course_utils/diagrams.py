@@ -61,7 +61,7 @@ def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequen
     count = len(kind("places", places, list | tuple, "a list of pairs (row, column)"))
     if not count or not all(_inside(place, answer.shape) for place in places):
         raise ValueError(f"places must be pairs (row, column) in an answer of {tuple(answer.shape)}; got {places}.")
-    figure, grid = make_panels(count, 3, 1.95 * count + 0.5, width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
+    figure, grid = make_panels(count, 3, 1.75 * count + 0.3, width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
     strongest = float(image.max() * kernel.abs().max())
     for (left, middle, right), (row, column) in zip(grid, places, strict=True):
         products = image[row : row + K, column : column + L] * kernel
@@ -94,7 +94,7 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     at = whole("at", at, least=0, most=columns.shape[1] - 1)
     across = image.shape[1] - L + 1
     row = kernel.reshape(1, -1)
-    figure, (top, bottom) = make_panels(2, 2, 4.4, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
+    figure, (top, bottom) = make_panels(2, 2, 3.8, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
     draw_picture(top[0], image, numbers=True, frame=(at // across, at % across, K, L))
     draw_picture(top[1], columns, numbers=True, frame=(0, at, K * L, 1))
     draw_picture(bottom[0], row, signed=True, numbers=True)

@@ -58,7 +58,7 @@ def images(
     rows = math.ceil(len(pictures) / columns)
     height, width, *_ = _figure.array_of(pictures[0]).shape
     above = 0.05 if titles is None else 0.14 + 0.18 * max(1 + str(text).count("\n") for text in titles)
-    inches = rows * (WIDTH / columns * height / width + above) + (0.1 if title is None else 0.45)
+    inches = rows * (WIDTH / columns * height / width + above) + 0.1
     figure, grid = _figure.make_panels(rows, columns, inches)
     limit = max(float(np.abs(_figure.array_of(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:

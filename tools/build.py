@@ -7,6 +7,7 @@ builds only if any of that has changed.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -102,21 +103,28 @@ def with_facts(notebook, about: dict):
     return nbformat.from_dict({**notebook, "cells": [cells[0], *added, *cells[1:]]})
 
 
-FOLDS = {  # what a cell is -> what the page folds of it, and what the fold is called
-    frozenset(["answer"]): ("hide-output", "Show what happens"),
-    frozenset(["answer", "claim"]): ("hide-cell", "Show what happens"),
-    frozenset(["claim"]): ("hide-input", "How this is checked"),
-}
+TELLS = re.compile(r"\b(title|equals|at_least|at_most)=|\bagree\(")  # code that says what comes out
 
 
 def folded(cell):
-    """A cell as the page shows it, and only the page: folded are answers to a *Predict* and the code of claims."""
-    tags = cell.metadata.get("tags", [])
-    if not (what := frozenset(tags) & {"answer", "claim"}):
+    """A cell as the page shows it, and only the page.
+
+    Folded are what answers a *Predict* (with its code, if that says what comes out: a claim, an agreement, the title of a figure)
+    and the code of other claims. The fold of a solution is called by its title.
+    """
+    tags, title = cell.metadata.get("tags", []), re.match(r"# @title (.+)", cell.source)
+    if "answer" in tags:
+        fold, prompt = "hide-cell" if TELLS.search(cell.source) else "hide-output", "Show what happens"
+    elif "claim" in tags:
+        fold, prompt = "hide-input", "How this is checked"
+    elif title:
+        fold, prompt = "hide-cell", title[1]
+    else:
         return cell
-    fold, prompt = FOLDS[what]
-    shown = cell.metadata.get("mystnb", {}) | {"code_prompt_show": prompt}
-    return nbformat.from_dict({**cell, "metadata": {**cell.metadata, "tags": [*tags, fold], "mystnb": shown}})
+    prompts = {"code_prompt_show": prompt, "code_prompt_hide": prompt}
+    shown = cell.metadata.get("mystnb", {}) | prompts
+    tags = [*dict.fromkeys([*tags, fold])]
+    return nbformat.from_dict({**cell, "metadata": {**cell.metadata, "tags": tags, "mystnb": shown}})
 
 
 def start_builder() -> subprocess.Popen[str]:

@@ -10,6 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.errors import ExtensionError, PycodeError
 from sphinx.ext import autodoc
 from sphinx.ext.autodoc.mock import _MockObject
@@ -69,11 +70,25 @@ def dress_page(app, pagename, templatename, context, doctree):
     """Runs after the theme has made its header buttons (501)."""
     mend_edit_button(context, pagename)
     body = context.get("body", "")
-    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')  # ARIA has given up the former
+    body = body.replace('role="doc-biblioentry"', 'role="listitem"')  # ARIA has given up the former
+    context["body"] = body.replace(' aria-label="Toggle hidden content"', "")  # what one sees is the better name
     if pagename.startswith("notebooks/"):
         lesson = pagename.removeprefix("notebooks/")
         links = launch_links(app.config.html_theme_options["repository_url"], lesson)
         add_launch_links(context, links, context["pathto"](f"_sources/notebooks/{lesson}.ipynb", 1))
+
+
+BOXES = {"Predict": "predict", "Find the bug": "find-the-bug"}
+
+
+def name_boxes(app, doctree):
+    """Quotations and exercises get a class each, so that each kind of box has a look of its own."""
+    for quote in doctree.findall(nodes.block_quote):
+        text = quote.astext()
+        quote["classes"].append(next((box for start, box in BOXES.items() if text.startswith(start)), "note"))
+    for section in doctree.findall(nodes.section):
+        if section[0].astext().startswith("Exercise "):
+            section["classes"].append("exercise")
 
 
 def build_in_parallel(app, config):
@@ -129,6 +144,7 @@ def setup(app):
     app.connect("config-inited", read_our_modules_only)
     app.connect("config-inited", silence_thebe)
     app.connect("builder-inited", require_executed_lessons, priority=1)
+    app.connect("doctree-read", name_boxes)
     app.connect("html-page-context", dress_page, priority=900)
     app.connect("autodoc-process-docstring", backticks_are_code)
     app.connect("build-finished", add_mathjax)

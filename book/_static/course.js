@@ -1,10 +1,15 @@
-// Three controls of the theme carry an aria-label that differs from the text one sees; the text alone is the better name.
 document.addEventListener("DOMContentLoaded", () => {
-  for (const control of document.querySelectorAll("summary, .search-button-field, .theme-switch-button"))
+  // Two controls of the theme carry an aria-label that differs from the text one sees; the text is the better name.
+  for (const control of document.querySelectorAll(".search-button-field, .theme-switch-button"))
     control.removeAttribute("aria-label");
-  // A folded cell is called by its title: "Solution 2.1".
-  for (const cell of document.querySelectorAll("details.hide")) {
-    const title = cell.querySelector("pre")?.textContent.match(/^# @title (.+)/);
-    if (title) cell.querySelectorAll("summary p").forEach((label) => { label.textContent = title[1]; });
+  // Several cells may answer one question: its first fold opens them all.
+  let first = null;
+  for (const cell of document.querySelectorAll(".tag_answer")) {
+    const fold = cell.querySelector("details");
+    if (!cell.previousElementSibling?.matches(".tag_answer")) first = null;
+    if (!fold) continue;
+    if (!first) { first = fold; continue; }
+    cell.classList.add("joined");
+    first.addEventListener("toggle", (event) => { fold.open = event.target.open; });
   }
 });
