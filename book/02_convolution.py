@@ -24,7 +24,7 @@
 # 7. Write down the gradients of a convolution, and let them find a kernel that nobody has told you.
 
 # %% [markdown]
-# The first cell finds the course's small package. The second says what this notebook runs on.
+# The first cell finds the course's small package, and the second says what this notebook runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.
@@ -40,14 +40,13 @@ import torch.nn.functional as F
 from sklearn.datasets import load_sample_image
 from torch import nn
 
-from course_utils import (
-    agree, check, claim, count_parameters, diagrams, load, plots
-)
+from course_utils import agree, check, claim, diagrams, load, plots
+from course_utils.shapes import count_parameters
 
 # %% [markdown]
 # These numbers are yours to change. Everything below is seeded from `SEED`, and computed on the CPU on purpose.
 
-# %%
+# %% nbmake={"mock": {"TRIALS": 10}}
 SEED = 0
 TRIALS = 100  # random convolutions to compare with PyTorch's
 STEPS, LR = 1_000, 2  # of the search for a kernel, at the end
@@ -55,27 +54,26 @@ STEPS, LR = 1_000, 2  # of the search for a kernel, at the end
 # %% [markdown]
 # ## A list forgets the picture
 #
-# In lesson 1 a layer read every input as a list of numbers. That suits a taxi ride. But almost everything that we see
-# in a picture, an edge, a corner or a face, is a pattern among neighbours. What becomes of neighbours when the pixels
-# are written one after the other, as a *dense* layer (in PyTorch `nn.Linear`) reads them?
+# In lesson 1 a layer read every input as a list of numbers, which suits a taxi ride. But almost everything that we
+# see in a picture, an edge, a corner or a face, is a pattern among neighbours. What becomes of neighbours when the
+# pixels are written one after the other, as a *dense* layer (in PyTorch `nn.Linear`) reads them?
 #
-# Here is a handwritten digit with nine neighbouring pixels marked. Beside it are the same 784 numbers as the layer gets
-# them, one long list, drawn as a band.
+# Here is a handwritten digit with nine neighbouring pixels marked, and beside it the same 784 numbers as the layer
+# gets them: one long list, drawn as a band.
 
 # %% mystnb={"image": {"alt": "Left: a handwritten two with a small square of three by three pixels marked. Right: the same pixels as one long band, in which the square has become three short pieces with wide gaps between them."}}
 mnist = load("mnist")
 digit = mnist.train.x[mnist.train.y == 2][0, 0].double() / 255
-square = torch.zeros(28, 28).double()
-square[12:15, 12:15] = 1
-marked = (digit / 4).maximum(square)
+marked = digit / 4
+marked[12:15, 12:15] = 1
 band = marked.flatten().expand(300, -1)  # 300 times on top of itself
-plots.images([marked, band], ["a picture", "the same as a list"],
-             columns=2, title="Flattening tears neighbours apart")
+plots.images([marked, band], ["a picture", "the same as a list"], columns=2,
+             title="Flattening tears neighbours apart")
 
 # %% [markdown]
-# Pixels that touch have become places that are 28 steps apart. Nothing is lost, for the list still holds every pixel.
-# But nothing in it says that place 348 and place 376 are neighbours. Here is a test that sounds absurd: shuffle the
-# pixels of the digit like a deck of cards, and the columns of the layer's weights in the same way.
+# Pixels that touch have become places that are 28 steps apart. The list still holds every pixel. What is lost is the
+# idea that neighbours belong together. Here is a test that sounds absurd: shuffle the pixels of the digit like a deck
+# of cards, and shuffle the columns of the layer's weights in the same way.
 #
 # > **Predict before you run.** The picture is now noise to you. How much does the dense layer's answer change?
 
@@ -89,11 +87,11 @@ agree("a dense layer's answer to the digit, and to the digit shuffled",
       shuffled, dense(digit.flatten()), within=1e-12)
 
 # %% [markdown]
-# It does not change, because a sum does not care in which order its terms come. A dense layer would learn just as well,
-# and as badly, if somebody had shuffled every picture in the world in the same way. (`agree` compares two results, says
-# in one line how far apart they are, and stops the lesson if that is too far.)
+# It does not change, because a sum does not care in which order its terms come. So a dense layer would learn just as
+# well, and just as badly, if somebody had shuffled every picture in the world in the same way. (`agree` says how far
+# apart two results are, and stops the lesson if that is too far.)
 #
-# The other trouble is movement. We push the digit one pixel to the right. To you nothing has happened.
+# The other trouble is movement. Push the digit one pixel to the right, and to you nothing has happened.
 
 # %% mystnb={"image": {"alt": "A handwritten digit two, and the same digit moved by one pixel to the right. They look alike."}}
 moved = digit.roll(1, dims=1)
@@ -107,17 +105,17 @@ claim("When the digit moves, {value:.0%} of the inked pixels stay the same.",
 
 # %% [markdown]
 # That line is a *claim*: a sentence whose number the cell has just computed, and which fails if it is wrong. For the
-# dense layer the two digits are different inputs. They meet different weights, and what the layer has learned about a
-# two in one place is of no use one pixel further on.
+# dense layer these are two different inputs that meet different weights, and what it has learned about a two in one
+# place is of no use one pixel further on.
 #
 # ## What each assumption saves
 #
-# A convolution builds in what we know about pictures before it has seen any. It makes two assumptions. Suppose we want
-# to make six new pictures of 28×28 out of one.
+# A convolution builds in two things that we know about pictures before we have seen any. To see what each of them is
+# worth, suppose that we want to make six new pictures of 28×28 out of one.
 #
 # - **No assumption.** A dense layer joins each new pixel to every old one, and adds one more number, its *bias*.
-# - **Locality.** What matters for a pixel is near it. So a new pixel is joined to a window of 5×5 only.
-# - **Weight sharing.** What is worth looking for in one place is worth looking for everywhere. So all pixels of a new
+# - **Locality.** What matters for a pixel is near it, so a new pixel is joined only to a window of 5×5.
+# - **Weight sharing.** What is worth looking for in one place is worth looking for everywhere, so all pixels of a new
 #   picture use the *same* 25 weights, called a *kernel*, and the same bias.
 #
 # > **Predict before you run.** How many numbers must each of the three learn?
@@ -127,18 +125,18 @@ new_pixels = 6 * 28 * 28
 full = count_parameters(nn.Linear(28 * 28, new_pixels))
 local = new_pixels * (5 * 5 + 1)
 shared = count_parameters(nn.Conv2d(1, 6, kernel_size=5, padding=2))
-for name, count in [("no assumption", full), ("locality", local),
-                    ("weight sharing", shared)]:
-    print(f"{name:15}{count:11,}")
+print(f"no assumption  {full:9,}")
+print(f"locality       {local:9,}")
+print(f"weight sharing {shared:9,}")
 
 # %% tags=["answer", "claim"]
 claim("Together the two assumptions leave one parameter in {value:,.0f}.",
       full / shared, equals=23_671, within=0.5)
 
 # %% [markdown]
-# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. (With `padding=2` the new
-# pictures keep their size.) Nothing is free, though: if what matters were *not* local, as in our shuffled digits, a
-# convolution would look in the wrong place and do worse than the dense layer.
+# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. (With `padding=2` the
+# new pictures keep their size.) Nothing is free, though. If what matters were *not* local, as in our shuffled digits,
+# a convolution would look in the wrong place and do worse than the dense layer.
 #
 # ## One window, one number
 #
@@ -150,12 +148,11 @@ picture = torch.tensor([[0., 0, 0, 0, 0],
                         [0., 5, 0, 0, 0],
                         [0., 5, 0, 0, 0],
                         [0., 0, 0, 0, 0]])
-kernel = torch.tensor([[1., 1],
-                       [1., -3]])
+kernel = torch.tensor([[1., 1], [1., -3]])
 
 # %% [markdown]
 # Think of the kernel as a transparent sheet with four numbers on it. Lay it on the picture, multiply each number with
-# the pixel under it, and add up. The result is large where the pixels resemble the numbers on the sheet.
+# the pixel under it, and add up the four products.
 #
 # > **Predict before you run.** What comes out when the sheet's upper left number is on the corner, at row 1, column 1
 # > (counted from 0)? And at row 3, column 3?
@@ -166,9 +163,9 @@ for row, column in [(1, 1), (3, 3)]:
     print(f"row {row}, column {column}: {(window * kernel).sum():g}")
 
 # %% [markdown]
-# At the corner 5 + 5 + 5 − 3·0 makes 15. The four weights sum to 0, so a flat spot answers 0, dark or bright, and three
-# bright pixels around a dark one answer most. **A kernel is a question**, and this one asks: *is this the inside of a
-# corner?* (It is no matrix product: `window @ kernel` is something else.)
+# At the corner 5 + 5 + 5 − 3·0 makes 15. Because the four weights sum to 0, a flat spot answers 0, dark or bright,
+# while three bright pixels around a dark one answer most. **A kernel is a question**, and this one asks: *is this the
+# inside of a corner?*
 #
 # ## Ask it everywhere
 #
@@ -189,8 +186,8 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Below are three of the sixteen steps with all their numbers, red positive, blue negative. Check one with your finger,
-# then look for the place that answers with a minus: what does it see?
+# Below are three of the sixteen steps, red for positive and blue for negative. Check one with your finger, then look
+# for the place that answers with a minus: what does the kernel see there?
 
 # %% mystnb={"image": {"alt": "Three rows, each with the picture and a framed window, the products of window and kernel, and the answer with one framed pixel: 15 on the corner, minus 15 outside of it, 5 at the end of the stroke."}}
 diagrams.sliding_window(picture, kernel, corners,
@@ -198,30 +195,31 @@ diagrams.sliding_window(picture, kernel, corners,
                         title="The corner answers 15, its outer side −15")
 
 # %% [markdown]
-# The place with −15 has found the opposite of what it asked for, a bright pixel where it wants a dark one. The whole
-# answer has four by four pixels, because a kernel of width 2 fits at four places along a line of five; lesson 3 makes a
+# At −15 the kernel has found the opposite of what it asks for: a bright pixel where it wants a dark one. The answer
+# has four by four pixels, because a kernel of width 2 fits at four places along a line of five. Lesson 3 makes a
 # formula of that.
 #
-# PyTorch has this operation as well. It expects a batch of images with channels (or one image with channels), so we add
-# two axes with `[None, None]` and take them away with `[0, 0]`. If our loops are right, no pixel differs by more than
-# rounding.
+# PyTorch has this operation as well. It expects a batch of images with channels, so we add two axes with `[None,
+# None]` and take them away with `[0, 0]`. If our loops are right, no pixel differs by more than rounding.
 
 # %%
+def ask(image, kernel):
+    return F.conv2d(image[None, None], kernel[None, None])[0, 0]
+
+
 lopsided = torch.tensor([[1., 2, 3], [4, 5, 6]]).double()
-theirs = F.conv2d(picture[None, None], kernel[None, None])[0, 0]
 agree("our loops and `F.conv2d`, on the little picture",
-      corners, theirs, within=0)
-theirs = F.conv2d(digit[None, None], lopsided[None, None])[0, 0]
+      corners, ask(picture, kernel), within=0)
 agree("our loops and `F.conv2d`, on the digit",
-      correlate2d(digit, lopsided), theirs, within=1e-12)
+      correlate2d(digit, lopsided), ask(digit, lopsided), within=1e-12)
 
 # %% [markdown]
 # ## Is it a convolution?
 #
-# Mathematics has an operation called convolution. Is ours the same? Send the simplest of all pictures through it, one
-# bright pixel in the dark, and look at what comes out, the *impulse response*.
+# Mathematics has an operation called convolution. To find out whether ours is the same, send the simplest of all
+# pictures through it, one bright pixel in the dark, and look at what comes out: the *impulse response*.
 #
-# > **Predict before you run.** The picture is 3×3 with a one in the middle, the kernel holds 1, 2, 3, 4 in reading
+# > **Predict before you run.** The picture is 3×3 with a one in the middle, and the kernel holds 1, 2, 3, 4 in reading
 # > order. Which four numbers come out, and in which order?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Three small pictures with numbers: a single one among zeros, the kernel 1 2 3 4, and the answer, in which the kernel appears turned by half a turn as 4 3 2 1."}}
@@ -239,18 +237,18 @@ agree("the impulse response, and the kernel turned by half a turn",
 
 # %% [markdown]
 # The kernel comes out turned by half a turn. A mathematician's *convolution* answers an impulse with the kernel as it
-# is, so it must turn the kernel before it slides. What we have computed is called *cross-correlation*. PyTorch computes
-# it too and calls it `conv2d`, as nearly everyone in deep learning does. Nothing is lost by this: a network learns its
-# kernels turned or not, as needed.
+# is, so it must turn the kernel before it slides. What we have computed is called *cross-correlation*. PyTorch
+# computes it too and calls it `conv2d`, as nearly everyone in deep learning does. Nothing is lost by that, since a
+# network learns its kernels turned or not, as needed.
 #
-# Turning has one beauty: if we count every place where the two touch, true convolution does not care which of them is
-# the picture and which the kernel. (`F.pad` takes left, right, top, bottom.)
+# What is the turning good for? If we count every place where the two touch, true convolution does not care which of
+# them is the picture and which the kernel.
 
 # %%
 def convolve2d(image, kernel):
     """True convolution, wherever the two touch: turn, pad, slide."""
     K, L = kernel.shape
-    padded = F.pad(image, (L - 1, L - 1, K - 1, K - 1))
+    padded = F.pad(image, (L - 1, L - 1, K - 1, K - 1))  # left, right, ...
     return correlate2d(padded, kernel.flip(0, 1))
 
 
@@ -279,29 +277,21 @@ plots.images(answers, list(kernels), signed=True,
              title="The same digit, asked four questions")
 
 # %% [markdown]
-# Upright strokes answer the first kernel, level ones the second, slanting ones both: red where the picture gets
-# brighter from left to right, blue where it gets darker. Now a photograph in grey, the edges without their sign. We use
-# `F.conv2d`, which is faster than our loops.
+# Upright strokes answer the first kernel, level ones the second, and slanting ones both: red where the picture gets
+# brighter from left to right, blue where it gets darker. Now a photograph, its edges without their sign.
 
 # %% mystnb={"image": {"alt": "A photograph of a Chinese tower: the original in grey, its left-right edges drawn dark on white, its top-down edges, and a sharpened version."}}
 photo = torch.tensor(load_sample_image("china.jpg")).double().mean(2) / 255
 tower = photo[40:310, 20:350]
-
-
-def ask(image, kernel):
-    return F.conv2d(image[None, None], kernel[None, None])[0, 0]
-
-
-shown = [tower, 1 - ask(tower, sobel).abs().clamp(max=1),
-         1 - ask(tower, sobel.T).abs().clamp(max=1),
-         ask(tower, sharpen).clamp(0, 1)]
-titles = ["photograph", "left-right edges", "top-down edges", "sharpened"]
-plots.images(shown, titles, columns=2,
-             title="Nine weights find posts and roof lines")
+edges = [1 - ask(tower, kernel).abs().clamp(max=1)
+         for kernel in (sobel, sobel.T)]
+names = ["photograph", "left-right edges", "top-down edges", "sharpened"]
+plots.images([tower, *edges, ask(tower, sharpen).clamp(0, 1)], names,
+             columns=2, title="Nine weights find posts and roof lines")
 
 # %% [markdown]
-# Posts appear under the first Sobel kernel, the edges of the roofs under the second. Nobody has told these nine numbers
-# what a tower is.
+# Posts appear under the first Sobel kernel, the edges of the roofs under the second, although nobody has told these
+# nine numbers what a tower is.
 #
 # ## A berry among leaves: channels and filters
 #
@@ -309,8 +299,7 @@ plots.images(shown, titles, columns=2,
 # *filter* has one kernel for each channel. Each kernel slides over its own channel, the three answers are added up,
 # pixel by pixel, into *one* new picture, a *feature map*, and the filter's bias is added everywhere.
 #
-# It is easiest to see when there is something to find. Here is a red berry among green leaves, and on one leaf a white
-# spot where the sun shines. Our filter says yes to red and no to green.
+# Here is something to find: a red berry among green leaves, and on one leaf a white spot where the sun shines.
 
 # %% mystnb={"image": {"alt": "A small green picture with a red square, the berry, and one white pixel."}}
 colour = torch.zeros(3, 6, 8)  # C×H×W: red, green, blue
@@ -320,6 +309,10 @@ colour[0, 3:5, 4:6] = 1  # a berry: red,
 colour[1, 3:5, 4:6] = 0  # and not green
 plots.images([colour], ["a berry among leaves"], columns=3)
 
+# %% [markdown]
+# Our filter says yes to red and no to green, and does not care about blue.
+
+# %%
 berry = torch.zeros(3, 2, 2)  # a filter, C×K×K
 berry[0] = 1
 berry[1] = -1
@@ -331,8 +324,8 @@ berry[1] = -1
 by_channel = [correlate2d(colour[c], berry[c]) for c in range(3)]
 feature_map = sum(by_channel)
 shown = [*colour, *berry, *by_channel, feature_map]
-names = ["red", "green", "blue", "its kernel", "its kernel", "its kernel",
-         "its answer", "its answer", "its answer", "the sum: a feature map"]
+names = ["red", "green", "blue", *3 * ["its kernel"], *3 * ["its answer"],
+         "the sum: a feature map"]
 plots.images(shown, names, columns=3, signed=True, numbers=True, shared=True,
              title="One filter, three kernels, one feature map")
 
@@ -343,11 +336,11 @@ agree("the feature map, added up by hand, and `Conv2d`'s",
       feature_map, conv(colour[None])[0, 0], within=1e-6)
 
 # %% [markdown]
-# It does not. White is red *and* green, so the second kernel takes away what the first has given, and only the berry is
-# left. The sum mixes the colours, which is why the result is a single map and not three.
+# It does not. White is red *and* green, so the second kernel takes away what the first has given, and only the berry
+# is left. The sum mixes the colours, which is why the result is a single map and not three.
 #
 # A layer has many filters, each with its own kernels and bias, and their maps become the channels of the next layer.
-# Read the shapes below aloud.
+# Read the four shapes below aloud: N images, C channels, F filters.
 
 # %%
 torch.manual_seed(SEED)
@@ -364,7 +357,7 @@ claim("Weights 16·3·3·3 and 16 biases make {value} parameters.",
 
 # %% [markdown]
 # So the "2d" in `Conv2d` does not mean that its input has two axes. It has four, and the kernel slides along two of
-# them. Picture and filter must have equally many channels. Read this error once in peace; you will meet it again.
+# them. Another number of channels is refused. Read this error once in peace, because you will meet it again.
 
 # %%
 try:
@@ -373,8 +366,8 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# `N×C×H×W` *names* the axes. In memory the channels of one pixel may also be neighbours, which is called *channels
-# last* and makes some networks faster, as in lesson 6.
+# `N×C×H×W` *names* the axes. In memory the channels of one pixel may also be neighbours (*channels last*), which
+# makes some networks faster.
 
 # %%
 last = batch.to(memory_format=torch.channels_last)
@@ -386,16 +379,16 @@ agree("a batch, and the same with its channels last", batch, last, within=0)
 #
 # Loops explain, but they are slow, and computers are fastest at one thing: the product of two large matrices. We can
 # turn the whole convolution into one. Copy every window out of the picture and write it as a column, the places in
-# reading order. The kernel becomes a row. Then *row × matrix* asks the question at all places at once. The trick is
-# called *im2col*.
+# reading order, and write the kernel as a row. Then *row × matrix* asks the question at all places at once. The trick
+# is called *im2col*.
 
 # %% mystnb={"image": {"alt": "Four by four pixels of the picture with a framed window; the matrix whose nine columns are its windows, the same one framed; the kernel as a row of four; and their product, the nine answers, with 15 framed."}}
 diagrams.im2col(picture[:4, :4], kernel, at=4,
                 title="With windows as columns, it is a matrix product")
 
 # %% [markdown]
-# PyTorch calls this layout `F.unfold`. With channels, a column holds a whole block of C·K·K numbers, and each filter is
-# one row.
+# PyTorch calls this layout `F.unfold`. With channels, a column holds a whole block of C·K·K numbers, and each filter
+# is one row.
 
 # %%
 columns = F.unfold(batch, kernel_size=3)  # N × C·K·K × places
@@ -404,9 +397,9 @@ product = (rows @ columns + conv.bias[:, None]).view(8, 16, 10, 10)
 agree("one matrix product and `Conv2d`", product, conv(batch), within=1e-12)
 
 # %% [markdown]
-# One example proves little. The package holds the loops and the matrix product with two more options: a *padding* of
-# zeros around the picture, and a *stride*, the step from place to place (lesson 3). Both meet PyTorch on random shapes,
-# in `float64` and in `float32`, which networks use.
+# One example proves little. The package holds both with two more options: a *padding* of zeros around the picture,
+# and a *stride*, the step from place to place (lesson 3). They meet PyTorch on random shapes, in `float64` and in
+# `float32`, the precision that networks use.
 
 # %%
 from course_utils.convolution import conv2d_im2col, conv2d_loops
@@ -426,10 +419,8 @@ def worst_difference(by_hand, dtype):
     return worst
 
 
-for by_hand in (conv2d_loops, conv2d_im2col):
-    for dtype in (torch.float64, torch.float32):
-        worst = worst_difference(by_hand, dtype)
-        print(f"{by_hand.__name__:14} {dtype}: {worst:.0e}")
+worst = worst_difference(conv2d_im2col, torch.float64)
+print(f"one matrix product, float64: {worst:.0e}")
 
 # %% tags=["claim"]
 claim("In `float64`, loops and PyTorch differ by {value:.0e} at most.",
@@ -442,8 +433,8 @@ claim("In `float32`, they differ by {value:.0e} at most.",
 # %% [markdown]
 # ## Why not exactly equal?
 #
-# Are our loops a little wrong, then? No: a `float32` keeps about seven digits and rounds after *every* addition, so the
-# order of additions matters. The clearest case adds two ones to a large number.
+# Are our loops a little wrong, then? No. A `float32` keeps about seven digits and rounds after *every* addition, so
+# the order of the additions matters. The clearest case adds two ones to a large number.
 #
 # > **Predict before you run.** Both lines below add the same three numbers. Will they agree?
 
@@ -454,8 +445,8 @@ print(f"large + (one + one) = {large + (one + one):.0f}")
 
 # %% [markdown]
 # They do not. Next to 2²⁴ the `float32` numbers are 2 apart, so a single 1 is rounded away, and so is the next. A
-# convolution adds up hundreds of products, and each algorithm has an order of its own. Here is a whole layer, computed
-# in two ways and in both precisions. The axis counts digits: −6 means that the two ways differ in the sixth decimal
+# convolution adds up hundreds of products, and each algorithm has an order of its own. Here is a whole layer,
+# computed in two ways and in both precisions. The axis counts digits: at −6 the two ways differ in the sixth decimal
 # place.
 
 # %% mystnb={"image": {"alt": "Two separate groups on an axis of powers of ten: the differences in float64 lie around minus fourteen, those in float32 between minus six and minus five."}}
@@ -470,26 +461,27 @@ for dtype in (torch.float64, torch.float32):
 plots.distribution(spread, xlabel="log10 of the difference",
                    title="The two precisions are far apart")
 
-# %%
-apart = spread["float32"].median() - spread["float64"].median()
-eps32, eps64 = torch.finfo(torch.float32).eps, torch.finfo(torch.float64).eps
-larger = torch.tensor(eps32 / eps64).log10()
-print(f"float32 rounds in steps that are 10^{larger:.1f} times larger")
-
 # %% tags=["claim"]
 claim("The medians are {value:.1f} powers of ten apart.",
-      apart, equals=8.7, within=0.5)
+      spread["float32"].median() - spread["float64"].median(),
+      equals=8.7, within=0.5)
 
 # %% [markdown]
-# The two kinds of numbers differ by as much in their own precision, so rounding explains it. So the course asks for
-# 10⁻¹² in `float64` and is content with 10⁻⁴ in `float32`. A real mistake, such as a lopsided kernel turned the wrong
-# way, is thousands of times larger than either.
+# If rounding is the reason, the steps in which the two precisions round must be as far apart.
+
+# %%
+ratio = torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps
+print(f"log10 of the ratio of their steps: {torch.tensor(ratio).log10():.1f}")
+
+# %% [markdown]
+# It is, so rounding explains all of it. So the course asks for 10⁻¹² in `float64` and 10⁻⁴ in `float32`. A real
+# mistake, such as a lopsided kernel turned the wrong way, is thousands of times larger than either.
 #
 # ## Move the picture, and the answer moves
 #
-# Remember the digit that was pushed by one pixel. A convolution asks the same question everywhere, so its answer should
-# simply be pushed along. This is *equivariance*, and a main reason for using convolutions. Is it true up to the border?
-# We take noise and move it one column to the right, once before the convolution and once after it. What leaves on the
+# A convolution asks the same question everywhere, so when the digit is pushed by one pixel, the answer should simply
+# be pushed along. This is *equivariance*, and a main reason for using convolutions. Is it true up to the border? We
+# move a picture of noise one column to the right, once before the convolution and once after it. What leaves on the
 # right comes back on the left.
 
 # %%
@@ -507,20 +499,21 @@ def wrapping(image):
     return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="circular"), weight)
 
 
-def padded(image):
-    return F.conv2d(image, weight, padding=1)
-
-
 agree("moved before and after, with a border that wraps around",
       defect(wrapping, noise), torch.zeros_like(noise), within=1e-12)
 
 # %% [markdown]
-# That is exact. But networks hardly ever wrap: they pad with zeros, so that the answer keeps the size of the picture.
+# On a picture that wraps around it is exact. But networks hardly ever wrap: they pad with zeros, so that the answer
+# keeps the size of the picture.
 #
 # > **Predict before you run.** With zeros around the picture, in which of the 16 columns will moving before and moving
 # > after disagree?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Two maps of 16 by 16 pixels. With a border that wraps around the defect is zero everywhere. With zero padding it is zero but for the columns 0, 1 and 15."}}
+def padded(image):
+    return F.conv2d(image, weight, padding=1)
+
+
 zeros = defect(padded, noise)[0, 0]
 plots.images([defect(wrapping, noise)[0, 0], zeros],
              ["wrapping border", "zero padding"], columns=2,
@@ -534,23 +527,25 @@ claim("Zero padding breaks equivariance in the columns {value}.",
 
 # %% [markdown]
 # Zeros spoil the first and the last column of every answer, 0 and 15. If the picture is moved first, the same two are
-# spoiled. If the answer is moved afterwards, its spoiled columns move along, 0 to 1 and 15 around to 0. So the two ways
-# disagree in 0, 1 and 15, and each further layer widens this band. Padding tells a network where the border is.
+# spoiled. If the answer is moved afterwards, its spoiled columns move along, 0 to 1 and 15 around to 0. Each further
+# layer widens this band. Padding tells a network where the border is.
 #
 # ## Backwards
 #
-# To train a kernel we need to know how the loss changes with each of its weights, and for the layers before it, with
+# To train a kernel we need to know how the loss changes with each of its weights and, for the layers before it, with
 # each pixel. Suppose we know this for each pixel of the answer: `g[i, j]` says how the loss changes with `answer[i,
 # j]`.
 #
 # Ask what a single weight has done. `kernel[a, b]` was on top of the pixel `image[i + a, j + b]` when `answer[i, j]`
-# was computed. So its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. Read that again: it is
+# was computed, so its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. Read that again: it is
 # `g`, slid over the image. **The gradient of the kernel is a cross-correlation, with `g` as the kernel.**
 #
-# Now ask a single pixel. `image[p, q]` was under `kernel[a, b]` when the window was at `(p − a, q − b)`. So its
+# Now ask a single pixel. `image[p, q]` was under `kernel[a, b]` when the window was at `(p − a, q − b)`, so its
 # gradient is the sum of `g[p − a, q − b] * kernel[a, b]` over all weights. The minus signs turn the kernel: **the
-# gradient of the picture is a true convolution of `g` and `kernel`.** The bias is added everywhere, so its gradient is
-# the sum of `g`. (`answer.backward(g)` hands `g` to autograd.)
+# gradient of the picture is a true convolution of `g` and `kernel`.** The bias is added everywhere, so its gradient
+# is the sum of `g`.
+#
+# Autograd can judge. We invent a `g` at random, which `answer.backward(g)` takes as the gradient of the answer.
 
 # %%
 torch.manual_seed(SEED)
@@ -560,6 +555,10 @@ answer = ask(pixels, weights)
 g = torch.randn_like(answer)
 answer.backward(g)
 
+# %% [markdown]
+# By hand, both take one call of a function that you have seen.
+
+# %%
 with torch.no_grad():
     for_weights = correlate2d(pixels, g)
     for_pixels = convolve2d(g, weights)
@@ -584,24 +583,25 @@ images = torch.randn(2, 3, 9, 9, dtype=torch.float64, requires_grad=True)
 answer = layer(images)
 g = torch.randn_like(answer)
 answer.backward(g)
-by_hand = conv2d_backward(g, images.detach(), layer.weight.detach(),
-                          stride=2, padding=1)
-by_autograd = (images.grad, layer.weight.grad, layer.bias.grad)
-for name, ours, theirs in zip(("images", "weights", "biases"), by_hand,
-                              by_autograd, strict=True):
-    agree(f"a whole layer: the gradient of its {name}",
-          ours, theirs, within=1e-12)
+for_images, for_weights, for_biases = conv2d_backward(
+    g, images.detach(), layer.weight.detach(), stride=2, padding=1)
+agree("a whole layer: the gradient of its images",
+      for_images, images.grad, within=1e-12)
+agree("a whole layer: the gradient of its weights",
+      for_weights, layer.weight.grad, within=1e-12)
+agree("a whole layer: the gradient of its biases",
+      for_biases, layer.bias.grad, within=1e-12)
 
 # %% [markdown]
 # ## Can a kernel be learned?
 #
 # Every kernel so far was written by a person who knew what to look for. That works for edges and berries. But nobody
 # can write down the numbers that say "this is the sleeve of a coat". A network begins with random kernels, and the
-# gradient moves them until the answers are right. We have just derived that gradient. Can it do such a thing?
+# gradient moves them until the answers are right. Can the gradient that we have just derived do such a thing?
 #
-# Imagine a camera that changes its pictures, and the maker does not say how. You see the scene and the picture that
-# comes out, and would like to find the kernel inside. Begin with a random guess, look how far its answer is from the
-# camera's, and step downhill on the mean of the squared errors, as in lesson 1.
+# Imagine a camera that changes its pictures in a way that its maker keeps secret. You see the scene and the picture
+# that comes out, and would like to find the kernel inside. Begin with a random guess, look how far its answer is from
+# the camera's, and step downhill on the mean of the squared errors, as in lesson 1.
 
 # %%
 scene = tower[60:140, 100:180]
@@ -635,9 +635,9 @@ claim("At the end no weight is further than {value:.0e} from the camera's.",
       (guess - secret).abs().max(), at_most=1e-3)
 
 # %% [markdown]
-# It finds exactly these numbers, and there is a reason. Every place of the picture is one equation about the same nine
-# unknowns, and a photograph is varied enough that only the true kernel solves them all. A wall with vertical stripes
-# would ask the same few questions over and over, and many kernels would pass.
+# It finds exactly these numbers, and there is a reason. Every place of the picture is one equation about the same
+# nine unknowns, and a photograph is varied enough that only the true kernel solves them all. A wall with vertical
+# stripes would ask the same few questions over and over, and many kernels would pass.
 #
 # A network gets its filters in this way, with one difference that makes its task harder and its success more
 # remarkable. Nobody shows it what any filter should answer. It is only told whether the class at the very end was
@@ -645,7 +645,7 @@ claim("At the end no weight is further than {value:.0e} from the camera's.",
 #
 # ## Exercises
 #
-# Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.
+# Replace the dots and run the cell. The solution follows each exercise, folded away.
 #
 # ### Exercise 2.1 · With a pencil
 #
@@ -686,8 +686,7 @@ assert check("2.2", true_convolution_solution)
 # %% [markdown]
 # ### Exercise 2.3 · Count
 #
-# How many weights and how many parameters has `nn.Conv2d(3, 8, 5)`? Give both, `(weights, parameters)`. Do it in your
-# head.
+# How many weights and how many parameters has `nn.Conv2d(3, 8, 5)`? Give both, `(weights, parameters)`.
 
 # %%
 counts = ...
@@ -740,10 +739,10 @@ assert check("2.5", position_aware_solution)
 # %% [markdown]
 # ### Exercise 2.6 · The gradient, with a step
 #
-# Write `kernel_gradient(image, g, stride)` for a single image H×W and a square kernel, slid with a `stride` of 1 or 2
-# (the kernel moves by that many pixels). `g` is the gradient of the answer. Return the K×K gradient of the kernel. Each
-# weight still collects `g[i, j]` times the pixel it has met. Which pixel is that now? You may assume that no pixel is
-# left over, so K = H − stride·(rows of `g` − 1).
+# Write `kernel_gradient(image, g, stride)` for a single image H×W and a square kernel, slid with a `stride` of 1 or
+# 2. `g` is the gradient of the answer. Return the K×K gradient of the kernel. Each weight still collects `g[i, j]`
+# times the pixel it has met. Which pixel is that now? You may assume that no pixel is left over, so K = H −
+# stride·(rows of `g` − 1).
 
 # %%
 def kernel_gradient(image, g, stride):
@@ -766,20 +765,20 @@ assert check("2.6", kernel_gradient_solution)
 # %% [markdown]
 # ### An open question
 #
-# No checker answers this one; argue about it with somebody. A dense layer could learn every kernel of a convolution: it
-# only has to set most of its weights to 0. Why is it not simply the better choice, if one has the memory? Name a kind
-# of picture, real or invented, for which you *would* take the dense layer.
+# No checker answers this one; argue about it with somebody. A dense layer could learn every kernel of a convolution:
+# it only has to set most of its weights to 0. Why is it not simply the better choice, if one has the memory? Name a
+# kind of picture, real or invented, for which you *would* take the dense layer.
 
 # %% [markdown]
 # ## What you can do now
 #
-# 1. Say that a list forgets neighbours, and that locality and sharing leave 156 of 3,692,640 parameters.
-# 2. Compute a convolution with a pencil, with loops, and with one matrix product, and get PyTorch's numbers.
-# 3. Say that `Conv2d` computes a cross-correlation: a true convolution turns the kernel first.
-# 4. Follow a filter: one kernel a channel, added up to one map; F·C·K·K weights and F biases.
-# 5. Say why the order of additions decides the last digits, and so what "equal" can mean.
-# 6. Predict that the answer moves with the picture, and that zero padding breaks this near the border.
-# 7. Write the gradients: `g` slid over the image for the kernel, a true convolution of `g` and kernel for the pixels.
+# 1. A list forgets neighbours; locality and sharing leave 156 of 3,692,640 parameters.
+# 2. Pencil, loops and one matrix product give PyTorch's numbers.
+# 3. `Conv2d` computes a cross-correlation; a true convolution turns the kernel first.
+# 4. A filter has one kernel for each channel and makes one map; F filters have F·C·K·K weights and F biases.
+# 5. The order of additions decides the last digits, and so what "equal" can mean.
+# 6. The answer moves with the picture; zero padding breaks this near the border.
+# 7. The kernel's gradient is `g` slid over the image, the pixels' a true convolution of `g` and kernel.
 #
 # ## Further reading
 #

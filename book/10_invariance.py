@@ -563,11 +563,12 @@ plots.intervals(all_gains, xlabel="gain in points",
                 title="What helps depends on the data")
 
 # %% [markdown]
-# For each row ask two things: is its bar much further from 0 than its line is long (three seeds say little), and does the change keep the
-# label and occur? Mirrored digits cost, mirrored animals and vehicles pay. On clothes flips cost, as the shoes made us
-# fear, but shifts, turns and scales cost more still, and the one gain, of brightness, is no larger than its line.
-# Perhaps a small network had more to learn, and no more time; this was not tested. So "augmentation improves
-# generalisation" is no law. The numbers, with what `Augment` was asked for (`hue` where there are colours):
+# For each row ask two things: is its bar much further from 0 than its line is long (three seeds say little), and does
+# the change keep the label and occur? Mirrored digits cost, mirrored animals and vehicles pay. On clothes flips cost,
+# as the shoes made us fear, but shifts, turns and scales cost more still, and the one gain, of brightness, is no
+# larger than its line. Perhaps a small network had more to learn, and no more time; this was not tested. So
+# "augmentation improves generalisation" is no law. The numbers, with what `Augment` was asked for (`hue` where there
+# are colours):
 
 # %%
 settings = recorded("augmentations")["config"]["changes"]

@@ -701,10 +701,10 @@ claim("On all images, the last row kept reads {value:.1%} more of the test image
 
 # %% [markdown]
 # Ask of each bar whether it is further from 0 than its line is long. Averaged, our convolutions and one-cycle bring
-# most, four points and three. By last weights one-cycle brings six: half of that, averaging brings as well. The global average costs
-# three points, and saves three weights in four. Weight decay and label smoothing bring nothing that three seeds could
-# show; more blocks lose a point. He's initialisation did harm; why is open. (Two rows change several things: *our
-# convolutions*, and one-cycle, with its peak and Adam's betas. In another order gains differ.)
+# most, four points and three. By last weights one-cycle brings six: half of that, averaging brings as well. The
+# global average costs three points, and saves three weights in four. Weight decay and label smoothing bring nothing
+# that three seeds could show; more blocks lose a point. He's initialisation did harm; why is open. (Two rows change
+# several things: *our convolutions*, and one-cycle, with its peak and Adam's betas. In another order gains differ.)
 #
 # ## One look at the test
 #

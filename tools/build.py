@@ -109,8 +109,8 @@ TELLS = re.compile(r"\b(title|equals|at_least|at_most)=|\bagree\(")  # code that
 def folded(cell):
     """A cell as the page shows it, and only the page.
 
-    Folded are what answers a *Predict* (with its code, if that says what comes out: a claim, an agreement, the title of a figure)
-    and the code of other claims. The fold of a solution is called by its title.
+    Folded are what answers a *Predict* (with its code, if that says what comes out: a claim, an agreement, the title of
+    a figure) and the code of other claims. The fold of a solution is called by its title.
     """
     tags, title = cell.metadata.get("tags", []), re.match(r"# @title (.+)", cell.source)
     if "answer" in tags:

@@ -10,21 +10,24 @@ ABOUT = {"date": "2026-01-01", "machine": "torch on a machine", "data": {}}
 
 
 @pytest.mark.parametrize(
-    ("tags", "fold", "prompt"),
+    ("code", "tags", "fold", "prompt"),
     [
-        (["answer"], "hide-output", "Show what happens"),
-        (["claim"], "hide-input", "How this is checked"),
-        (["claim", "answer"], "hide-cell", "Show what happens"),
-        (["hide-cell"], None, None),
-        ([], None, None),
+        ("print(1)", ["answer"], "hide-output", "Show what happens"),
+        ("agree('one and one', 1, 1, within=0)", ["answer"], "hide-cell", "Show what happens"),
+        ("plots.images([x], title='It is 1')", ["answer"], "hide-cell", "Show what happens"),
+        ("claim('It is {value}.', 1, equals=1)", ["claim"], "hide-input", "How this is checked"),
+        ("claim('It is {value}.', 1, equals=1)", ["claim", "answer"], "hide-cell", "Show what happens"),
+        ("# @title Solution 2.1\nx = 1", ["hide-cell"], "hide-cell", "Solution 2.1"),
+        ("agree('one and one', 1, 1, within=0)", [], None, None),
     ],
 )
-def test_answers_and_the_code_of_claims_are_folded_on_the_page(tags, fold, prompt):
-    cell = new_code_cell("1 + 1", metadata={"tags": tags, "mystnb": {"image": {"alt": "A picture."}}})
+def test_answers_solutions_and_the_code_of_claims_are_folded_on_the_page(code, tags, fold, prompt):
+    cell = new_code_cell(code, metadata={"tags": tags, "mystnb": {"image": {"alt": "A picture."}}})
     notebook = new_notebook(cells=[new_markdown_cell("# Title"), cell])
     page = with_facts(notebook, ABOUT).cells[-1]
-    assert page.metadata.tags == [*tags, *([fold] if fold else [])]
-    assert page.metadata.mystnb.get("code_prompt_show") == prompt and page.metadata.mystnb.image.alt == "A picture."
+    assert page.metadata.tags == [*dict.fromkeys([*tags, *([fold] if fold else [])])]
+    assert page.metadata.mystnb.get("code_prompt_show") == page.metadata.mystnb.get("code_prompt_hide") == prompt
+    assert page.metadata.mystnb.image.alt == "A picture."
     assert cell.metadata.tags == tags and "code_prompt_show" not in cell.metadata.mystnb  # the notebook is as it was
 
 

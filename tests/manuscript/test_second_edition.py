@@ -1,0 +1,67 @@
+"""What a lesson keeps in its second edition, besides the rules of every lesson."""
+
+import ast
+from statistics import median
+
+import pytest
+
+from tests.editions import SECOND
+from tests.manuscript.test_manuscript import code_cells, is_solution, line_count
+from tools.common import ROOT, read_notebook
+
+pytestmark = pytest.mark.parametrize("lesson", SECOND)
+
+
+@pytest.fixture
+def cells(lesson):
+    return read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb").cells
+
+
+def code_of(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def called(cell):
+    """The names of what a cell calls: `claim.data(...)` and `claim(...)` both call claim."""
+    functions = [node.func for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    return [name.id for function in functions if isinstance(name := getattr(function, "value", function), ast.Name)]
+
+
+def is_stub(cell):
+    return cell.source.splitlines()[-1].startswith("check(")
+
+
+def is_claim(cell):
+    return "claim" in cell.metadata.get("tags", [])
+
+
+def test_no_line_of_code_needs_scrolling(cells):
+    wide = [line for cell in code_of(cells) for line in cell.source.splitlines() if len(line) > 78]
+    assert not wide
+
+
+def test_a_claim_has_a_cell_of_its_own(cells):
+    for cell in code_of(cells):
+        names = called(cell)
+        assert is_claim(cell) == ("claim" in names), cell.source
+        if is_claim(cell):
+            last = ast.parse(cell.source).body[-1]
+            assert names.count("claim") == 1 and "claim" in ast.unparse(last), cell.source
+            assert not {"agree", "print", "plots", "diagrams"} & set(names), cell.source
+
+
+def test_cells_are_short(cells):
+    assert max(line_count(cell.source) for cell in code_of(cells)[1:]) <= 25
+    teaching = [cell for cell in code_of(cells)[2:] if not (is_solution(cell) or is_claim(cell) or is_stub(cell))]
+    assert median(line_count(cell.source) for cell in teaching) <= 6
+
+
+def test_about_three_hundred_lines_of_code(lesson, cells):
+    notebook = read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb")
+    assert sum(line_count(cell.source) for cell in code_cells(notebook)) <= 320
+
+
+def test_the_last_question_is_open(cells):
+    titles = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    headings = [line for line in titles if line.startswith("### ")]
+    assert headings[-1] == "### An open question"
