@@ -71,9 +71,9 @@ plots.images([marked, band], ["a picture", "the same as a list"], columns=2,
              title="Flattening tears neighbours apart")
 
 # %% [markdown]
-# Pixels that touch have become places that are 28 steps apart. The list still holds every pixel. What is lost is the
-# idea that neighbours belong together. Here is a test that sounds absurd: shuffle the pixels of the digit like a deck
-# of cards, and shuffle the columns of the layer's weights in the same way.
+# A pixel and the one below it are now 28 steps apart. The list still holds every pixel. What is lost is the idea that
+# neighbours belong together. Now shuffle the pixels of the digit like a deck of cards, and shuffle the columns of the
+# layer's weights in the same way.
 #
 # > **Predict before you run.** The picture is now noise to you. How much does the dense layer's answer change?
 
@@ -96,22 +96,22 @@ agree("a dense layer's answer to the digit, and to the digit shuffled",
 # %% mystnb={"image": {"alt": "A handwritten digit two, and the same digit moved by one pixel to the right. They look alike."}}
 moved = digit.roll(1, dims=1)
 ink = (digit > 0) | (moved > 0)
-kept = (digit == moved)[ink].double().mean()
+same = (digit == moved)[ink].double().mean()
 plots.images([digit, moved], ["a digit", "moved by one pixel"], columns=3)
 
 # %% tags=["claim"]
-claim("When the digit moves, {value:.0%} of the inked pixels stay the same.",
-      kept, at_most=0.5)
+claim("When it moves, only {value:.0%} of the inked pixels keep their value.",
+      same, at_most=0.5)
 
 # %% [markdown]
 # That line is a *claim*: a sentence whose number the cell has just computed, and which fails if it is wrong. For the
-# dense layer these are two different inputs that meet different weights, and what it has learned about a two in one
-# place is of no use one pixel further on.
+# dense layer these are two different inputs that meet different weights, so what it has learned about a two in one
+# place need not help it in another.
 #
 # ## What each assumption saves
 #
-# A convolution builds in two things that we know about pictures before we have seen any. To see what each of them is
-# worth, suppose that we want to make six new pictures of 28×28 out of one.
+# A convolution builds in two things that we know about pictures before we have seen any, its *inductive bias*. To see
+# what each is worth, suppose that we want six new pictures of 28×28 out of one.
 #
 # - **No assumption.** A dense layer joins each new pixel to every old one, and adds one more number, its *bias*.
 # - **Locality.** What matters for a pixel is near it, so a new pixel is joined only to a window of 5×5.
@@ -134,9 +134,9 @@ claim("Together the two assumptions leave one parameter in {value:,.0f}.",
       full / shared, equals=23_671, within=0.5)
 
 # %% [markdown]
-# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. (With `padding=2` the
-# new pictures keep their size.) Nothing is free, though. If what matters were *not* local, as in our shuffled digits,
-# a convolution would look in the wrong place and do worse than the dense layer.
+# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. Nothing is free,
+# though. If what matters were *not* local, as in our shuffled digits, a convolution would look in the wrong place and
+# do worse than the dense layer.
 #
 # ## One window, one number
 #
@@ -196,11 +196,10 @@ diagrams.sliding_window(picture, kernel, corners,
 
 # %% [markdown]
 # At −15 the kernel has found the opposite of what it asks for: a bright pixel where it wants a dark one. The answer
-# has four by four pixels, because a kernel of width 2 fits at four places along a line of five. Lesson 3 makes a
-# formula of that.
+# has four by four pixels, because a kernel of width 2 fits at four places along a line of five.
 #
-# PyTorch has this operation as well. It expects a batch of images with channels, so we add two axes with `[None,
-# None]` and take them away with `[0, 0]`. If our loops are right, no pixel differs by more than rounding.
+# PyTorch's own version expects a batch of images with channels, so we add two axes with `[None, None]` and take them
+# away with `[0, 0]`. If our loops are right, no pixel differs by more than rounding.
 
 # %%
 def ask(image, kernel):
@@ -236,10 +235,10 @@ agree("the impulse response, and the kernel turned by half a turn",
       response, counting.flip(0, 1), within=0)
 
 # %% [markdown]
-# The kernel comes out turned by half a turn. A mathematician's *convolution* answers an impulse with the kernel as it
-# is, so it must turn the kernel before it slides. What we have computed is called *cross-correlation*. PyTorch
-# computes it too and calls it `conv2d`, as nearly everyone in deep learning does. Nothing is lost by that, since a
-# network learns its kernels turned or not, as needed.
+# The kernel comes out turned by half a turn, or *flipped*. A mathematician's *convolution* answers an impulse with
+# the kernel as it is, so it must turn the kernel before it slides. What we have computed is called
+# *cross-correlation*. PyTorch computes it too and calls it `conv2d`, as nearly everyone in deep learning does.
+# Nothing is lost by that, since a network learns its kernels turned or not, as needed.
 #
 # What is the turning good for? If we count every place where the two touch, true convolution does not care which of
 # them is the picture and which the kernel.
@@ -263,7 +262,7 @@ agree("digit convolved with kernel, and kernel convolved with digit",
 
 # %%
 sobel = torch.tensor([[-1., 0, 1], [-2, 0, 2], [-1, 0, 1]]).double()
-blur = torch.full((5, 5), 1 / 25).double()
+blur = torch.full((5, 5), 1 / 25, dtype=torch.float64)
 sharpen = torch.tensor([[0., -1, 0], [-1, 5, -1], [0, -1, 0]]).double()
 kernels = {"Sobel left-right": sobel, "Sobel top-down": sobel.T,
            "blur": blur, "sharpen": sharpen}
@@ -287,11 +286,11 @@ edges = [1 - ask(tower, kernel).abs().clamp(max=1)
          for kernel in (sobel, sobel.T)]
 names = ["photograph", "left-right edges", "top-down edges", "sharpened"]
 plots.images([tower, *edges, ask(tower, sharpen).clamp(0, 1)], names,
-             columns=2, title="Nine weights find posts and roof lines")
+             columns=2, title="Two Sobel kernels, two kinds of edges")
 
 # %% [markdown]
-# Posts appear under the first Sobel kernel, the edges of the roofs under the second, although nobody has told these
-# nine numbers what a tower is.
+# Posts appear under the first kernel, the edges of the roofs under the second, although nobody has told these nine
+# numbers what a tower is.
 #
 # ## A berry among leaves: channels and filters
 #
@@ -331,13 +330,14 @@ plots.images(shown, names, columns=3, signed=True, numbers=True, shared=True,
 
 # %% tags=["answer"]
 conv = nn.Conv2d(in_channels=3, out_channels=1, kernel_size=2, bias=False)
-conv.weight.data[0] = berry
+with torch.no_grad():
+    conv.weight[0] = berry
 agree("the feature map, added up by hand, and `Conv2d`'s",
       feature_map, conv(colour[None])[0, 0], within=1e-6)
 
 # %% [markdown]
 # It does not. White is red *and* green, so the second kernel takes away what the first has given, and only the berry
-# is left. The sum mixes the colours, which is why the result is a single map and not three.
+# answers above zero. The sum mixes the colours, which is why the result is a single map and not three.
 #
 # A layer has many filters, each with its own kernels and bias, and their maps become the channels of the next layer.
 # Read the four shapes below aloud: N images, C channels, F filters.
@@ -356,8 +356,9 @@ claim("Weights 16·3·3·3 and 16 biases make {value} parameters.",
       count_parameters(conv), equals=448)
 
 # %% [markdown]
-# So the "2d" in `Conv2d` does not mean that its input has two axes. It has four, and the kernel slides along two of
-# them. Another number of channels is refused. Read this error once in peace, because you will meet it again.
+# So the "2d" in `Conv2d` does not mean that its input has two axes. It has four (three for a single image), and the
+# kernel slides along two of them. Another number of channels is refused. Read the error once in peace; you will meet
+# it again.
 
 # %%
 try:
@@ -366,21 +367,20 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# `N×C×H×W` *names* the axes. In memory the channels of one pixel may also be neighbours (*channels last*), which
-# makes some networks faster.
+# `N×C×H×W` only *names* the axes. In memory a pixel's neighbour on the right is one step away, or C steps if the
+# channels of a pixel are kept together (*channels last*), which makes some networks faster.
 
 # %%
 last = batch.to(memory_format=torch.channels_last)
-print("steps in memory:", batch.stride(), "or", last.stride())
-agree("a batch, and the same with its channels last", batch, last, within=0)
+print("steps to the right:", batch.stride(3), "or", last.stride(3))
 
 # %% [markdown]
 # ## One matrix product
 #
 # Loops explain, but they are slow, and computers are fastest at one thing: the product of two large matrices. We can
-# turn the whole convolution into one. Copy every window out of the picture and write it as a column, the places in
+# turn a whole convolution into one. Copy every window out of the picture and write it as a column, the places in
 # reading order, and write the kernel as a row. Then *row × matrix* asks the question at all places at once. The trick
-# is called *im2col*.
+# is called *im2col*. Its price is memory, since a pixel is copied up to K·K times.
 
 # %% mystnb={"image": {"alt": "Four by four pixels of the picture with a framed window; the matrix whose nine columns are its windows, the same one framed; the kernel as a row of four; and their product, the nine answers, with 15 framed."}}
 diagrams.im2col(picture[:4, :4], kernel, at=4,
@@ -397,44 +397,42 @@ product = (rows @ columns + conv.bias[:, None]).view(8, 16, 10, 10)
 agree("one matrix product and `Conv2d`", product, conv(batch), within=1e-12)
 
 # %% [markdown]
-# One example proves little. The package holds both with two more options: a *padding* of zeros around the picture,
-# and a *stride*, the step from place to place (lesson 3). They meet PyTorch on random shapes, in `float64` and in
+# One example proves little. The package holds both with two more options, a *padding* of zeros around the picture and
+# a *stride*, the step from place to place (lesson 3). They meet PyTorch on random shapes, in `float64` and in
 # `float32`, the precision that networks use.
 
 # %%
 from course_utils.convolution import conv2d_im2col, conv2d_loops
 
 
-def worst_difference(by_hand, dtype):
+def worst_difference(dtype):
     """The largest difference to F.conv2d in TRIALS random convolutions."""
     torch.manual_seed(SEED)
-    worst = 0
+    differences = []
     for _ in range(TRIALS):
-        C, F_, K, stride = torch.randint(1, 5, (4,)).tolist()
+        C, F_, K, stride, padding = torch.randint(1, 5, (5,)).tolist()
         x = torch.randn(2, C, 7, 8, dtype=dtype)
         weight = torch.randn(F_, C, K, K, dtype=dtype)
-        expected = F.conv2d(x, weight, stride=stride, padding=1)
-        ours = by_hand(x, weight, stride=stride, padding=1)
-        worst = max(worst, (ours - expected).abs().max().item())
-    return worst
-
-
-worst = worst_difference(conv2d_im2col, torch.float64)
-print(f"one matrix product, float64: {worst:.0e}")
+        options = {"stride": stride, "padding": padding}
+        expected = F.conv2d(x, weight, **options)
+        for by_hand in (conv2d_loops, conv2d_im2col):
+            ours = by_hand(x, weight, **options)
+            differences.append((ours - expected).abs().max())
+    return torch.stack(differences).max()
 
 # %% tags=["claim"]
-claim("In `float64`, loops and PyTorch differ by {value:.0e} at most.",
-      worst_difference(conv2d_loops, torch.float64), at_most=1e-12)
+claim("In `float64`, both and PyTorch differ by {value:.0e} at most.",
+      worst_difference(torch.float64), at_most=1e-12)
 
 # %% tags=["claim"]
 claim("In `float32`, they differ by {value:.0e} at most.",
-      worst_difference(conv2d_loops, torch.float32), at_most=1e-4)
+      worst_difference(torch.float32), at_most=1e-4)
 
 # %% [markdown]
 # ## Why not exactly equal?
 #
-# Are our loops a little wrong, then? No. A `float32` keeps about seven digits and rounds after *every* addition, so
-# the order of the additions matters. The clearest case adds two ones to a large number.
+# Who is right? Nobody. A `float32` keeps about seven digits and rounds after *every* addition, so the order of the
+# additions matters. The clearest case adds two ones to a large number.
 #
 # > **Predict before you run.** Both lines below add the same three numbers. Will they agree?
 
@@ -474,15 +472,15 @@ ratio = torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps
 print(f"log10 of the ratio of their steps: {torch.tensor(ratio).log10():.1f}")
 
 # %% [markdown]
-# It is, so rounding explains all of it. So the course asks for 10⁻¹² in `float64` and 10⁻⁴ in `float32`. A real
-# mistake, such as a lopsided kernel turned the wrong way, is thousands of times larger than either.
+# They are, as rounding predicts. So for numbers of this size the course asks for 10⁻¹² in `float64` and 10⁻⁴ in
+# `float32`. A real mistake, such as a lopsided kernel turned the wrong way, is thousands of times larger.
 #
 # ## Move the picture, and the answer moves
 #
 # A convolution asks the same question everywhere, so when the digit is pushed by one pixel, the answer should simply
-# be pushed along. This is *equivariance*, and a main reason for using convolutions. Is it true up to the border? We
-# move a picture of noise one column to the right, once before the convolution and once after it. What leaves on the
-# right comes back on the left.
+# be pushed along. This is *equivariance*, and a main reason for using convolutions. (*Invariance*, always the same
+# answer, is something else: see lesson 10.) Is it true up to the border? We move a picture of noise one column to the
+# right, once before the convolution and once after it. What leaves on the right comes back on the left.
 
 # %%
 torch.manual_seed(SEED)
@@ -503,8 +501,8 @@ agree("moved before and after, with a border that wraps around",
       defect(wrapping, noise), torch.zeros_like(noise), within=1e-12)
 
 # %% [markdown]
-# On a picture that wraps around it is exact. But networks hardly ever wrap: they pad with zeros, so that the answer
-# keeps the size of the picture.
+# On a picture that wraps around it is exact, at least for a stride of 1. But networks hardly ever wrap: they pad with
+# zeros, so that the answer keeps the size of the picture.
 #
 # > **Predict before you run.** With zeros around the picture, in which of the 16 columns will moving before and moving
 # > after disagree?
@@ -518,7 +516,7 @@ zeros = defect(padded, noise)[0, 0]
 plots.images([defect(wrapping, noise)[0, 0], zeros],
              ["wrapping border", "zero padding"], columns=2,
              signed=True, shared=True,
-             title="Zero padding breaks the symmetry near the border")
+             title="On noise, zero padding breaks the symmetry")
 
 # %% tags=["answer", "claim"]
 broken = (zeros.abs() > 1e-12).any(0).nonzero().flatten().tolist()
@@ -537,15 +535,15 @@ claim("Zero padding breaks equivariance in the columns {value}.",
 # j]`.
 #
 # Ask what a single weight has done. `kernel[a, b]` was on top of the pixel `image[i + a, j + b]` when `answer[i, j]`
-# was computed, so its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. Read that again: it is
-# `g`, slid over the image. **The gradient of the kernel is a cross-correlation, with `g` as the kernel.**
+# was computed, so its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. That is `g`, slid over
+# the image. **The gradient of the kernel is a cross-correlation, with `g` as the kernel.**
 #
 # Now ask a single pixel. `image[p, q]` was under `kernel[a, b]` when the window was at `(p − a, q − b)`, so its
 # gradient is the sum of `g[p − a, q − b] * kernel[a, b]` over all weights. The minus signs turn the kernel: **the
 # gradient of the picture is a true convolution of `g` and `kernel`.** The bias is added everywhere, so its gradient
 # is the sum of `g`.
 #
-# Autograd can judge. We invent a `g` at random, which `answer.backward(g)` takes as the gradient of the answer.
+# Let autograd judge, for a `g` drawn at random, which `answer.backward(g)` takes as the gradient of the answer.
 
 # %%
 torch.manual_seed(SEED)
@@ -555,10 +553,6 @@ answer = ask(pixels, weights)
 g = torch.randn_like(answer)
 answer.backward(g)
 
-# %% [markdown]
-# By hand, both take one call of a function that you have seen.
-
-# %%
 with torch.no_grad():
     for_weights = correlate2d(pixels, g)
     for_pixels = convolve2d(g, weights)
@@ -595,9 +589,9 @@ agree("a whole layer: the gradient of its biases",
 # %% [markdown]
 # ## Can a kernel be learned?
 #
-# Every kernel so far was written by a person who knew what to look for. That works for edges and berries. But nobody
-# can write down the numbers that say "this is the sleeve of a coat". A network begins with random kernels, and the
-# gradient moves them until the answers are right. Can the gradient that we have just derived do such a thing?
+# Every kernel so far was written by a person who knew what to look for. But nobody can write down the numbers that
+# say "this is the sleeve of a coat". A network begins with random kernels, and the gradient moves them until the
+# answers are right. Can the gradient that we have just derived do such a thing?
 #
 # Imagine a camera that changes its pictures in a way that its maker keeps secret. You see the scene and the picture
 # that comes out, and would like to find the kernel inside. Begin with a random guess, look how far its answer is from
@@ -605,7 +599,7 @@ agree("a whole layer: the gradient of its biases",
 
 # %%
 scene = tower[60:140, 100:180]
-scene = scene - scene.mean()  # the common brightness would slow us down
+scene = scene - scene.mean()  # or this LR would be too large
 secret = torch.tensor([[-2., -1, 0], [-1, 1, 1], [0, 1, 2]]).double()
 from_camera = ask(scene, secret)
 
@@ -635,13 +629,13 @@ claim("At the end no weight is further than {value:.0e} from the camera's.",
       (guess - secret).abs().max(), at_most=1e-3)
 
 # %% [markdown]
-# It finds exactly these numbers, and there is a reason. Every place of the picture is one equation about the same
-# nine unknowns, and a photograph is varied enough that only the true kernel solves them all. A wall with vertical
-# stripes would ask the same few questions over and over, and many kernels would pass.
+# It finds these numbers, and there is a reason. Every place of the picture is one equation about the same nine
+# unknowns, and a photograph is varied enough that only the true kernel solves them all. A wall with vertical stripes
+# would ask the same few questions over and over, and many kernels would pass.
 #
-# A network gets its filters in this way, with one difference that makes its task harder and its success more
-# remarkable. Nobody shows it what any filter should answer. It is only told whether the class at the very end was
-# right, and the gradient has to work out, back through all layers, what each filter should have said.
+# So this loss is a bowl with a single bottom. A network gets its filters in the same way, but its loss is no bowl,
+# and nobody shows it what any filter should answer. It is only told whether the class at the very end was right, and
+# the gradient has to work out, back through all layers, what each filter should have said.
 #
 # ## Exercises
 #
@@ -664,9 +658,8 @@ assert check("2.1", pencil_solution)
 # %% [markdown]
 # ### Exercise 2.2 · True convolution
 #
-# Write `true_convolution(image, kernel)` for an image H×W and a kernel K×L: only the places where the kernel fits
-# (unlike `convolve2d` above), but *true* convolution. Use `correlate2d` or `F.conv2d`. An impulse must be answered by
-# the kernel as it is.
+# Write `true_convolution(image, kernel)` for an image H×W and a kernel K×L: only the places where the kernel fits,
+# but *true* convolution. Use `correlate2d` or `F.conv2d`. An impulse must be answered by the kernel as it is.
 
 # %%
 def true_convolution(image, kernel):
@@ -763,6 +756,22 @@ def kernel_gradient_solution(image, g, stride):
 assert check("2.6", kernel_gradient_solution)
 
 # %% [markdown]
+# ### Exercise 2.7 · Design a filter for the sun
+#
+# Our filter finds the berry. Design one that finds the white spot: with a 1×1 kernel for each channel, its answer is
+# above 0 on white, and at most 0 on the seven other pure colours, black, red, green, blue, yellow, cyan and magenta.
+# Give `(red, green, blue, bias)`.
+
+# %%
+sun = ...
+check("2.7", sun)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 2.7
+sun_solution = (1, 1, 1, -2.5)  # two colours reach 2, white 3
+assert check("2.7", sun_solution)
+
+# %% [markdown]
 # ### An open question
 #
 # No checker answers this one; argue about it with somebody. A dense layer could learn every kernel of a convolution:
@@ -782,8 +791,6 @@ assert check("2.6", kernel_gradient_solution)
 #
 # ## Further reading
 #
-# - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285): every case,
-#   drawn.
 # - I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, chapter 9: the idea, and its gradients in section 9.5.
 # - O. S. Kayhan and J. C. van Gemert, *On translation invariance in CNNs* (arXiv 2003.07064): what networks do with the
 #   border.

@@ -157,5 +157,5 @@ def _as_pixels(figure: Figure) -> str:
     """The figure as PNG of 256 colours, in base 64."""
     drawn, file = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=2 * CSS_DPI)
-    Image.open(drawn).quantize(256).save(file, format="png", optimize=True)
+    Image.open(drawn).quantize(256).save(file, format="png")
     return base64.b64encode(file.getvalue()).decode()

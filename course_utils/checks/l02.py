@@ -1,11 +1,13 @@
 """Checkers of lesson 2, Convolution by hand."""
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 
 from course_utils.exercises import checker, right, wrong
 
-from ._answers import Refused, close, table, tensor, wholes
+from ._answers import Refused, close, numbers, table, tensor, wholes
 
 
 def _two_axes(answer):
@@ -172,3 +174,31 @@ def kernel_gradient(answer):
             hint="Sum over all places: g[i, j] times the pixel [stride·i + a, stride·j + b].",
         )
     return right("A stride forwards is a gap backwards: this is a dilated convolution, and can be computed as one.")
+
+
+@checker("2.7")
+def sun_filter(answer):
+    """four numbers, (red, green, blue, bias)."""
+    *weights, bias = numbers(answer, 4, "(red, green, blue, bias)")
+    names = dict(zip(product((0, 1), repeat=3), NAMES, strict=True))  # (red, green, blue) -> its name
+    answers = {names[c]: sum(w * part for w, part in zip(weights, c, strict=True)) + bias for c in names}
+    if answers["white"] <= 0:
+        hint = (
+            "White must answer above 0: it has all three colours." if max(weights) <= 0 else "The bias takes too much."
+        )
+        return wrong(f"the white spot answers {answers['white']:.3g}", hint=hint)
+    if answers["black"] > 0:
+        return wrong(f"black answers {answers['black']:.3g}", hint="Where nothing shines, only the bias speaks.")
+    for colour, value in answers.items():
+        if value > 0 and colour != "white":
+            hint = "How much must the bias take away, so that two colours are not enough?"
+            if min(weights) <= 0:
+                hint = "Each of the three colours must be needed: give each a weight above 0."
+            return wrong(f"{colour} answers {value:.3g}, like the sun", hint=hint)
+    return right(
+        "The bias is a threshold. Without it nobody could do this: yellow, cyan and magenta at most 0 add up to twice "
+        "white at most 0."
+    )
+
+
+NAMES = "black", "blue", "green", "cyan", "red", "magenta", "yellow", "white"  # in the order of binary numbers

@@ -36,7 +36,7 @@ def files(folder):
 
 @needs_git
 def test_nbmake_runs_one_notebook(clone, run_python):
-    run_nbmake(clone, run_python, f"notebooks/{lessons()[0]}.ipynb")
+    run_nbmake(clone, run_python, f"notebooks/{lessons()[1]}.ipynb")
 
 
 @needs_git

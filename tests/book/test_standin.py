@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.book import standin
-from tests.book.test_repeated import LESSONS
+from tests.book.test_repeated import LESSONS, without_figures
 from tools.common import ROOT, read_notebook
 from tools.rehearse import run_in_fast_mode
 
@@ -15,7 +15,7 @@ SHOW = "from tests.book import standin\n\nassert course_utils.device() == standi
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_runs_on_a_device_without_float64(name, tmp_path):
-    notebook = read_notebook(ROOT / "notebooks" / f"{name}.ipynb")
+    notebook = without_figures(read_notebook(ROOT / "notebooks" / f"{name}.ipynb"))
     first = next(k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     notebook.cells.insert(first + 1, nbformat.v4.new_code_cell(START))
     notebook.cells.append(nbformat.v4.new_code_cell(SHOW))

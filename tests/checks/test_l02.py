@@ -34,6 +34,7 @@ RIGHT = {
     "2.4": torch.tensor([[-1.0, 0, 1]] * 3) / 3,
     "2.5": lambda image: F.conv2d(image * torch.arange(image.shape[3]), ones(image), padding=1),
     "2.6": gradient,
+    "2.7": (1, 1, 1, -2),
 }
 WRONG = [
     ("2.1", [[-1, 3], [2, 6]], "Multiply pairs"),
@@ -68,9 +69,17 @@ WRONG = [
     ("2.6", lambda image, g, stride: slid(image, g), "g needs gaps"),
     ("2.6", for_square_images, "K rows and K columns"),
     ("2.6", lambda image, g, stride: 2 * gradient(image, g, stride), "Sum over all places"),
+    ("2.7", (1, 1, 1, 0), "two colours are not enough"),
+    ("2.7", (1, 1, 1, -1.5), "two colours are not enough"),
+    ("2.7", (1, -1, 0, 0), "takes too much"),
+    ("2.7", (1, 1, 1, -3), "takes too much"),
+    ("2.7", (-1, -1, -1, 1), "all three colours"),
+    ("2.7", (2, 0, 0, -1), "Each of the three"),
+    ("2.7", (0, 0, 0, 1), "only the bias speaks"),
+    ("2.7", (1, 1, 1), "four numbers"),
 ]
 
 
 class TestLesson02(Checkers):
     RIGHT, WRONG = RIGHT, WRONG
-    FREE = ("2.5",)  # whatever tells the columns where they are
+    FREE = ("2.5", "2.7")  # whatever tells the columns where they are; any threshold between two and three colours

@@ -1,12 +1,17 @@
 """Every figure is drawn, returns None, and refuses what it cannot draw."""
 
+import base64
+import io
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
+from PIL import Image
 
-from course_utils import diagrams, plots
+from course_utils import _figure, diagrams, plots
 from course_utils.networks import lenet
 from course_utils.training import Epoch, History, Score
 
@@ -23,6 +28,58 @@ def figures(monkeypatch):
         figure.canvas.draw()
     assert len(drawn) == 1
     plt.close("all")
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it, from 0 to 1."""
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+CYCLE = {f"line {k}": colour for k, colour in enumerate(matplotlib.rcParams["axes.prop_cycle"].by_key()["color"])}
+LETTERS = {name: matplotlib.rcParams[name] for name in ("text.color", "axes.labelcolor", "xtick.labelcolor")}
+
+
+@pytest.mark.parametrize(
+    "colour", (plots.COLOURS | CYCLE | LETTERS).values(), ids=(plots.COLOURS | CYCLE | LETTERS).keys()
+)
+@pytest.mark.parametrize("page", ["#ffffff", "#14181e"])
+def test_colours_stand_out_from_light_pages_and_from_dark_ones(colour, page, figures):
+    dark, bright = sorted([luminance(to_rgb(colour)), luminance(page)])
+    assert (bright + 0.05) / (dark + 0.05) >= 3
+    figures.append(plt.figure())
+
+
+@pytest.fixture
+def shown(monkeypatch, figures):
+    """What a notebook is given to show: (data of each kind, sizes)."""
+    outputs = []
+    monkeypatch.setattr(_figure, "get_ipython", lambda: "a notebook's shell")
+    monkeypatch.setattr(_figure, "display", lambda data, raw, metadata: outputs.append((data, metadata)))
+    yield outputs
+    figures.append(plt.figure())
+
+
+def test_in_a_notebook_a_chart_is_a_drawing_below_its_title(shown):
+    plots.curves([1, 2], {"train": [1, 2]}, title="a < b", xlabel="x")
+    (title, _), (chart, size) = shown
+    assert "a &lt; b" in title["text/html"] and title["text/plain"] == "a < b"
+    assert chart["image/svg+xml"].count("<svg") == 1 and "a < b" not in chart["image/svg+xml"]
+    assert size["image/svg+xml"]["width"] == round(96 * _figure.WIDTH) <= 560
+
+
+def test_in_a_notebook_pictures_are_pixels_twice_as_many_as_the_page_shows(shown):
+    plots.images(torch.rand(4, 1, 8, 8))
+    [(picture, size)] = shown
+    pixels = Image.open(io.BytesIO(base64.b64decode(picture["image/png"])))
+    assert pixels.mode == "P" and abs(pixels.width - 2 * size["image/png"]["width"]) <= 2
+    assert "transparency" in pixels.info
+
+
+def test_a_heavy_chart_is_pixels(shown):
+    x = torch.rand(5_000)
+    plots.scatter({"many": (x, x)}, title="T", xlabel="x", ylabel="y")
+    assert "image/png" in shown[1][0] and not plt.get_fignums()  # shown once: nothing is left for Jupyter to show
 
 
 PICTURE, KERNEL = torch.arange(20.0).view(4, 5), torch.tensor([[1.0, -1], [0, 2]])
