@@ -21,10 +21,10 @@
 # 4. Follow a filter through several channels, and count its weights.
 # 5. Say why two correct programs differ in their last digits.
 # 6. Predict where moving the picture moves the answer, and where it does not.
-# 7. Write down the gradients of a convolution, and let them find a kernel that nobody has told you.
+# 7. Write down the gradients of a convolution, and search for a kernel with them.
 
 # %% [markdown]
-# The first cell finds the course's small package, and the second says what this notebook runs on.
+# The first cell finds the course's small package, the second says what it runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.
@@ -124,7 +124,8 @@ claim("When it moves, only {value:.0%} of the inked pixels keep their value.",
 new_pixels = 6 * 28 * 28
 full = count_parameters(nn.Linear(28 * 28, new_pixels))
 local = new_pixels * (5 * 5 + 1)
-shared = count_parameters(nn.Conv2d(1, 6, kernel_size=5, padding=2))
+conv = nn.Conv2d(1, 6, kernel_size=5, padding=2)  # 2 zeros on each side
+shared = count_parameters(conv)
 print(f"no assumption  {full:9,}")
 print(f"locality       {local:9,}")
 print(f"weight sharing {shared:9,}")
@@ -186,8 +187,8 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Below are three of the sixteen steps, red for positive and blue for negative. Check one with your finger, then look
-# for the place that answers with a minus: what does the kernel see there?
+# Below are three of the sixteen steps, red for positive and blue for negative. Check one with your finger. Why does
+# the second place answer with a minus?
 
 # %% mystnb={"image": {"alt": "Three rows, each with the picture and a framed window, the products of window and kernel, and the answer with one framed pixel: 15 on the corner, minus 15 outside of it, 5 at the end of the stroke."}}
 diagrams.sliding_window(picture, kernel, corners,
@@ -195,7 +196,7 @@ diagrams.sliding_window(picture, kernel, corners,
                         title="The corner answers 15, its outer side −15")
 
 # %% [markdown]
-# At −15 the kernel has found the opposite of what it asks for: a bright pixel where it wants a dark one. The answer
+# There the kernel has found the opposite of what it asks for: a bright pixel where it wants a dark one. The answer
 # has four by four pixels, because a kernel of width 2 fits at four places along a line of five.
 #
 # PyTorch's own version expects a batch of images with channels, so we add two axes with `[None, None]` and take them
@@ -238,14 +239,14 @@ agree("the impulse response, and the kernel turned by half a turn",
 # The kernel comes out turned by half a turn, or *flipped*. A mathematician's *convolution* answers an impulse with
 # the kernel as it is, so it must turn the kernel before it slides. What we have computed is called
 # *cross-correlation*. PyTorch computes it too and calls it `conv2d`, as nearly everyone in deep learning does.
-# Nothing is lost by that, since a network learns its kernels turned or not, as needed.
+# Nothing is lost by that, since a network learns its kernels.
 #
-# What is the turning good for? If we count every place where the two touch, true convolution does not care which of
-# them is the picture and which the kernel.
+# What is the turning good for? If we count every place where picture and kernel overlap at all, with zeros around the
+# picture, true convolution does not care which of the two is which.
 
 # %%
 def convolve2d(image, kernel):
-    """True convolution, wherever the two touch: turn, pad, slide."""
+    """True convolution, wherever the two overlap: pad, turn, slide."""
     K, L = kernel.shape
     padded = F.pad(image, (L - 1, L - 1, K - 1, K - 1))  # left, right, ...
     return correlate2d(padded, kernel.flip(0, 1))
@@ -377,10 +378,10 @@ print("steps to the right:", batch.stride(3), "or", last.stride(3))
 # %% [markdown]
 # ## One matrix product
 #
-# Loops explain, but they are slow, and computers are fastest at one thing: the product of two large matrices. We can
-# turn a whole convolution into one. Copy every window out of the picture and write it as a column, the places in
-# reading order, and write the kernel as a row. Then *row × matrix* asks the question at all places at once. The trick
-# is called *im2col*. Its price is memory, since a pixel is copied up to K·K times.
+# Loops explain, but they are slow. Computers are fastest at the product of two large matrices, and we can turn a
+# whole convolution into one. Copy every window out of the picture and write it as a column, the places in reading
+# order, and write the kernel as a row. Then *row × matrix* asks the question at all places at once. The trick is
+# called *im2col*. Its price is memory, since a pixel is copied up to K·K times.
 
 # %% mystnb={"image": {"alt": "Four by four pixels of the picture with a framed window; the matrix whose nine columns are its windows, the same one framed; the kernel as a row of four; and their product, the nine answers, with 15 framed."}}
 diagrams.im2col(picture[:4, :4], kernel, at=4,
@@ -397,9 +398,9 @@ product = (rows @ columns + conv.bias[:, None]).view(8, 16, 10, 10)
 agree("one matrix product and `Conv2d`", product, conv(batch), within=1e-12)
 
 # %% [markdown]
-# One example proves little. The package holds both with two more options, a *padding* of zeros around the picture and
-# a *stride*, the step from place to place (lesson 3). They meet PyTorch on random shapes, in `float64` and in
-# `float32`, the precision that networks use.
+# One example proves little. In the package both have two more options, a *padding* of zeros around the picture and a
+# *stride*, the step from place to place (lesson 3). Loops and product meet PyTorch on random shapes, in `float64` and
+# in `float32`, the precision that networks use.
 
 # %%
 from course_utils.convolution import conv2d_im2col, conv2d_loops
@@ -431,10 +432,10 @@ claim("In `float32`, they differ by {value:.0e} at most.",
 # %% [markdown]
 # ## Why not exactly equal?
 #
-# Who is right? Nobody. A `float32` keeps about seven digits and rounds after *every* addition, so the order of the
-# additions matters. The clearest case adds two ones to a large number.
+# Who is right? Nobody. A `float32` keeps about seven digits and rounds after *every* addition. The clearest case adds
+# two ones to a large number.
 #
-# > **Predict before you run.** Both lines below add the same three numbers. Will they agree?
+# > **Predict before you run.** Both lines below add the same three numbers. How far apart are they?
 
 # %% tags=["answer"]
 large, one = torch.tensor(2.0**24), torch.tensor(1.0)
@@ -442,10 +443,10 @@ print(f"(large + one) + one = {(large + one) + one:.0f}")
 print(f"large + (one + one) = {large + (one + one):.0f}")
 
 # %% [markdown]
-# They do not. Next to 2²⁴ the `float32` numbers are 2 apart, so a single 1 is rounded away, and so is the next. A
-# convolution adds up hundreds of products, and each algorithm has an order of its own. Here is a whole layer,
-# computed in two ways and in both precisions. The axis counts digits: at −6 the two ways differ in the sixth decimal
-# place.
+# By 2, because next to 2²⁴ the `float32` numbers are 2 apart, so that a single 1 is rounded away, and then the next
+# one. So the order of the additions matters, and each algorithm has its own. Here is a layer that adds 576 products
+# at each place, computed in two ways and in both precisions. The axis counts digits: at −6 the two ways differ in the
+# sixth decimal place.
 
 # %% mystnb={"image": {"alt": "Two separate groups on an axis of powers of ten: the differences in float64 lie around minus fourteen, those in float32 between minus six and minus five."}}
 torch.manual_seed(SEED)
@@ -539,9 +540,9 @@ claim("Zero padding breaks equivariance in the columns {value}.",
 # the image. **The gradient of the kernel is a cross-correlation, with `g` as the kernel.**
 #
 # Now ask a single pixel. `image[p, q]` was under `kernel[a, b]` when the window was at `(p − a, q − b)`, so its
-# gradient is the sum of `g[p − a, q − b] * kernel[a, b]` over all weights. The minus signs turn the kernel: **the
-# gradient of the picture is a true convolution of `g` and `kernel`.** The bias is added everywhere, so its gradient
-# is the sum of `g`.
+# gradient is the sum of `g[p − a, q − b] * kernel[a, b]` over all weights, with 0 outside of `g`. The minus signs
+# turn the kernel: **the gradient of the picture is a true convolution of `g` and `kernel`.** The bias is added
+# everywhere, so its gradient is the sum of `g`.
 #
 # Let autograd judge, for a `g` drawn at random, which `answer.backward(g)` takes as the gradient of the answer.
 
@@ -565,9 +566,9 @@ agree("the pixels' gradient and `F.conv_transpose2d`",
       for_pixels, transposed, within=1e-12)
 
 # %% [markdown]
-# Both gradients are the operation that you have slid by hand, so what makes it fast forwards makes it fast backwards.
-# The second has a name of its own, *transposed convolution*, and networks use it to make small pictures large. The
-# package does the same for batches, channels, stride and padding.
+# Both gradients are the operation that you have slid by hand. The second has a name of its own, *transposed
+# convolution*, and networks use it to make small pictures large. The package does the same for batches, channels,
+# stride and padding.
 
 # %%
 from course_utils.convolution import conv2d_backward
@@ -709,8 +710,9 @@ assert check("2.4", detector_solution)
 # ### Exercise 2.5 · Break it on purpose
 #
 # Write `position_aware(image)` for N×1×H×W images in `float64`. It must return the same shape. And when the picture
-# moves by one column to the right, its answer must differ from the moved answer, **not only at the border** but in
-# every column. Start from a 3×3 convolution and change one thing. The same picture must always get the same answer.
+# is rolled by one column to the right, its answer must differ from the moved answer, **not only at the border** but
+# in every column. Start from a 3×3 convolution and change one thing. The same picture must always get the same
+# answer.
 
 # %%
 def position_aware(image):
@@ -792,7 +794,6 @@ assert check("2.7", sun_solution)
 # ## Further reading
 #
 # - I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, chapter 9: the idea, and its gradients in section 9.5.
-# - O. S. Kayhan and J. C. van Gemert, *On translation invariance in CNNs* (arXiv 2003.07064): what networks do with the
-#   border.
+# - O. S. Kayhan and J. C. van Gemert, *On translation invariance in CNNs* (arXiv 2003.07064).
 # - K. Chellapilla, S. Puri, P. Simard, *High performance convolutional neural networks for document processing* (2006):
 #   im2col, brought to convolutional networks.
