@@ -156,7 +156,7 @@ def graph(result: Tensor, parameters: Mapping[str, Tensor], *, title: str) -> No
         text = f"← {gradient.item():g}".replace("-", "−")
         rises = places[end][1] > places[start][1]
         axes.text(x + 0.1 * rises, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
-    axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.2))
+    axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.1))
     axes.axis("off")
     show_figure(figure, title)
 
@@ -306,10 +306,10 @@ def architecture(model: nn.Sequential, input_shape: tuple[int, ...], *, title: s
         axes.barh(-k, length, height=0.6, color=COLOURS["train"] if count else COLOURS["line"])
         axes.text(-0.03, -k, name, ha="right", va="center")
         axes.text(1.04, -k, " × ".join(f"{side:,}" for side in size), ha="left", va="center")
-        axes.text(1.62, -k, f"{count:,}" if count else "–", ha="right", va="center")
+        axes.text(1.85, -k, f"{count:,}" if count else "–", ha="right", va="center")
     axes.text(1.04, 0.75, "shape", ha="left", color=COLOURS["line"])
-    axes.text(1.62, 0.75, "parameters", ha="right", color=COLOURS["line"])
-    axes.set(xlim=(-0.42, 1.65), ylim=(-len(blocks) + 0.4, 1.1))
+    axes.text(1.85, 0.75, "parameters", ha="right", color=COLOURS["line"])
+    axes.set(xlim=(-0.46, 1.88), ylim=(-len(blocks) + 0.4, 1.1))
     axes.axis("off")
     show_figure(figure, title)
 
@@ -335,7 +335,7 @@ def arithmetic(rows: Sequence[list], *, title: str) -> None:
     """
     if not _is_list_of(list, rows):
         raise TypeError(f"rows must be a list of lines, each a list of signs and arrays; got {shown(rows)}.")
-    cell, letter, name_height = 0.5, 0.085, 0.4  # inches
+    cell, letter, name_height = 0.5, 0.1, 0.4  # inches
     rows = [[i if isinstance(i, str) else (i[0], _at_most_2d(*i[:2]), *i[2:], None) for i in row] for row in rows]
     arrays = [[item[1] for item in row if not isinstance(item, str)] for row in rows]
     if not all(arrays):
@@ -348,11 +348,11 @@ def arithmetic(rows: Sequence[list], *, title: str) -> None:
             return letter * len(item) + 0.25
         return max(letter * len(item[0]), cell * item[1].shape[1])
 
-    size = np.array([max(sum(map(width, row)) for row in rows), sum(heights) + 0.3])
+    size = np.array([max(sum(map(width, row)) for row in rows) + 0.1, sum(heights) + 0.3])
     figure = plt.figure(figsize=size, layout="none")
-    top = sum(heights)
+    top = sum(heights) + 0.05
     for row, height in zip(rows, heights, strict=True):
-        left, middle = 0.0, top - name_height - (height - name_height) / 2
+        left, middle = 0.05, top - name_height - (height - name_height) / 2
         for item in row:
             centre = np.array([left + width(item) / 2, middle])
             left += width(item)

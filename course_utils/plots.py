@@ -124,7 +124,8 @@ def curves(
     grid[0, 0].set_ylabel(ylabel)
     legend = [handles[label] for label in names]  # one for all panels
     if len(legend) > 3:
-        figure.legend(handles=legend, loc="outside lower left", ncols=5, columnspacing=1)
+        in_a_row = max(1, 70 // (8 + max(map(len, names))))  # of the letters that fit into the width
+        figure.legend(handles=legend, loc="outside lower left", ncols=in_a_row, columnspacing=1)
     else:
         grid[0, 0].legend(handles=legend)
     show_figure(figure, title)
