@@ -15,7 +15,7 @@
 #
 # ## What you will be able to do
 #
-# 1. Say what a dense layer loses of a picture, and what each assumption of a convolution saves.
+# 1. Say what a dense layer misses in a picture, and what each assumption of a convolution saves.
 # 2. Compute a convolution with a pencil, with loops, and with one matrix product.
 # 3. Say what `Conv2d` computes that the convolution of a mathematics book does not.
 # 4. Follow a filter through several channels, and count its weights.
@@ -54,9 +54,9 @@ STEPS, LR = 1_000, 2  # of the search for a kernel, at the end
 # %% [markdown]
 # ## A list forgets the picture
 #
-# In lesson 1 a layer read every input as a list of numbers, which suits a taxi ride. But almost everything that we
-# see in a picture, an edge, a corner or a face, is a pattern among neighbours. What becomes of neighbours when the
-# pixels are written one after the other, as a *dense* layer (in PyTorch `nn.Linear`) reads them?
+# In lesson 1 a layer read every input as a list of numbers, which was fine for a taxi ride. But almost everything
+# that we see in a picture, be it an edge, a corner or a face, is a pattern among neighbours. What becomes of
+# neighbours when the pixels are written one after the other, as a *dense* layer, PyTorch's `nn.Linear`, reads them?
 #
 # Here is a handwritten digit with nine neighbouring pixels marked, and beside it the same 784 numbers as the layer
 # gets them: one long list, drawn as a band.
@@ -71,9 +71,9 @@ plots.images([marked, band], ["a picture", "the same as a list"], columns=2,
              title="Flattening tears neighbours apart")
 
 # %% [markdown]
-# A pixel and the one below it are now 28 steps apart. The list still holds every pixel. What is lost is the idea that
-# neighbours belong together. Now shuffle the pixels of the digit like a deck of cards, and shuffle the columns of the
-# layer's weights in the same way.
+# A pixel and the one below it are now 28 steps apart. The list still holds every pixel, but not the idea that
+# neighbours belong together. To see this, shuffle the pixels of the digit like a deck of cards, and the columns of
+# the layer's weights in the same way.
 #
 # > **Predict before you run.** The picture is now noise to you. How much does the dense layer's answer change?
 
@@ -87,11 +87,11 @@ agree("a dense layer's answer to the digit, and to the digit shuffled",
       shuffled, dense(digit.flatten()), within=1e-12)
 
 # %% [markdown]
-# It does not change, because a sum does not care in which order its terms come. So a dense layer would learn just as
-# well, and just as badly, if somebody had shuffled every picture in the world in the same way. (`agree` says how far
-# apart two results are, and stops the lesson if that is too far.)
+# It does not change, because a sum does not care about the order of its terms. So a dense layer would learn just as
+# well, or as badly, if somebody had shuffled every picture in the world in the same way. (`agree` says how far apart
+# two results are, and stops the lesson if that is too far.)
 #
-# The other trouble is movement. Push the digit one pixel to the right, and to you nothing has happened.
+# The other trouble is movement: push the digit one pixel to the right, and to your eye nothing has happened.
 
 # %% mystnb={"image": {"alt": "A handwritten digit two, and the same digit moved by one pixel to the right. They look alike."}}
 moved = digit.roll(1, dims=1)
@@ -104,21 +104,21 @@ claim("When it moves, only {value:.0%} of the inked pixels keep their value.",
       same, at_most=0.5)
 
 # %% [markdown]
-# That line is a *claim*: a sentence whose number the cell has just computed, and which fails if it is wrong. For the
-# dense layer these are two different inputs that meet different weights, so what it has learned about a two in one
-# place need not help it in another.
+# That line is a *claim*: the cell has just computed its number, and fails if the number is wrong. For the dense layer
+# the two digits are different inputs that meet different weights, so what it has learned about a two in one place
+# need not help it in another.
 #
 # ## What each assumption saves
 #
 # A convolution builds in two things that we know about pictures before we have seen any, its *inductive bias*. To see
-# what each is worth, suppose that we want six new pictures of 28×28 out of one.
+# what each is worth, suppose that we turn one picture of 28×28 into six.
 #
 # - **No assumption.** A dense layer joins each new pixel to every old one, and adds one more number, its *bias*.
 # - **Locality.** What matters for a pixel is near it, so a new pixel is joined only to a window of 5×5.
 # - **Weight sharing.** What is worth looking for in one place is worth looking for everywhere, so all pixels of a new
 #   picture use the *same* 25 weights, called a *kernel*, and the same bias.
 #
-# > **Predict before you run.** How many numbers must each of the three learn?
+# > **Predict before you run.** How many numbers must be learned in each case?
 
 # %% tags=["answer"]
 new_pixels = 6 * 28 * 28
@@ -135,9 +135,9 @@ claim("Together the two assumptions leave one parameter in {value:,.0f}.",
       full / shared, equals=23_671, within=0.5)
 
 # %% [markdown]
-# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. Nothing is free,
-# though. If what matters were *not* local, as in our shuffled digits, a convolution would look in the wrong place and
-# do worse than the dense layer.
+# Locality divides the number by thirty, and sharing divides the rest by almost eight hundred. But this has its price:
+# if what matters were *not* local, as in our shuffled digits, a convolution would look in the wrong place and do
+# worse than the dense layer.
 #
 # ## One window, one number
 #
@@ -152,7 +152,7 @@ picture = torch.tensor([[0., 0, 0, 0, 0],
 kernel = torch.tensor([[1., 1], [1., -3]])
 
 # %% [markdown]
-# Think of the kernel as a transparent sheet with four numbers on it. Lay it on the picture, multiply each number with
+# Think of the kernel as a transparent sheet with four numbers on it. Lay it on the picture, multiply each number by
 # the pixel under it, and add up the four products.
 #
 # > **Predict before you run.** What comes out when the sheet's upper left number is on the corner, at row 1, column 1
@@ -164,8 +164,8 @@ for row, column in [(1, 1), (3, 3)]:
     print(f"row {row}, column {column}: {(window * kernel).sum():g}")
 
 # %% [markdown]
-# At the corner 5 + 5 + 5 − 3·0 makes 15. Because the four weights sum to 0, a flat spot answers 0, dark or bright,
-# while three bright pixels around a dark one answer most. **A kernel is a question**, and this one asks: *is this the
+# At the corner, 5 + 5 + 5 − 3·0 makes 15. A flat spot, dark or bright, gives 0 because the four weights sum to 0,
+# while three bright pixels around a dark one give most. So **a kernel is a question**, and ours asks: *is this the
 # inside of a corner?*
 #
 # ## Ask it everywhere
@@ -187,8 +187,8 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Below are three of the sixteen steps, red for positive and blue for negative. Check one with your finger. Why does
-# the second place answer with a minus?
+# Below are three of the sixteen steps, with positive numbers in red and negative ones in blue. Work one out yourself:
+# why is the second answer negative?
 
 # %% mystnb={"image": {"alt": "Three rows, each with the picture and a framed window, the products of window and kernel, and the answer with one framed pixel: 15 on the corner, minus 15 outside of it, 5 at the end of the stroke."}}
 diagrams.sliding_window(picture, kernel, corners,
@@ -196,8 +196,8 @@ diagrams.sliding_window(picture, kernel, corners,
                         title="The corner answers 15, its outer side −15")
 
 # %% [markdown]
-# There the kernel has found the opposite of what it asks for: a bright pixel where it wants a dark one. The answer
-# has four by four pixels, because a kernel of width 2 fits at four places along a line of five.
+# There the kernel finds a bright pixel where it asks for a dark one. The answer has four by four pixels, because a
+# kernel of width 2 fits at four places along a line of five.
 #
 # PyTorch's own version expects a batch of images with channels, so we add two axes with `[None, None]` and take them
 # away with `[0, 0]`. If our loops are right, no pixel differs by more than rounding.
@@ -216,8 +216,8 @@ agree("our loops and `F.conv2d`, on the digit",
 # %% [markdown]
 # ## Is it a convolution?
 #
-# Mathematics has an operation called convolution. To find out whether ours is the same, send the simplest of all
-# pictures through it, one bright pixel in the dark, and look at what comes out: the *impulse response*.
+# Mathematics has an operation called convolution. To find out whether our loops compute the same, send them one
+# bright pixel in the dark, and look at what comes out, the *impulse response*.
 #
 # > **Predict before you run.** The picture is 3×3 with a one in the middle, and the kernel holds 1, 2, 3, 4 in reading
 # > order. Which four numbers come out, and in which order?
@@ -236,13 +236,13 @@ agree("the impulse response, and the kernel turned by half a turn",
       response, counting.flip(0, 1), within=0)
 
 # %% [markdown]
-# The kernel comes out turned by half a turn, or *flipped*. A mathematician's *convolution* answers an impulse with
-# the kernel as it is, so it must turn the kernel before it slides. What we have computed is called
-# *cross-correlation*. PyTorch computes it too and calls it `conv2d`, as nearly everyone in deep learning does.
-# Nothing is lost by that, since a network learns its kernels.
+# The kernel comes out *flipped* by half a turn, because its last number slides over the bright pixel first. A
+# mathematician's *convolution* answers an impulse with the kernel as it is, so it must turn the kernel before it
+# slides. What we have computed is called *cross-correlation*, though PyTorch, like nearly everyone in deep learning,
+# calls it convolution. That does no harm, since a network learns its kernels.
 #
 # What is the turning good for? If we count every place where picture and kernel overlap at all, with zeros around the
-# picture, true convolution does not care which of the two is which.
+# picture, swapping the two does not change the true convolution.
 
 # %%
 def convolve2d(image, kernel):
@@ -258,8 +258,9 @@ agree("digit convolved with kernel, and kernel convolved with digit",
 # %% [markdown]
 # ## Kernels that people have written
 #
-# Before kernels were learned, people designed them. The two *Sobel* kernels compare the two sides of a pixel, *blur*
-# takes the mean of a neighbourhood, and *sharpen* adds to a pixel what sets it off from its four neighbours.
+# Before kernels were learned, people designed them by hand. Each *Sobel* kernel compares two opposite sides of a
+# pixel, *blur* takes the mean of a neighbourhood, and *sharpen* adds to a pixel what sets it off from its four
+# neighbours.
 
 # %%
 sobel = torch.tensor([[-1., 0, 1], [-2, 0, 2], [-1, 0, 1]]).double()
@@ -277,8 +278,8 @@ plots.images(answers, list(kernels), signed=True,
              title="The same digit, asked four questions")
 
 # %% [markdown]
-# Upright strokes answer the first kernel, level ones the second, and slanting ones both: red where the picture gets
-# brighter from left to right, blue where it gets darker. Now a photograph, its edges without their sign.
+# Upright strokes answer the first kernel, in red where the picture gets brighter from left to right and in blue where
+# it gets darker. Level strokes answer the second, and slanting ones both. Now we try a photograph, ignoring the sign.
 
 # %% mystnb={"image": {"alt": "A photograph of a Chinese tower: the original in grey, its left-right edges drawn dark on white, its top-down edges, and a sharpened version."}}
 photo = torch.tensor(load_sample_image("china.jpg")).double().mean(2) / 255
@@ -295,9 +296,9 @@ plots.images([tower, *edges, ask(tower, sharpen).clamp(0, 1)], names,
 #
 # ## A berry among leaves: channels and filters
 #
-# Colour pictures are three sheets of numbers, the *channels* red, green and blue. The question grows accordingly: a
-# *filter* has one kernel for each channel. Each kernel slides over its own channel, the three answers are added up,
-# pixel by pixel, into *one* new picture, a *feature map*, and the filter's bias is added everywhere.
+# A colour picture is three grids of numbers, the *channels* red, green and blue, so a *filter* has one kernel for
+# each channel. Each kernel slides over its own channel, and the three answers are added up, pixel by pixel, into
+# *one* new picture, a *feature map*. Then the filter's bias is added everywhere.
 #
 # Here is something to find: a red berry among green leaves, and on one leaf a white spot where the sun shines.
 
@@ -337,8 +338,8 @@ agree("the feature map, added up by hand, and `Conv2d`'s",
       feature_map, conv(colour[None])[0, 0], within=1e-6)
 
 # %% [markdown]
-# It does not. White is red *and* green, so the second kernel takes away what the first has given, and only the berry
-# answers above zero. The sum mixes the colours, which is why the result is a single map and not three.
+# It does not, because white is red *and* green: the second kernel takes away what the first has given, and only the
+# berry answers above zero. Since the three answers are summed, the result is a single map.
 #
 # A layer has many filters, each with its own kernels and bias, and their maps become the channels of the next layer.
 # Read the four shapes below aloud: N images, C channels, F filters.
@@ -357,9 +358,9 @@ claim("Weights 16·3·3·3 and 16 biases make {value} parameters.",
       count_parameters(conv), equals=448)
 
 # %% [markdown]
-# So the "2d" in `Conv2d` does not mean that its input has two axes. It has four (three for a single image), and the
-# kernel slides along two of them. Another number of channels is refused. Read the error once in peace; you will meet
-# it again.
+# So the "2d" in `Conv2d` does not mean that its input has two axes. A batch has four and a single image three, and
+# the kernel slides along two of them. PyTorch refuses any other number of channels. Read its error calmly now,
+# because you will meet it again.
 
 # %%
 try:
@@ -369,7 +370,7 @@ except RuntimeError as error:
 
 # %% [markdown]
 # `N×C×H×W` only *names* the axes. In memory a pixel's neighbour on the right is one step away, or C steps if the
-# channels of a pixel are kept together (*channels last*), which makes some networks faster.
+# channels of a pixel are kept together, a layout called *channels last* that makes some networks faster.
 
 # %%
 last = batch.to(memory_format=torch.channels_last)
@@ -378,10 +379,10 @@ print("steps to the right:", batch.stride(3), "or", last.stride(3))
 # %% [markdown]
 # ## One matrix product
 #
-# Loops explain, but they are slow. Computers are fastest at the product of two large matrices, and we can turn a
-# whole convolution into one. Copy every window out of the picture and write it as a column, the places in reading
-# order, and write the kernel as a row. Then *row × matrix* asks the question at all places at once. The trick is
-# called *im2col*. Its price is memory, since a pixel is copied up to K·K times.
+# Loops explain well but run slowly. Computers are fastest at multiplying two large matrices, and we can turn a whole
+# convolution into one such product. Copy every window out of the picture as a column, in reading order, and write the
+# kernel as a row, so that *row × matrix* asks the question at all places at once. The price of this trick, called
+# *im2col*, is memory, since a pixel is copied up to K·K times.
 
 # %% mystnb={"image": {"alt": "Four by four pixels of the picture with a framed window; the matrix whose nine columns are its windows, the same one framed; the kernel as a row of four; and their product, the nine answers, with 15 framed."}}
 diagrams.im2col(picture[:4, :4], kernel, at=4,
@@ -398,9 +399,9 @@ product = (rows @ columns + conv.bias[:, None]).view(8, 16, 10, 10)
 agree("one matrix product and `Conv2d`", product, conv(batch), within=1e-12)
 
 # %% [markdown]
-# One example proves little. In the package both have two more options, a *padding* of zeros around the picture and a
-# *stride*, the step from place to place (lesson 3). Loops and product meet PyTorch on random shapes, in `float64` and
-# in `float32`, the precision that networks use.
+# One example proves little, so we compare loops and product with PyTorch on random shapes, in `float64` and in
+# `float32`, the precision that networks use. The package adds two options from lesson 3, a *padding* of zeros around
+# the picture and a *stride*, the step from place to place.
 
 # %%
 from course_utils.convolution import conv2d_im2col, conv2d_loops
@@ -432,8 +433,8 @@ claim("In `float32`, they differ by {value:.0e} at most.",
 # %% [markdown]
 # ## Why not exactly equal?
 #
-# Who is right? Nobody. A `float32` keeps about seven digits and rounds after *every* addition. The clearest case adds
-# two ones to a large number.
+# Which program is right? None is, because a `float32` keeps about seven digits and rounds after *every* addition, as
+# you see best by adding two ones to a large number.
 #
 # > **Predict before you run.** Both lines below add the same three numbers. How far apart are they?
 
@@ -443,10 +444,10 @@ print(f"(large + one) + one = {(large + one) + one:.0f}")
 print(f"large + (one + one) = {large + (one + one):.0f}")
 
 # %% [markdown]
-# By 2, because next to 2²⁴ the `float32` numbers are 2 apart, so that a single 1 is rounded away, and then the next
-# one. So the order of the additions matters, and each algorithm has its own. Here is a layer that adds 576 products
-# at each place, computed in two ways and in both precisions. The axis counts digits: at −6 the two ways differ in the
-# sixth decimal place.
+# By 2, because just above 2²⁴ the `float32` numbers are 2 apart, so a single 1 is rounded away, and then the next
+# one. The order of the additions therefore matters, and each algorithm has its own. To see how much, take a layer
+# that adds 576 products at each place, computed in two ways and in both precisions. The axis counts digits: at −6 the
+# two ways differ in the sixth decimal place.
 
 # %% mystnb={"image": {"alt": "Two separate groups on an axis of powers of ten: the differences in float64 lie around minus fourteen, those in float32 between minus six and minus five."}}
 torch.manual_seed(SEED)
@@ -466,22 +467,22 @@ claim("The medians are {value:.1f} powers of ten apart.",
       equals=8.7, within=0.5)
 
 # %% [markdown]
-# If rounding is the reason, the steps in which the two precisions round must be as far apart.
+# If rounding is the reason, the steps to which the two precisions round must be equally far apart.
 
 # %%
 ratio = torch.finfo(torch.float32).eps / torch.finfo(torch.float64).eps
 print(f"log10 of the ratio of their steps: {torch.tensor(ratio).log10():.1f}")
 
 # %% [markdown]
-# They are, as rounding predicts. So for numbers of this size the course asks for 10⁻¹² in `float64` and 10⁻⁴ in
-# `float32`. A real mistake, such as a lopsided kernel turned the wrong way, is thousands of times larger.
+# They are, so for numbers of this size the course allows differences of 10⁻¹² in `float64` and 10⁻⁴ in `float32`. A
+# real mistake, such as a lopsided kernel turned the wrong way, is thousands of times larger.
 #
 # ## Move the picture, and the answer moves
 #
 # A convolution asks the same question everywhere, so when the digit is pushed by one pixel, the answer should simply
-# be pushed along. This is *equivariance*, and a main reason for using convolutions. (*Invariance*, always the same
-# answer, is something else: see lesson 10.) Is it true up to the border? We move a picture of noise one column to the
-# right, once before the convolution and once after it. What leaves on the right comes back on the left.
+# be pushed along. This *equivariance* is a main reason for using convolutions. (*Invariance*, always the same answer,
+# follows in lesson 10.) Does equivariance hold up to the border? We move a picture of noise one column to the right,
+# once before the convolution and once after it, and let what leaves on the right come back on the left.
 
 # %%
 torch.manual_seed(SEED)
@@ -502,8 +503,8 @@ agree("moved before and after, with a border that wraps around",
       defect(wrapping, noise), torch.zeros_like(noise), within=1e-12)
 
 # %% [markdown]
-# On a picture that wraps around it is exact, at least for a stride of 1. But networks hardly ever wrap: they pad with
-# zeros, so that the answer keeps the size of the picture.
+# On a picture that wraps around, equivariance is exact, at least for a stride of 1. But networks hardly ever wrap:
+# they pad with zeros, so that the answer keeps the size of the picture.
 #
 # > **Predict before you run.** With zeros around the picture, in which of the 16 columns will moving before and moving
 # > after disagree?
@@ -526,8 +527,8 @@ claim("Zero padding breaks equivariance in the columns {value}.",
 
 # %% [markdown]
 # Zeros spoil the first and the last column of every answer, 0 and 15. If the picture is moved first, the same two are
-# spoiled. If the answer is moved afterwards, its spoiled columns move along, 0 to 1 and 15 around to 0. Each further
-# layer widens this band. Padding tells a network where the border is.
+# spoiled, but if the answer is moved afterwards, its spoiled columns move along, 0 to 1 and 15 around to 0. Each
+# further layer widens this band, so padding tells a network where the border is.
 #
 # ## Backwards
 #
@@ -536,8 +537,8 @@ claim("Zero padding breaks equivariance in the columns {value}.",
 # j]`.
 #
 # Ask what a single weight has done. `kernel[a, b]` was on top of the pixel `image[i + a, j + b]` when `answer[i, j]`
-# was computed, so its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. That is `g`, slid over
-# the image. **The gradient of the kernel is a cross-correlation, with `g` as the kernel.**
+# was computed, so its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. This sum slides `g`
+# over the image, so **the gradient of the kernel is a cross-correlation, with `g` as the kernel.**
 #
 # Now ask a single pixel. `image[p, q]` was under `kernel[a, b]` when the window was at `(p − a, q − b)`, so its
 # gradient is the sum of `g[p − a, q − b] * kernel[a, b]` over all weights, with 0 outside of `g`. The minus signs
@@ -566,7 +567,7 @@ agree("the pixels' gradient and `F.conv_transpose2d`",
       for_pixels, transposed, within=1e-12)
 
 # %% [markdown]
-# Both gradients are the operation that you have slid by hand. The second has a name of its own, *transposed
+# Both gradients are the sliding that you have done by hand. The one for the pixels has its own name, *transposed
 # convolution*, and networks use it to make small pictures large. The package does the same for batches, channels,
 # stride and padding.
 
@@ -591,8 +592,8 @@ agree("a whole layer: the gradient of its biases",
 # ## Can a kernel be learned?
 #
 # Every kernel so far was written by a person who knew what to look for. But nobody can write down the numbers that
-# say "this is the sleeve of a coat". A network begins with random kernels, and the gradient moves them until the
-# answers are right. Can the gradient that we have just derived do such a thing?
+# say "this is the sleeve of a coat", so a network begins with random kernels, and the gradient moves them until the
+# answers are right. Can the gradient that we have just derived do that?
 #
 # Imagine a camera that changes its pictures in a way that its maker keeps secret. You see the scene and the picture
 # that comes out, and would like to find the kernel inside. Begin with a random guess, look how far its answer is from
@@ -614,7 +615,7 @@ guess = torch.randn(3, 3).double()
 snapshots = {"start": guess}
 for step in range(1, STEPS + 1):
     error = ask(scene, guess) - from_camera
-    gradient = ask(scene, 2 * error / error.numel())
+    gradient = ask(scene, 2 * error / error.numel())  # g, slid over it
     guess = guess - LR * gradient
     if step in (10, 100, STEPS):
         snapshots[f"step {step}"] = guess
@@ -623,18 +624,18 @@ for step in range(1, STEPS + 1):
 rounded = [kernel.round(decimals=1) for kernel in snapshots.values()]
 plots.images([*rounded, secret], [*snapshots, "the camera's"],
              columns=5, signed=True, numbers=True, shared=True,
-             title="The gradient finds a kernel that nobody has told it")
+             title="The gradient finds a kernel that nobody has shown it")
 
 # %% tags=["answer", "claim"]
 claim("At the end no weight is further than {value:.0e} from the camera's.",
       (guess - secret).abs().max(), at_most=1e-3)
 
 # %% [markdown]
-# It finds these numbers, and there is a reason. Every place of the picture is one equation about the same nine
-# unknowns, and a photograph is varied enough that only the true kernel solves them all. A wall with vertical stripes
-# would ask the same few questions over and over, and many kernels would pass.
+# It finds these numbers, because every place in the picture gives one equation for the same nine unknowns, and a
+# photograph is varied enough that only the true kernel solves them all. A wall with vertical stripes would give the
+# same few equations over and over, so many kernels would pass.
 #
-# So this loss is a bowl with a single bottom. A network gets its filters in the same way, but its loss is no bowl,
+# So this loss is a bowl with one lowest point. A network gets its filters in the same way, but its loss is no bowl,
 # and nobody shows it what any filter should answer. It is only told whether the class at the very end was right, and
 # the gradient has to work out, back through all layers, what each filter should have said.
 #
@@ -680,7 +681,7 @@ assert check("2.2", true_convolution_solution)
 # %% [markdown]
 # ### Exercise 2.3 · Count
 #
-# How many weights and how many parameters has `nn.Conv2d(3, 8, 5)`? Give both, `(weights, parameters)`.
+# How many weights and how many parameters does `nn.Conv2d(3, 8, 5)` have? Give both, `(weights, parameters)`.
 
 # %%
 counts = ...
@@ -709,7 +710,7 @@ assert check("2.4", detector_solution)
 # %% [markdown]
 # ### Exercise 2.5 · Break it on purpose
 #
-# Write `position_aware(image)` for N×1×H×W images in `float64`. It must return the same shape. And when the picture
+# Write `position_aware(image)` for N×1×H×W images in `float64`. It must return the same shape, and when the picture
 # is rolled by one column to the right, its answer must differ from the moved answer, **not only at the border** but
 # in every column. Start from a 3×3 convolution and change one thing. The same picture must always get the same
 # answer.
@@ -776,9 +777,9 @@ assert check("2.7", sun_solution)
 # %% [markdown]
 # ### An open question
 #
-# No checker answers this one; argue about it with somebody. A dense layer could learn every kernel of a convolution:
-# it only has to set most of its weights to 0. Why is it not simply the better choice, if one has the memory? Name a
-# kind of picture, real or invented, for which you *would* take the dense layer.
+# No checker answers this one, so argue about it with somebody. A dense layer could learn every kernel of a
+# convolution, since it only has to set most of its weights to 0. Why is it not simply the better choice, given enough
+# memory? Name a kind of picture, real or invented, for which you *would* take the dense layer.
 
 # %% [markdown]
 # ## What you can do now
@@ -789,7 +790,7 @@ assert check("2.7", sun_solution)
 # 4. A filter has one kernel for each channel and makes one map; F filters have F·C·K·K weights and F biases.
 # 5. The order of additions decides the last digits, and so what "equal" can mean.
 # 6. The answer moves with the picture; zero padding breaks this near the border.
-# 7. The kernel's gradient is `g` slid over the image, the pixels' a true convolution of `g` and kernel.
+# 7. The kernel's gradient is `g` slid over the image, and finds the camera's secret; the pixels' is a true convolution.
 #
 # ## Further reading
 #

@@ -8,7 +8,7 @@ import time
 
 from tools.common import call
 
-PYTEST = ["pytest", "-q", "-rs", "-n", 3, "--dist", "worksteal", *(["-m", ""] if "--slow" in sys.argv else [])]
+PYTEST = ["pytest", "-q", "-rs", "-n", 2, "--dist", "worksteal", *(["-m", ""] if "--slow" in sys.argv else [])]
 STEPS: dict[str, list] = {
     "lint": ["ruff", "check", "."],
     "layout": ["ruff", "format", "--check", "."],

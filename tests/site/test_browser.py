@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.editions import SECOND
+
 pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = [
@@ -88,6 +90,44 @@ def test_folded_solutions_carry_their_titles(visit, pages):
     labels = [summary.inner_text().strip() for summary in summaries]
     assert any(label.startswith("Setup, the same in every lesson") for label in labels)
     assert any(label.startswith("Solution ") for label in labels)
+
+
+SECOND_PAGES = [f"notebooks/{name}.html" for name in SECOND]
+
+
+@pytest.mark.parametrize("lesson", SECOND_PAGES)
+def test_one_button_shows_all_that_answers_a_question(visit, lesson):
+    page = visit(lesson, [])
+    joined = page.query_selector_all(".cell.joined")
+    assert joined and not any(cell.is_visible() and cell.query_selector("summary").is_visible() for cell in joined)
+    for button in page.query_selector_all(".cell.tag_answer:not(.joined) > details > summary"):
+        assert button.is_visible()
+        button.click()
+    page.wait_for_timeout(100)
+    outputs = page.query_selector_all(".cell.tag_answer .cell_output")
+    assert outputs and all(output.is_visible() for output in outputs)
+
+
+@pytest.mark.parametrize("lesson", SECOND_PAGES)
+def test_no_line_of_code_is_cut_on_a_wide_screen(visit, lesson):
+    page = visit(lesson, [])
+    page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+    cut = "[...document.querySelectorAll('.cell_input pre')].filter(pre => pre.scrollWidth > pre.clientWidth).length"
+    assert page.evaluate(cut) == 0
+
+
+@pytest.mark.parametrize("lesson", SECOND_PAGES)
+@pytest.mark.parametrize(("size", "scale"), [(WIDE, 1), (PHONE, 0.6)])
+def test_figures_keep_their_shape_and_their_letters_can_be_read(visit, lesson, size, scale):
+    """Letters of a figure have 11 points: 14.7 pixels in one of full width."""
+    page = visit(lesson, [], size)
+    page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+    sides = "[i.clientWidth, i.clientHeight, parseFloat(i.style.width), parseFloat(i.style.height)]"
+    for width, height, full_width, full_height in page.evaluate(
+        f"[...document.querySelectorAll('.cell_output img')].map(i => {sides})"
+    ):
+        assert scale * full_width <= width <= full_width <= 560
+        assert abs(width / height - full_width / full_height) < 0.05 * width / height
 
 
 LOOKS = {
