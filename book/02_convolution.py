@@ -11,7 +11,7 @@
 #
 # *One small dot product, slid over a picture. How much of seeing fits into that?*
 #
-# **Read** 25 min · **Run** 10 s on two CPU cores · **Before this** lesson 1
+# **Read** 50 min · **Run** 20 s on two CPU cores · **Before this** lesson 1
 #
 # ## What you will be able to do
 #
