@@ -533,8 +533,8 @@ claim("Zero padding breaks equivariance in the columns {value}.",
 # ## Backwards
 #
 # To train a kernel we need to know how the loss changes with each of its weights and, for the layers before it, with
-# each pixel. Suppose we know this for each pixel of the answer: `g[i, j]` says how the loss changes with `answer[i,
-# j]`.
+# each pixel. Suppose we know this for each pixel of the answer: `g[i, j]` says how the loss changes with
+# `answer[i, j]`.
 #
 # Ask what a single weight has done. `kernel[a, b]` was on top of the pixel `image[i + a, j + b]` when `answer[i, j]`
 # was computed, so its gradient is the sum of `g[i, j] * image[i + a, j + b]` over all places. This sum slides `g`

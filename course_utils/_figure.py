@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import matplotlib.pyplot as plt
@@ -71,7 +71,20 @@ def make_panels(rows: int, columns: int, height: float, **options: object) -> tu
 
 def name_panel(axes: Axes, name: str) -> None:
     """Write the name of a panel above its middle."""
-    axes.set_title(name, loc="center")
+    axes.set_title(name)
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each name: that of `COLOURS`, or the next of those that mean nothing."""
+    names = dict.fromkeys(names)
+    others = [name for name in names if name not in COLOURS]
+    return {name: COLOURS[name] if name in COLOURS else f"C{others.index(name)}" for name in names}
+
+
+def legend_below(figure: Figure, handles: Sequence) -> None:
+    """One legend for the whole figure, with as many names in a row as fit into its width."""
+    in_a_row = max(1, 70 // (8 + max(len(handle.get_label()) for handle in handles)))  # in letters
+    figure.legend(handles=handles, loc="outside lower left", ncols=in_a_row, columnspacing=1)
 
 
 def draw_picture(

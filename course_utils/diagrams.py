@@ -13,7 +13,17 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 
 from ._arguments import kind, shape, shown, tensor, whole
-from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, make_panels, name_panel, show_figure
+from ._figure import (
+    COLOURS,
+    WIDTH,
+    Pictures,
+    draw_picture,
+    groups_of,
+    legend_below,
+    make_panels,
+    name_panel,
+    show_figure,
+)
 
 Place: TypeAlias = tuple[int, int]
 Point: TypeAlias = tuple[float, float]
@@ -407,5 +417,5 @@ def sides(pictures: Pictures, panels: Mapping[str, Tensor], *, title: str) -> No
         first.set_title(" ")  # room for the name, which is wider than a picture
         first.text(0, 1.08, name, transform=first.transAxes).set_in_layout(False)
     patches = [Patch(color=COLOURS["train"], label="training"), Patch(color=COLOURS["valid"], label="validation")]
-    figure.legend(handles=patches, loc="outside lower left", ncols=2)
+    legend_below(figure, patches)
     show_figure(figure, title)

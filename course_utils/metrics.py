@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ._arguments import kind, number, shown, tensor, whole
+from ._arguments import kind, number, tensor, whole
 
 if TYPE_CHECKING:
     from .data import Images
@@ -30,8 +30,8 @@ def mean_and_spread(values: Sequence[float], form: str = ".1%") -> str:
         >>> mean_and_spread([0.61])
         '61.0% (one run)'
     """
-    if not isinstance(values, list | tuple) or not values:
-        raise TypeError(f"values must be a list of numbers, one for each run; got {shown(values)}.")
+    if not kind("values", values, list | tuple, "a list of numbers, one for each run"):
+        raise ValueError("values must hold at least one run; got none.")
     values = [number(f"values[{run}]", value) for run, value in enumerate(values)]
     try:
         centre = format(mean(values), kind("form", form, str, "a format such as '.1%'"))

@@ -102,8 +102,7 @@ def curves(
     one_of("log", log, ("", "x", "y", "xy"))
     parts: Mapping = lines if isinstance(next(iter(_figure.groups_of("lines", lines).values())), dict) else {"": lines}
     names = dict.fromkeys(label for part in parts.values() for label in _figure.groups_of("lines", part))
-    others = [label for label in names if label not in COLOURS]
-    colours = COLOURS | {label: f"C{k}" for k, label in enumerate(others)}
+    colours = _figure.colours_of(names)
     rows, handles = math.ceil(len(parts) / columns), {}
     figure, grid = _figure.make_panels(rows, columns, 2.9 * rows)
     for axes, (name, part) in zip(grid.flat, parts.items(), strict=False):
@@ -124,8 +123,7 @@ def curves(
     grid[0, 0].set_ylabel(ylabel)
     legend = [handles[label] for label in names]  # one for all panels
     if len(legend) > 3:
-        in_a_row = max(1, 70 // (8 + max(map(len, names))))  # of the letters that fit into the width
-        figure.legend(handles=legend, loc="outside lower left", ncols=in_a_row, columnspacing=1)
+        _figure.legend_below(figure, legend)
     else:
         grid[0, 0].legend(handles=legend)
     show_figure(figure, title)
@@ -205,24 +203,24 @@ def intervals(groups: Mapping[str, Mapping[str, Numbers]], *, title: str, xlabel
         >>> runs = {"validation": {"plain": [0.61, 0.64, 0.62], "augmented": [0.66, 0.65, 0.69]}}
         >>> intervals(runs, title="Augmentation pays, in three runs", xlabel="accuracy", percent=True)
     """
-    categories = _categories(groups)
+    categories, colours, handles = _categories(groups), _figure.colours_of(groups), []
     figure, [[axes]] = _figure.make_panels(1, 1, 0.9 + (0.2 + 0.2 * len(groups)) * len(categories))
     for k, (name, rows) in enumerate(groups.items()):
-        colour = COLOURS.get(name, f"C{k}")
+        style = {"markersize": 12, "markeredgewidth": 3, "linewidth": 2, "color": colours[name], "label": name}
         for row, category in enumerate(categories):
             values = _figure.numbers_of(f"groups[{name!r}][{category!r}]", rows[category])
             y = row + 0.8 * (k + 0.5) / len(groups) - 0.4
-            style = {"markersize": 12, "markeredgewidth": 3, "linewidth": 2, "color": colour}
             sd = values.std(ddof=1) if len(values) > 1 else None
-            axes.errorbar(values.mean(), y, xerr=sd, marker="|", **style, label="" if row else name)
-            axes.plot(values, np.full(len(values), y), "o", color=colour, markersize=4, alpha=0.6)
+            middle = axes.errorbar(values.mean(), y, xerr=sd, marker="|", **style)
+            axes.plot(values, np.full(len(values), y), "o", color=colours[name], markersize=4, alpha=0.6)
+        handles.append(middle)
     axes.set(yticks=range(len(categories)), yticklabels=categories, xlabel=xlabel)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     if len(groups) > 1:
-        figure.legend(loc="outside lower left", ncols=len(groups))
+        _figure.legend_below(figure, handles)
     show_figure(figure, title)
 
 
@@ -249,12 +247,13 @@ def scatter(groups: Mapping[str, tuple[Numbers, Numbers]], *, title: str, xlabel
         >>> x = torch.randn(100)
         >>> scatter({"noisy": (x, x + torch.randn(100))}, title="y follows x", xlabel="x", ylabel="y")
     """
+    colours = _figure.colours_of(_figure.groups_of("groups", groups))
     figure, [[axes]] = _figure.make_panels(1, 1, 3.6)
-    for k, (name, pair) in enumerate(_figure.groups_of("groups", groups).items()):
+    for k, (name, pair) in enumerate(groups.items()):
         x, y = (_figure.numbers_of(f"groups[{name!r}]", part) for part in pair)
         if x.shape != y.shape:
             raise ValueError(f"groups[{name!r}] must hold as many x as y; got shapes {x.shape} and {y.shape}.")
-        axes.scatter(x, y, s=14, marker="os^Dv"[k // 5 % 5], color=COLOURS.get(name, f"C{k}"), alpha=0.7, label=name)
+        axes.scatter(x, y, s=14, marker="os^Dv"[k // 5 % 5], color=colours[name], alpha=0.7, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if len(groups) > 1:
         figure.legend(loc="outside right upper")

@@ -176,16 +176,20 @@ def kernel_gradient(answer):
     return right("A stride forwards is a gap backwards: this is a dilated convolution, and can be computed as one.")
 
 
+COLOURS = "black", "blue", "green", "cyan", "red", "magenta", "yellow", "white"  # (red, green, blue) from 000 to 111
+
+
 @checker("2.7")
 def sun_filter(answer):
     """four numbers, (red, green, blue, bias)."""
     *weights, bias = numbers(answer, 4, "(red, green, blue, bias)")
-    names = dict(zip(product((0, 1), repeat=3), NAMES, strict=True))  # (red, green, blue) -> its name
-    answers = {names[c]: sum(w * part for w, part in zip(weights, c, strict=True)) + bias for c in names}
+    answers = {}
+    for colour, parts in zip(COLOURS, product((0, 1), repeat=3), strict=True):
+        answers[colour] = sum(weight * part for weight, part in zip(weights, parts, strict=True)) + bias
     if answers["white"] <= 0:
-        hint = (
-            "White must answer above 0: it has all three colours." if max(weights) <= 0 else "The bias takes too much."
-        )
+        hint = "The bias takes too much."
+        if max(weights) <= 0:
+            hint = "White must answer above 0: it has all three colours."
         return wrong(f"the white spot answers {answers['white']:.3g}", hint=hint)
     if answers["black"] > 0:
         return wrong(f"black answers {answers['black']:.3g}", hint="Where nothing shines, only the bias speaks.")
@@ -199,6 +203,3 @@ def sun_filter(answer):
         "The bias is a threshold. Without it nobody could do this: yellow, cyan and magenta at most 0 add up to twice "
         "white at most 0."
     )
-
-
-NAMES = "black", "blue", "green", "cyan", "red", "magenta", "yellow", "white"  # in the order of binary numbers

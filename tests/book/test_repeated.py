@@ -30,11 +30,16 @@ from course_utils import _figure
 _figure.show_figure = lambda figure, title=None: plt.close(figure)"""
 
 
+def insert_behind(count, code, notebook):
+    """The same notebook, with a cell more behind its first so many code cells."""
+    places = [place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    notebook.cells.insert(places[count - 1] + 1, nbformat.v4.new_code_cell(code))
+    return notebook
+
+
 def without_figures(notebook):
     """The same notebook, which makes its figures and does not draw them: that takes a third of its time."""
-    setup = [cell for cell in notebook.cells if cell.cell_type == "code"][1]
-    notebook.cells.insert(notebook.cells.index(setup) + 1, nbformat.v4.new_code_cell(NO_FIGURES))
-    return notebook
+    return insert_behind(2, NO_FIGURES, notebook)
 
 
 def repeated(notebook):

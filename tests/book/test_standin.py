@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.book import standin
-from tests.book.test_repeated import LESSONS, without_figures
+from tests.book.test_repeated import LESSONS, insert_behind, without_figures
 from tools.common import ROOT, read_notebook
 from tools.rehearse import run_in_fast_mode
 
@@ -16,8 +16,7 @@ SHOW = "from tests.book import standin\n\nassert course_utils.device() == standi
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_runs_on_a_device_without_float64(name, tmp_path):
     notebook = without_figures(read_notebook(ROOT / "notebooks" / f"{name}.ipynb"))
-    first = next(k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-    notebook.cells.insert(first + 1, nbformat.v4.new_code_cell(START))
+    insert_behind(1, START, notebook)
     notebook.cells.append(nbformat.v4.new_code_cell(SHOW))
     file = tmp_path / f"{name}.ipynb"
     nbformat.write(notebook, file)

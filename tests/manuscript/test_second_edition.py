@@ -6,19 +6,13 @@ from statistics import median
 import pytest
 
 from tests.editions import SECOND
-from tests.manuscript.test_manuscript import code_cells, is_solution, line_count
-from tools.common import ROOT, read_notebook
+from tests.manuscript.test_manuscript import code_cells, line_count, texts
 
 pytestmark = pytest.mark.parametrize("lesson", SECOND)
 
 
-@pytest.fixture
-def cells(lesson):
-    return read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb").cells
-
-
-def code_of(cells):
-    return [cell for cell in cells if cell.cell_type == "code"]
+def code_of(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def called(cell):
@@ -35,13 +29,13 @@ def is_claim(cell):
     return "claim" in cell.metadata.get("tags", [])
 
 
-def test_no_line_of_code_needs_scrolling(cells):
-    wide = [line for cell in code_of(cells) for line in cell.source.splitlines() if len(line) > 78]
+def test_no_line_of_code_needs_scrolling(notebook):
+    wide = [line for cell in code_of(notebook) for line in cell.source.splitlines() if len(line) > 78]
     assert not wide
 
 
-def test_a_claim_has_a_cell_of_its_own(cells):
-    for cell in code_of(cells):
+def test_a_claim_has_a_cell_of_its_own(notebook):
+    for cell in code_of(notebook):
         names = called(cell)
         assert is_claim(cell) == ("claim" in names), cell.source
         if is_claim(cell):
@@ -50,18 +44,16 @@ def test_a_claim_has_a_cell_of_its_own(cells):
             assert not {"agree", "print", "plots", "diagrams"} & set(names), cell.source
 
 
-def test_cells_are_short(cells):
-    assert max(line_count(cell.source) for cell in code_of(cells)[1:]) <= 25
-    teaching = [cell for cell in code_of(cells)[2:] if not (is_solution(cell) or is_claim(cell) or is_stub(cell))]
+def test_cells_are_short(notebook):
+    assert max(line_count(cell.source) for cell in code_of(notebook)[1:]) <= 25
+    teaching = [cell for cell in code_cells(notebook) if not (is_claim(cell) or is_stub(cell))]
     assert median(line_count(cell.source) for cell in teaching) <= 6
 
 
-def test_about_three_hundred_lines_of_code(lesson, cells):
-    notebook = read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb")
+def test_about_three_hundred_lines_of_code(notebook):
     assert sum(line_count(cell.source) for cell in code_cells(notebook)) <= 320
 
 
-def test_the_last_question_is_open(cells):
-    titles = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
-    headings = [line for line in titles if line.startswith("### ")]
+def test_the_last_question_is_open(notebook):
+    headings = [line for text in texts(notebook) for line in text.splitlines() if line.startswith("### ")]
     assert headings[-1] == "### An open question"
