@@ -110,6 +110,18 @@ def test_one_button_shows_all_that_answers_a_question(visit, lesson):
 
 
 @pytest.mark.parametrize("lesson", SECOND_PAGES)
+def test_on_paper_every_question_is_answered_and_there_are_no_buttons(visit, lesson):
+    page = visit(lesson, [])
+    page.emulate_media(media="print")
+    buttons = page.locator("article details.hide > summary")
+    assert buttons.count() > 1 and not any(button.is_visible() for button in buttons.all())
+    outputs = page.locator(".tag_answer .cell_output")
+    assert outputs.count() > 1 and all(output.is_visible() for output in outputs.all())
+    page.emulate_media(media="screen")
+    assert buttons.first.is_visible()
+
+
+@pytest.mark.parametrize("lesson", SECOND_PAGES)
 def test_no_line_of_code_is_cut_on_a_wide_screen(visit, lesson):
     page = visit(lesson, [])
     page.evaluate(OPEN)
