@@ -11,7 +11,7 @@ import torch
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "networks": ["small_fashion_net", "fashion_net", "mnist_net", "wide_mnist_net"],

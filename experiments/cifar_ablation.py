@@ -16,7 +16,7 @@ import torch
 from course_utils import Augment, batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "widths": {"c1": 6, "c2": 12, "hidden": 32},

@@ -14,8 +14,8 @@ from typing import Any
 
 from course_utils import count_parameters, device, load
 from course_utils.data import ImageData
-from course_utils.records import command_line, record_all
 from experiments import cifar_headline
+from tools.recording import command_line, record_all
 
 WIDER = {"widths": [32, 64, 128, 256], "residual": False}
 CONFIG = {

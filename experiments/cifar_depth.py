@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "depths": [8, 20, 38, 56],

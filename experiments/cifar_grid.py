@@ -17,7 +17,7 @@ import torch
 from course_utils import Augment, batches, count_macs, count_parameters, device, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "hidden": [32, 64],

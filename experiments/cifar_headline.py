@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from course_utils import Augment, batches, count_parameters, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
 from course_utils.history import History
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 FAST = {"widths": [32, 48, 96, 192], "residual": False}  # arguments of `networks.fast_cifar_net`
 SHORTCUTS = {"widths": [48, 96, 192], "residual": True}

@@ -22,8 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from course_utils.records import command_line, record_all
 from course_utils.shapes import count_macs, count_parameters, receptive_field
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "start": {

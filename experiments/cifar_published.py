@@ -26,7 +26,7 @@ import torch
 from course_utils import Augment, Checkpoint, EarlyStopping, batches, count_parameters, device, fit, load, predict
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 KEPT = Path(__file__).parents[1] / ".run" / "experiments"
 BASE: dict = {"network": {}, "augmented": False, "batch_size": 24, "lr": 0.001, "epochs": 10, "patience": None}

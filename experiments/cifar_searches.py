@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial, TrialState
 from course_utils import batches, count_parameters, device, evaluate, load, train_epoch
 from course_utils.data import ImageData, Images
 from course_utils.networks import cifar_net
-from course_utils.records import command_line, record_all
 from course_utils.search import asked, open_study, put_back
+from tools.recording import command_line, record_all
 
 KEPT = Path(__file__).parents[1] / ".run" / "experiments"
 CONFIG = {

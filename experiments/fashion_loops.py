@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import fashion_net
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "published": {"lr": 0.001, "batch_size": 32, "epochs": 5},

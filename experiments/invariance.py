@@ -15,7 +15,7 @@ from course_utils.data import ImageData
 from course_utils.metrics import accuracy_curve
 from course_utils.networks import lenet
 from course_utils.pooling import blur_pool2d
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "networks": {  # the network, and what `Augment` is asked for in its training

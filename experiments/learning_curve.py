@@ -15,7 +15,7 @@ import torch
 from course_utils import batches, device, evaluate, load, train_epoch
 from course_utils.data import ImageData
 from course_utils.networks import two_convolutions
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "widths": [1, 16],

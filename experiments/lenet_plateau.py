@@ -16,7 +16,7 @@ from torch import nn
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "lr": 0.005,

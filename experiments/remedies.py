@@ -14,7 +14,7 @@ from torch import nn
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import two_convolutions
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "remedies": {  # what differs from 30 epochs on 1,000 images

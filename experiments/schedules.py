@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 from course_utils import batches, device, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {
     "schedules": ["constant", "step", "exponential", "linear", "cosine", "one-cycle"],

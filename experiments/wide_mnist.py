@@ -15,7 +15,7 @@ import torch
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import wide_mnist_net
-from course_utils.records import command_line, record_all
+from tools.recording import command_line, record_all
 
 CONFIG = {"batch_size": 64, "epochs": 5, "seeds": [0]}
 

@@ -345,10 +345,6 @@ CASES = {
     "exercises.target": Case(
         dict(data=load("mnist"), real=0.9, sample=0.5), dict(data=never, real=number(0, 1), sample=number(0, 1))
     ),
-    "records.record_all": Case(
-        dict(name="toy", config={"seed": 0}, data=DATA, run=lambda data, config: {}, marks=[]),
-        dict(name=TEXT, config=of(dict), data=never, run=never, marks=empty),
-    ),
     "metrics.mean_and_spread": Case(dict(values=[1.0, 2.0], form=".1%"), dict(values=never, form=never)),
     "metrics.wilson_interval": Case(
         dict(correct=20, total=30, confidence=0.95),
@@ -425,7 +421,6 @@ EXEMPT = {
     "exercises.wrong": "for checkers of lessons",
     "exercises.Verdict": "made by `check`",
     "networks.Residual": "takes layers, which nn.Sequential checks",
-    "records.command_line": "for scripts' own command lines",
     "history.Epoch": "made by `fit`",
     "history.Score": "made by `train_epoch` and `evaluate`",
     "history.History": "a list; made by `fit`",

@@ -1,5 +1,6 @@
 """Recorded results: saved after every run, resumed, never mixed; and each script still is what was recorded."""
 
+import doctest
 import json
 import os
 import re
@@ -19,10 +20,12 @@ import torch
 from torch import nn
 
 import course_utils
-from course_utils import EarlyStopping, _files, batches, evaluate, fit, load, records
+from course_utils import EarlyStopping, _files, batches, evaluate, fit, load
 from course_utils._files import PACKAGE
 from course_utils.data import ImageData, Images
-from course_utils.records import record_all, recorded
+from course_utils.records import recorded
+from tools import recording
+from tools.recording import record_all
 
 DATA = SimpleNamespace(name="mnist", source="official")
 SCRIPTS = sorted((PACKAGE.parent / "experiments").glob("*.py"))
@@ -77,8 +80,8 @@ def here(monkeypatch):
     """Tells records what computes here."""
 
     def here(machine, processor="a CPU", threads=2):
-        monkeypatch.setattr(records, "machine", lambda: machine)
-        monkeypatch.setattr(records, "_processor", lambda: processor)
+        monkeypatch.setattr(recording, "machine", lambda: machine)
+        monkeypatch.setattr(recording, "_processor", lambda: processor)
         monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
 
     return here
@@ -136,6 +139,19 @@ def rates(schedule, steps=20):
 
 def search(folder, **changes):
     return run_short("cifar_searches", folder, **changes)["runs"]
+
+
+def test_the_examples_of_the_recorder_run(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_DATA", "sample")
+    tried = doctest.testmod(recording)
+    assert tried.attempted > 5 and not tried.failed, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [{"name": 3}, {"config": [1]}, {"data": None}, {"run": "run"}, {"marks": {}}])
+def test_wrong_arguments_are_named(wrong, tmp_path):
+    right = {"name": "trial", "config": {}, "data": DATA, "run": accuracy, "marks": []}
+    with pytest.raises(TypeError, match=next(iter(wrong))):
+        record_all(**right | wrong, folder=tmp_path)
 
 
 def test_runs_are_kept_one_by_one_and_found_again(tmp_path, capsys):
@@ -207,7 +223,7 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from types import SimpleNamespace
-from course_utils.records import record_all
+from tools.recording import record_all
 
 folder, me = Path(sys.argv[1]), sys.argv[2]
 (folder / f"{me}.ready").touch()
@@ -238,7 +254,7 @@ def test_code_that_differs_from_its_commit_is_noted_and_results_are_no_code(tmp_
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "first")
-    monkeypatch.setattr(records, "PACKAGE", tmp_path / "course_utils")
+    monkeypatch.setattr(recording, "PACKAGE", tmp_path / "course_utils")
     record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(0))
     record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(1))  # its own results lie there now, not yet committed
     (tmp_path / "experiments" / "trial.py").write_text("changed")
@@ -254,7 +270,7 @@ def test_code_that_differs_from_its_commit_is_noted_and_results_are_no_code(tmp_
 
 def test_the_commit_is_that_of_the_code_that_was_loaded(tmp_path, monkeypatch):
     said = iter(["c0ffee", ""])
-    monkeypatch.setattr(records, "_git", lambda *command: next(said))  # asked once, before the first run
+    monkeypatch.setattr(recording, "_git", lambda *command: next(said))  # asked once, before the first run
     record_all("trial", {"epochs": 1}, DATA, accuracy, seeds(0, 1), folder=tmp_path)
     assert [run["commit"] for run in runs_in(tmp_path)] == ["c0ffee", "c0ffee"]
 
@@ -618,7 +634,7 @@ def test_the_published_network_stops_when_its_time_is_up_and_a_longer_run_goes_o
 
 def test_the_options_of_the_published_network_reach_its_runs(monkeypatch):
     asked = []
-    monkeypatch.setattr(records, "record_all", lambda name, config, data, run, marks, **_: asked.extend(marks))
+    monkeypatch.setattr(recording, "record_all", lambda name, config, data, run, marks, **_: asked.extend(marks))
     monkeypatch.setattr(sys, "argv", ["cifar_published", "--run", "base", "--seed", "1", "2", "--minutes", "5"])
     runpy.run_path(str(PACKAGE.parent / "experiments" / "cifar_published.py"), run_name="__main__")
     assert asked == [{"run": "base", "seed": 1, "minutes": 5.0}, {"run": "base", "seed": 2, "minutes": 5.0}]

@@ -10,8 +10,9 @@ from contextlib import suppress
 import pytest
 
 import tools
-from course_utils import _console, records
+from course_utils import _console
 from course_utils._images import commands, sources
+from tools import recording
 from tools.common import ROOT
 
 READ = "from course_utils._images import sources; print(sources.describe('mnist'))"
@@ -88,7 +89,7 @@ def test_every_console_can_print_our_commands(encoding, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdout", console())
     monkeypatch.setattr(sys, "argv", ["∑", "--help"])
     with pytest.raises(SystemExit):
-        records.command_line("“×∑”", print)
+        recording.command_line("“×∑”", print)
     monkeypatch.setattr(sys, "stdout", console())
     importlib.reload(tools)
     print("×∑")  # as the scripts of `tools` may

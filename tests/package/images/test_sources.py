@@ -23,8 +23,8 @@ import course_utils
 from course_utils import claim, load
 from course_utils._images import archives, fetch, prepared, sources
 from course_utils._images.catalogue import SOURCES
-from course_utils.records import record_all
 from tests.package.images.misbehaving import small_arrays, small_files, small_sources, wait_until
+from tools.recording import record_all
 
 ROOT = Path(__file__).parents[3]
 FILES = small_files()

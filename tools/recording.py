@@ -1,0 +1,163 @@
+"""Record the runs of an experiment: each script in `experiments/` ends with it. `course_utils.records` reads them."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course_utils._arguments import DataSet, image_data, kind, shown
+from course_utils._console import forgive
+from course_utils._files import PACKAGE, replace
+from course_utils._lock import alone
+from course_utils._machine import machine
+
+
+def record_all(
+    name: str,
+    config: dict[str, Any],
+    data: DataSet,
+    run: Callable[..., dict[str, Any]],
+    marks: list[dict[str, Any]],
+    *,
+    folder: Path | None = None,
+    timed: bool = False,
+) -> None:
+    """Make and record each run that is not there yet: the body of every script in `experiments/`.
+
+    Each run is saved when it ends, in one step, so that a killed script goes on where it was. Several processes may
+    record into one file: none loses what another has added, and no run is kept twice.
+
+    With each run are kept its date, machine, processor, threads, cores and load, the commit of the code, and whether
+    the code differed from it.
+
+    Args:
+        name: the file is `NAME.json`.
+        config: what all runs share.
+        data: the `ImageData` that they are measured on. Its name and copy are noted.
+        run: called as `run(data, config, **mark)`; returns its results, a dict that JSON can hold.
+        marks: what tells the runs apart, in the order in which they are made.
+        folder: where to keep the file; `course_utils/results` by default.
+        timed: whether seconds are compared. Then all runs must come from one machine, with equally many threads; where
+            `device` is among the marks, all runs of one device.
+
+    Raises:
+        ValueError: the file holds runs of another configuration or another copy of the data, or, where seconds are
+            compared, of another machine. They are never mixed.
+        TypeError: an argument of the wrong kind, or something that JSON can't hold.
+
+    Example:
+        >>> import tempfile
+        >>> from course_utils import load
+        >>> def run(data, config, seed):
+        ...     return {"accuracy": 1 - config["lr"] * (1 + seed)}
+        >>> config, digits = {"lr": 0.1}, load("mnist")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     record_all("toy", config, digits, run, [{"seed": 0}, {"seed": 1}], folder=folder)
+        ...     record_all("toy", config, digits, run, [{"seed": 1}, {"seed": 2}], folder=folder)
+        seed 0
+        seed 1
+        seed 2
+    """
+    kind("name", name, str, "the file's name without its ending")
+    kind("run", run, Callable, "a function of data, configuration and marks")
+    kind("marks", marks, list, 'a list such as [{"seed": 0}, {"seed": 1}]')
+    file, copy = Path(folder or PACKAGE / "results") / f"{name}.json", f"{image_data('data', data).name}, {data.source}"
+    new = {"experiment": name, "config": _as_json("config", config), "runs": [], "data": copy}
+    here = _here()
+    place = {key: here[key] for key in ("machine", "processor", "threads") if timed}
+    for mark in [_as_json("each of marks", mark) for mark in marks]:
+        if _awaiting(mark, file, new, place):
+            print(", ".join(f"{key} {value}" for key, value in mark.items()), flush=True)
+            result = mark | _as_json("the result of run", run(data, config, **mark)) | _now() | here
+            with alone(file):
+                if content := _awaiting(mark, file, new, place):
+                    content["runs"].append(result)
+                    replace(file, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def command_line(script: str | None, main: Callable, arguments: list[str] | None = None, **options: dict) -> None:
+    """Call the main of a script in `experiments/` with the options that were typed: the script's last line.
+
+    Args:
+        script: the script's `__doc__`; `--help` shows it.
+        main: called with each option by its name.
+        arguments: what stands behind the script's name; by default, what was typed.
+        options: by name, what `argparse` is told of each, such as `seed={"type": int}`; most scripts have none.
+
+    Example:
+        >>> command_line("A toy.", lambda seed: print("seed", seed), ["--seed", "3"], seed={"type": int})
+        seed 3
+    """
+    forgive()
+    parser = argparse.ArgumentParser(description=script, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, about in options.items():
+        parser.add_argument(f"--{name}", **about)
+    main(**vars(parser.parse_args(arguments)))
+
+
+def _awaiting(mark: dict[str, Any], file: Path, new: dict[str, Any], place: dict[str, Any]) -> dict[str, Any] | None:
+    """What the file holds, or a new one would, while no run in it has this mark. Raises: ValueError."""
+    content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else new | {"runs": []}
+    if content["config"] != new["config"]:
+        raise ValueError(f"{file} holds runs of another configuration. Move it away to start anew.")
+    if any(mark.items() <= run.items() for run in content["runs"]):
+        return None
+    if content["data"] != new["data"]:
+        raise ValueError(f"{file} holds runs on {content['data']}; here is {new['data']}.")
+    for run in content["runs"]:
+        for key, value in place.items():
+            if run.get("device") == mark.get("device") and run.get(key, value) != value:  # older runs noted less
+                raise ValueError(
+                    f"{file} compares seconds, and holds runs with {key} {run[key]}; here it is {value}. Record them "
+                    "all on one machine, with equally many threads (OMP_NUM_THREADS), or move it away to start anew."
+                )
+    return content
+
+
+def _here() -> dict[str, Any]:
+    """What this process computes on, and the code it runs: as it was loaded, whatever becomes of it meanwhile."""
+    return {
+        "machine": machine(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--", ".", "../experiments", ":(exclude)results")),
+    }
+
+
+def _now() -> dict[str, Any]:
+    """When a run ended, and how busy the machine was in its last minute."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {"date": datetime.date.today().isoformat(), "load": load}
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")  # on Linux
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _git(*command: str) -> str:
+    """What git prints of this checkout; nothing where there is no git, or no checkout."""
+    try:
+        return subprocess.run(["git", *command], cwd=PACKAGE, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
+def _as_json(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """A dict as JSON keeps it. Raises: TypeError."""
+    kind(name, value, dict, "a dict that JSON can hold")
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError) as problem:
+        raise TypeError(f"{name} must hold only what JSON can; got {shown(value)} ({problem}).") from None
