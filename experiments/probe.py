@@ -1,0 +1,136 @@
+"""What do features that were learned from garments know about digits? A linear probe with few labels, and its controls.
+
+Each way to read digits chooses its own best setting on the same 1,000 validation digits, and reads the test digits
+once: logistic regression chooses the strength of its regularisation, a training from scratch its learning rate and the
+step at which it ends.
+
+    python -m experiments.probe
+
+Takes about 8 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from course_utils import batches, fit, load
+from course_utils.data import ImageData, Images
+from course_utils.networks import lenet
+from tools.recording import command_line, record_all
+
+CONFIG = {
+    "labels": [10, 100, 1_000],
+    "readers": ["pixels", "random features", "garment features", "last features", "from scratch"],
+    "garments": {"images": 20_000, "epochs": 3, "batch_size": 128, "max_lr": 0.006},
+    "strengths": [0.001, 0.01, 0.1, 1],
+    "lrs": [0.001, 0.003, 0.01],
+    "steps": {"10": 150, "100": 150, "1000": 300},
+    "batch_size": 64,
+    "look_every": 25,
+    "valid": 1_000,
+    "seeds": [0, 1, 2, 3, 4],
+}
+
+
+def new_network(seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return lenet(pool=nn.MaxPool2d)
+
+
+@cache
+def reads_garments(seed: int, images: int, epochs: int, batch_size: int, max_lr: float) -> nn.Sequential:
+    """The network of lesson 14, trained on FashionMNIST."""
+    garments, model = load("fashion_mnist"), new_network(seed)
+    train = batches(garments.train.take(images), batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters())
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=epochs * len(train))
+    fit(
+        model,
+        train,
+        batches(garments.valid, 500),
+        optimizer,
+        epochs=epochs,
+        scheduler=scheduler,
+        scheduler_step="batch",
+    )
+    return model.eval()
+
+
+def all_of(images: Images) -> tuple[Tensor, Tensor]:
+    [(x, y)] = batches(images, len(images))
+    return x, y
+
+
+def linear_probe(features: nn.Module, splits: list, strengths: list[float]) -> dict:
+    """Logistic regression on frozen features; the strength is chosen on the validation digits."""
+    with torch.no_grad():
+        (a, y), (b, y_valid), (c, y_test) = [(features(x).flatten(1), y) for x, y in splits]
+    scale = a.std()
+    found = []
+    for strength in strengths:
+        probe = LogisticRegression(C=strength, max_iter=500).fit(a / scale, y)
+        found.append((probe.score(b / scale, y_valid), strength, probe.score(c / scale, y_test)))
+    valid, strength, test = max(found)
+    return {"strength": strength, "valid_accuracy": valid, "test_accuracy": test}
+
+
+def from_scratch(splits: list, config: dict, steps: int, seed: int) -> dict:
+    """The same network, trained on these digits alone; rate and last step are chosen on the validation digits."""
+    (x, y), (x_valid, y_valid), (x_test, y_test) = splits
+
+    def accuracy(images: Tensor, labels: Tensor) -> float:
+        with torch.no_grad():
+            return (model(images).argmax(1) == labels).float().mean().item()
+
+    found = []
+    for lr in config["lrs"]:
+        model = new_network(seed)
+        optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        for step in range(1, steps + 1):
+            chosen = torch.randperm(len(x))[: config["batch_size"]]
+            loss = F.cross_entropy(model(x[chosen]), y[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step % config["look_every"] == 0 or step == steps:
+                weights = {name: value.clone() for name, value in model.state_dict().items()}
+                found.append((accuracy(x_valid, y_valid), lr, step, weights))
+    valid, lr, step, weights = max(found, key=lambda each: each[0])
+    model.load_state_dict(weights)
+    return {"lr": lr, "steps": step, "valid_accuracy": valid, "test_accuracy": accuracy(x_test, y_test)}
+
+
+def run(data: ImageData, config: dict, labels: int, reader: str, seed: int) -> dict:
+    """One way to read digits, with this many labels; its best setting, and the test digits it then reads."""
+    splits = [
+        all_of(images)
+        for images in (data.train.take(labels, seed=seed), data.valid.take(config["valid"], seed=seed), data.test)
+    ]
+    if reader == "from scratch":
+        return from_scratch(splits, config, config["steps"][str(labels)], seed)
+    garments = reads_garments(seed, **config["garments"])
+    features = {
+        "pixels": nn.Identity(),
+        "random features": new_network(seed)[:6],  # both convolutions, each with ReLU and pooling
+        "garment features": garments[:6],
+        "last features": garments[:-1],
+    }
+    return linear_probe(features[reader], splits, config["strengths"])
+
+
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"labels": labels, "reader": reader, "seed": seed}
+        for labels in config["labels"]
+        for seed in config["seeds"]
+        for reader in config["readers"]
+    ]
+    record_all("probe", config, load("mnist"), run, marks, folder=folder)
+
+
+if __name__ == "__main__":
+    command_line(__doc__, main)
