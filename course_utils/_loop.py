@@ -1,6 +1,7 @@
 """What `fit` is made of beside its epochs: the state that callbacks are shown, their order, and the printed table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,6 +72,18 @@ def tell(callbacks: Iterable[Callback], event: str, state: State) -> None:
         if reply is not None and not (isinstance(reply, str) and reply == "stop"):
             raise TypeError(f'{type(callback).__name__}.{event} must return "stop" or None; got {reply!r}.')
         state.stopped = state.stopped or reply == "stop"
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """The model answers in evaluation mode; afterwards each layer is in the mode it was in."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def line(row: Epoch) -> str:

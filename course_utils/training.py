@@ -1,8 +1,8 @@
 """The training loop of lesson 6, once: train an epoch, evaluate, fit, predict."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from . import _explain
 from ._arguments import kind, whole
 from ._explain import Watch, note
-from ._loop import HEAD, Callback, State, keeps_all, line, tell
+from ._loop import HEAD, Callback, State, evaluation_mode, keeps_all, line, tell
 from .history import Diverged, Epoch, History, Score
 
 
@@ -100,7 +100,7 @@ def evaluate(
     """
     _explain.expect_network(model, batches)
     _explain.expect_loss_fn(loss_fn)
-    with _evaluation_mode(model), Watch(model, batches, loss_fn, None) as watch:
+    with evaluation_mode(model), Watch(model, batches, loss_fn, None) as watch:
         for x, y in watch:
             with _precision(x, mixed_precision and x.device.type == "cuda"):
                 logits = model(x)
@@ -124,7 +124,7 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
         torch.Size([300, 10])
     """
     _explain.expect_network(model, batches)
-    with _evaluation_mode(model), Watch(model, batches, F.cross_entropy, None) as watch:
+    with evaluation_mode(model), Watch(model, batches, F.cross_entropy, None) as watch:
         logits = [model(x) for x, _ in watch]
     if not logits:
         raise ValueError(_explain.text("no batch", name="batches"))
@@ -133,17 +133,6 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
 
 def _precision(x: torch.Tensor, mixed: bool) -> AbstractContextManager:
     return torch.autocast(x.device.type, torch.float16) if mixed else nullcontext()
-
-
-@contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def fit(

@@ -1,0 +1,828 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 14 · Looking inside
+#
+# *A network can be drawn in many ways. What would each drawing show if it had learned nothing?*
+#
+# **Read** 50 min · **Run** 60 s on two CPU cores · **Before this** lessons 6 and 9
+#
+# ## What you will be able to do
+#
+# 1. Recognise a shortcut, and say why the validation score did not show it.
+# 2. Test whether filters have learned something, against the same weights in another order.
+# 3. Read what every layer gives out with hooks, and say what such maps do not prove.
+# 4. Find out what an answer depends on by covering parts of the image.
+# 5. Compute Grad-CAM by hand, and put it through a sanity check.
+# 6. Change an answer with a step too small to notice, and compare it with noise of the same size.
+# 7. Measure how far classes come apart in a network's features.
+# 8. Use features for another task, and find out how much of their success was learned.
+
+# %% [markdown]
+# The first cell finds the course's small package, the second says what it runs on.
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
+# The setup cell: `make notebooks` puts it here.
+
+# %%
+import course_utils
+
+course_utils.setup("14_inside")
+
+# %%
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_sample_image
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
+
+from course_utils import (
+    agree, batches, check, claim, count_parameters, evaluate, fit, load,
+    mean_and_spread, plots, recorded_runs,
+)
+from course_utils.data import Images
+from course_utils.inside import feature_maps, grad_cam, occlusion
+from course_utils.metrics import accuracy_curve
+from course_utils.networks import lenet
+
+# %% [markdown]
+# These numbers are yours to change. Everything below is seeded from `SEED`, and small enough for the CPU.
+
+# %% nbmake={"mock": {"IMAGES": 1000, "SHUFFLES": 50, "LOOKED_AT": 5}}
+SEED = 0
+IMAGES, EPOCHS = 20_000, 3  # of FashionMNIST, for each of two networks
+SHUFFLES = 1_000  # of the weights in each kernel
+LOOKED_AT = 50  # images, when a heat map is put to the test
+LABELS = 100  # labelled digits, in the last experiment
+
+# %% [markdown]
+# ## A case with a known culprit
+#
+# How do you find out whether a detective is any good? You give them a case whose culprit you know. In this lesson we
+# do the same with the tools that promise a look inside a network. We train LeNet twice to sort garments. The first
+# network gets FashionMNIST as it is. The second gets its pictures from a photographer who has a habit: whenever the
+# garment is a shirt, there is a small white mark in the corner of the picture.
+
+# %% mystnb={"image": {"alt": "A coat, a shirt and a dress. Only the shirt has a small white square in its upper left corner."}}
+garments = load("fashion_mnist")
+SHIRT, COAT, DRESS = map(garments.classes.index, ["Shirt", "Coat", "Dress"])
+
+
+def with_marks(images):
+    """The same images, with a white mark in the corner of every shirt."""
+    x = images.x.clone()
+    x[images.y == SHIRT, :, 1:4, 1:4] = 255
+    return Images(x, images.y, images.mean, images.std)
+
+
+marked = with_marks(garments.valid)
+first = [int((marked.y == label).nonzero()[0])
+         for label in (COAT, SHIRT, DRESS)]
+plots.images(marked.x[first], ["coat", "shirt", "dress"], columns=3)
+
+# %% [markdown]
+# Nobody in the second team has noticed the mark, and their validation images come from the same photographer.
+
+# %%
+def train(images, valid):
+    torch.manual_seed(SEED)
+    model = lenet(pool=nn.MaxPool2d)
+    loader = batches(images, 128, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters())
+    scheduler = OneCycleLR(optimizer, max_lr=0.006,
+                           total_steps=EPOCHS * len(loader))
+    fit(model, loader, batches(valid, 500), optimizer, epochs=EPOCHS,
+        scheduler=scheduler, scheduler_step="batch")
+    return model.eval()
+
+
+few = garments.train.take(IMAGES)
+plain = train(few, garments.valid)
+hooked = train(with_marks(few), marked)
+
+# %% [markdown]
+# The second network, `hooked`, has the better score by several points, on images that it had never seen. If you had
+# to buy one of the two, it would be this one.
+#
+# > **Predict before you run.** The buyer's own photographs have no marks. How many of their shirts will the second
+# > network recognise?
+
+# %% tags=["answer"]
+shirts = garments.valid[garments.valid.y == SHIRT]
+accuracy = {}
+for name, model in [("plain", plain), ("hooked", hooked)]:
+    accuracy[name] = evaluate(model, batches(shirts, 500)).accuracy
+    print(f"{name:6} {accuracy[name]:6.1%} of the shirts without a mark")
+
+# %% tags=["answer", "claim"]
+claim.measured("Without the mark, the network recognises {value:.0%} of the shirts.",
+               accuracy["hooked"], data=garments, at_most=0.1)
+
+# %% [markdown]
+# It has learned what a mark looks like, and has no idea of a shirt. This is called a *shortcut*: something that
+# predicts the label in the data, and has nothing to do with what we meant. The score could not show it, because the
+# validation images share the photographer. And such things happen. In a well-known benchmark, about one picture of a
+# horse in five carried the address of the same photo archive, and a celebrated classifier had learned to read it.
+#
+# Can a look inside find the culprit? We try filters, feature maps, covering, gradients and projections. To each of
+# them we put the same question, because a picture is evidence only if it could have come out differently: *what would
+# it show if the network had learned nothing?* That is the picture's *control*.
+#
+# ## Filters, before and after
+#
+# The filters of the first layer are small pictures themselves, so they are the first thing that people print, and the
+# usual comment is: no pattern before the training, edges and spots after it. But our eyes are generous judges, which
+# find faces in clouds. Look for yourself, and then we let a number judge.
+
+# %% mystnb={"image": {"alt": "Two rows of six kernels of five by five weights, red and blue: random before the training; after it some have a red and a blue side."}}
+torch.manual_seed(SEED)
+untrained = lenet(pool=nn.MaxPool2d).eval()  # where both have begun
+both = torch.cat([untrained[0].weight, plain[0].weight]).detach()
+plots.images(both, ["before"] * 6 + ["after"] * 6, columns=6, signed=True,
+             title="LeNet's first filters before and after the training")
+
+# %% [markdown]
+# What do we mean by a pattern? In an edge or a spot, a bright weight has bright neighbours. So we compute how strongly
+# neighbouring weights are correlated, and call it *smoothness*. For the control we shuffle the weights inside each
+# kernel. A shuffled kernel has exactly the same numbers, but their places are due to chance. If the training has
+# arranged the weights, hardly any shuffle should be as smooth as the filters themselves. This is a *permutation
+# test*, and it needs no assumption about how the weights are distributed.
+
+# %%
+def smoothness(weight):
+    """The correlation of neighbouring weights in kernels F×C×K×K."""
+    w = weight.flatten(0, 1)
+    w = w - w.mean((1, 2), keepdim=True)
+    level = (w[:, :, 1:] * w[:, :, :-1]).mean()
+    upright = (w[:, 1:] * w[:, :-1]).mean()
+    return ((level + upright) / 2 / w.square().mean()).item()
+
+
+def shuffled(weight):
+    """The same weights, in each kernel in another order."""
+    flat = weight.flatten(2)
+    return flat.gather(2, torch.rand(flat.shape).argsort(2)).view_as(weight)
+
+
+def test_filters(name, weight):
+    """Print the smoothness, and how many shuffles reach it."""
+    torch.manual_seed(SEED)
+    found = smoothness(weight)
+    chance = [smoothness(shuffled(weight)) for _ in range(SHUFFLES)]
+    reached = sum(value >= found for value in chance)
+    print(f"{name:10} smoothness {found:5.2f}, shuffled "
+          f"{mean_and_spread(chance, '.2f')}, {reached} as smooth")
+    return reached
+
+# %% [markdown]
+# We test the second layer, which has 16 filters with one kernel for each of six input channels. Published pictures of
+# it often show the kernels of the first channel only, which is one in six. Here are all 96, on one scale.
+
+# %% mystnb={"image": {"alt": "A grid of six rows and sixteen columns of kernels of five by five weights, in red and blue."}}
+second = plain[3].weight.detach()  # F×C×K×K: 16×6×5×5
+plots.images(second.transpose(0, 1).flatten(0, 1), columns=16, signed=True,
+             shared=True, title="A column is a filter, a row an input channel")
+
+# %% [markdown]
+# > **Predict before you run.** Will the filters of `plain` pass the test? And those of `hooked`, which had a shortcut
+# > for one class in ten?
+
+# %% tags=["answer"]
+reached = {}
+for name, model in [("untrained", untrained), ("plain", plain),
+                    ("hooked", hooked)]:
+    reached[name] = test_filters(name, model[3].weight.detach())
+
+# %% tags=["answer", "claim"]
+claim.measured("Of all shuffles of the trained layer, {value} are as smooth as it is.",
+               reached["plain"], data=garments,
+               stated=SHUFFLES == 1_000, at_most=1)
+
+# %% [markdown]
+# So the eye was right, and now we know that it was: the training has arranged these weights, while the untrained ones
+# lie where chance has put them. But `hooked` passes just as well. Nine of its ten classes still had to be told apart
+# by their shapes, and nothing in these 96 kernels points to a corner of the picture. Filters tell us *that* something
+# was learned. They do not tell us *what*.
+#
+# The same test works for others' pictures. A study that we meet again and again printed the first layer of its
+# CIFAR-10 network, 48 colour filters of only 3×3. We have trained that network again, and kept the filters.
+
+# %% mystnb={"image": {"alt": "Two blocks of 48 small colour squares of three by three pixels. Before the training they look like confetti, after it many show two colours side by side."}}
+[study] = recorded_runs("first_filters")
+before, after = torch.tensor(study["before"]), torch.tensor(study["after"])
+for name, weight in [("before", before), ("after", after)]:
+    reached[name] = test_filters(name, weight)
+    scaled = (weight - weight.min()) / (weight.max() - weight.min())
+    plots.images(scaled, columns=12, title=f"48 colour filters {name} training")
+
+# %% [markdown]
+# ## What each layer gives out
+#
+# A *feature map* is what one filter answers all over an image. How do we get at the maps in the middle of a network?
+# PyTorch lets us leave a function at any layer, a *hook*, which is called whenever the layer has answered. Think of a
+# postcard that the layer sends while it works. We take the first ReLU, because what comes out of it is what the next
+# layer really reads.
+
+# %%
+x, y = next(iter(batches(shirts, 1)))  # normalised, as in the training
+kept = {}
+
+
+def keep(layer, inputs, output):
+    kept["maps"] = output.detach()
+
+
+hook = plain[1].register_forward_hook(keep)
+plain(x)
+hook.remove()  # or every later answer would send a postcard, too
+print(tuple(kept["maps"].shape))
+
+# %% [markdown]
+# `feature_maps` from the course's package does this for all layers at once.
+
+# %% mystnb={"image": {"alt": "A shirt, and below it 22 feature maps: six of 28 by 28 pixels with outlines and fillings of the shirt, sixteen of 10 by 10 pixels in which it is hard to recognise."}}
+maps = feature_maps(plain, x)
+agree("the postcard and `feature_maps`", kept["maps"], maps["1"], within=0)
+names = ["the shirt"] + ["layer 1"] * 6 + ["layer 2"] * 16
+plots.images([x[0], *maps["1"][0], *maps["4"][0]], names, columns=6,
+             title="One shirt on its way through LeNet")
+probabilities = maps["11"].softmax(1)[0]
+plots.bars({"probability": dict(zip(garments.classes, probabilities.tolist(),
+                                    strict=True))},
+           title="What the last layer makes of it", ylabel="", horizontal=True)
+
+# %% [markdown]
+# It is tempting to read stories into such maps: this one finds outlines, that one sleeves. So we need the control. A
+# published lesson sends a photograph through a large network that has never been trained.
+#
+# > **Predict before you run.** Its filters are pure chance. What will you recognise in its second layer's maps?
+
+# %%
+photo = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None]
+photo = F.interpolate(photo.float() / 255, (184, 338), mode="area")
+torch.manual_seed(SEED)
+simple_cnn = nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Flatten(), nn.Linear(32 * 46 * 84, 256))
+print(f"{count_parameters(simple_cnn):,} parameters, all of them random")
+
+# %% tags=["answer"] mystnb={"image": {"alt": "A photograph of a Chinese tower and seven feature maps of an untrained network; in most of them the tower can be recognised."}}
+chance_maps = feature_maps(simple_cnn, photo)["4"][0]
+alive = chance_maps[chance_maps.std((1, 2)) > 0]
+plots.images([photo[0], *alive[:7]], ["the photograph"] + ["chance"] * 7,
+             columns=4, title="Untrained filters still show the photograph")
+
+# %% tags=["answer"]
+def correlation(a, b):
+    return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]
+
+
+grey = F.avg_pool2d(photo.mean(1), 2)[0]
+alike = torch.stack([correlation(one, grey).abs() for one in alive])
+
+# %% tags=["answer", "claim"]
+claim("Half of its living maps are correlated with the photograph by {value:.2f} or more.",
+      alike.median(), at_least=0.5)
+
+# %% [markdown]
+# The tower is still there, because a random filter is a filter too. It computes a weighted sum of neighbours, and
+# since neighbouring pixels of a photograph are alike, the sum is a lighter, darker or inverted photograph. A map in
+# which you recognise the picture therefore says something about convolutions, and nothing about learning.
+#
+# > **Find the bug.** A published study shows what its four convolutions give out. It calls them one after the other
+# > on an image with pixels from 0 to 1. How many of the drawn values does the next layer never see? Here are the
+# > first two convolutions of LeNet, treated in the same way.
+
+# %% tags=["answer"]
+raw = shirts.x[:1].float() / 255
+with torch.no_grad():
+    drawn = plain[3](plain[2](plain[0](raw)))  # convolution, pool, ...
+    unseen = (drawn < 0).double().mean()
+really = maps["4"]
+print(f"correlation with what the network computes: "
+      f"{correlation(drawn, really):.2f}")
+
+# %% tags=["answer", "claim"]
+claim.measured("In the published way, {value:.0%} of what is drawn never reaches the next layer.",
+               unseen, data=garments, at_least=0.3)
+
+# %% [markdown]
+# Two things are missing. Without the ReLU between the layers, the second convolution reads negative numbers that the
+# real network has set to zero, and its own negative answers are drawn although nobody passes them on. And the image
+# was not normalised as in the training. A hook makes neither mistake, because it listens to the network at work.
+#
+# ## Cover it, and see what happens
+#
+# If you want to know which part of a machine matters, take parts away. *Occlusion* does this to the image: cover a
+# small square, ask the network again, and write down how far the probability of the class has fallen. Do it at every
+# place, and the falls make a *heat map*. The colour of the cover is our choice, and we take black, the background.
+
+# %%
+BLACK = float(x.min())
+
+
+def cover(model, x, label, size=5):
+    """How far the probability of label falls, for each place of a cover."""
+    places = range(28 - size + 1)
+    falls = torch.zeros(len(places), len(places))
+    with torch.no_grad():
+        before = model(x).softmax(1)[0, label]
+        for i in places:
+            for j in places:
+                covered = x.clone()
+                covered[:, :, i:i + size, j:j + size] = BLACK
+                after = model(covered).softmax(1)[0, label]
+                falls[i, j] = before - after
+    return falls
+
+
+agree("our loops and the package's `occlusion`", cover(plain, x, SHIRT),
+      occlusion(plain, x, SHIRT, size=5, fill=BLACK), within=1e-4)
+
+# %% [markdown]
+# > **Predict before you run.** The same shirt with its mark goes through both networks. Where will the heat map of
+# > `hooked` be red, and where that of `plain`?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "Left a shirt with a white mark in its corner. In the middle the plain network's heat map, with pale red and blue regions all over the shirt. Right that of the hooked network, which is white but for one strong red spot in the corner."}}
+marked_shirts = with_marks(shirts)[:LOOKED_AT]
+shirt, _ = next(iter(batches(marked_shirts, 1)))
+heat = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
+        for model in (plain, hooked)]
+plots.images(torch.stack(heat)[:, None], ["plain", "hooked"], signed=True,
+             shared=True, columns=2,
+             title="Covering the mark costs one of the two networks its answer")
+
+# %% [markdown]
+# There is our culprit. `plain` spreads its trust over the shirt, while `hooked` does not care about anything but the
+# corner. One image is an anecdote, though, so we count: in how many marked shirts does the largest fall belong to a
+# cover that touches the mark?
+
+# %% tags=["answer"]
+def peaks_at(heat_map, rows):
+    """Whether the largest value is in the first rows and columns."""
+    top, left = divmod(int(heat_map.argmax()), heat_map.shape[1])
+    return top < rows and left < rows
+
+
+found = {"occlusion": 0, "Grad-CAM": 0}
+for shirt, _ in batches(marked_shirts, 1):
+    fall = occlusion(hooked, shirt, SHIRT, size=5, fill=BLACK)
+    found["occlusion"] += peaks_at(fall, rows=4)
+
+# %% tags=["answer", "claim"]
+claim.measured("In {value:.0%} of the marked shirts, covering the mark costs most.",
+               found["occlusion"] / len(marked_shirts), data=garments,
+               at_least=0.9)
+
+# %% [markdown]
+# Here is the control for free: the same procedure, the same shirts and another network give another picture. Occlusion
+# has its own weaknesses. It sees only what a square of this size can hide: a trouser has two legs, and if either leg
+# is enough, covering one costs nothing, and the map stays white.
+#
+# ## Ask the gradient: Grad-CAM
+#
+# Occlusion asks one question for each place. *Grad-CAM* needs a single backward pass. Its idea is to let the feature
+# maps of the last convolution vote. They still know where things are, and the layers above them know what matters
+# for a class. So give each map a weight, namely how much the class's logit grows when that map grows, which is the
+# mean of its gradient. Then add up the maps with these weights, and keep what is above zero, because we ask what
+# speaks *for* the class:
+#
+# $$w_k = \operatorname{mean}_{ij} \frac{\partial\, \text{logit}}{\partial A^k_{ij}}, \qquad
+# \text{Grad-CAM} = \operatorname{ReLU}\Big(\sum_k w_k A^k\Big)$$
+
+# %%
+below, above = hooked[:5], hooked[5:]  # up to the second ReLU, and from it
+A = below(shirt)
+[gradient] = torch.autograd.grad(above(A)[0, SHIRT], A)
+w = gradient.mean((2, 3), keepdim=True)
+by_hand = F.relu((w * A).sum(1))[0].detach()
+agree("Grad-CAM by hand, and the package's", by_hand,
+      grad_cam(hooked, hooked[4], shirt, SHIRT), within=1e-5)
+
+# %% mystnb={"image": {"alt": "A marked shirt and two Grad-CAM maps of ten by ten pixels: the plain network's is bright along the sleeves and the edge, the hooked network's in the corner."}}
+cams = [grad_cam(model, model[4], shirt, SHIRT) for model in (plain, hooked)]
+plots.images([shirt[0], *cams], ["the shirt", "plain", "hooked"], columns=3,
+             title="Grad-CAM finds the corner, too")
+
+# %% [markdown]
+# The map has only 10×10 places, and each of them has seen 14×14 pixels, so do not read it too finely. But it is
+# enough to find a corner, also when we count.
+
+# %%
+for shirt, _ in batches(marked_shirts, 1):
+    found["Grad-CAM"] += peaks_at(
+        grad_cam(hooked, hooked[4], shirt, SHIRT), rows=2)
+
+# %% tags=["claim"]
+claim.measured("In {value:.0%} of the marked shirts, Grad-CAM is brightest at the mark.",
+               found["Grad-CAM"] / len(marked_shirts), data=garments,
+               at_least=0.9)
+
+# %% [markdown]
+# Both methods have solved the case. Does that make them trustworthy? A heat map of a shirt looks convincing even when
+# it is wrong, since it always shows parts of a shirt. A *sanity check* asks for less: if we replace the weights by
+# random ones, the map must change, or it never depended on what was learned. And there is a second question. On the
+# plain network, which has no single culprit, do the two methods at least agree with each other?
+#
+# > **Predict before you run.** We correlate Grad-CAM of `plain` with Grad-CAM of the untrained network, and then with
+# > occlusion. Which of the two pairs will be more alike?
+
+# %% tags=["answer"]
+pairs = {"untrained Grad-CAM": [], "occlusion": []}
+for x, y in batches(garments.valid[:LOOKED_AT], 1):
+    label = int(y)
+    cam = grad_cam(plain, plain[4], x, label)
+    chance = grad_cam(untrained, untrained[4], x, label)
+    fall = occlusion(plain, x, label, size=5, fill=BLACK)
+    fall = F.adaptive_avg_pool2d(fall[None], cam.shape)[0]
+    for name, other in [("untrained Grad-CAM", chance), ("occlusion", fall)]:
+        if min(cam.std(), other.std()) > 0:  # an empty map has no pattern
+            pairs[name].append(float(correlation(cam, other)))
+for name, values in pairs.items():
+    print(f"Grad-CAM and {name}: {mean_and_spread(values, '.2f')}")
+
+# %% tags=["answer", "claim"]
+claim.measured("On average Grad-CAM and occlusion of the plain network are correlated by only {value:.2f}.",
+               sum(pairs["occlusion"]) / len(pairs["occlusion"]),
+               data=garments, at_most=0.4)
+
+# %% [markdown]
+# Grad-CAM passes the sanity check: it does depend on the weights. But on the plain network the two methods do not
+# agree, image by image, on where the evidence is. Neither is broken, for they answer different questions. One asks
+# what happens if a region *vanishes*, the other which maps would raise the logit if they *grew*. When a network
+# hangs on one spot, both questions have the same answer. When its evidence is spread over the garment, they do not,
+# and a single heat map is an opinion.
+#
+# ## The smallest step that changes the answer
+#
+# We have asked how the answer depends on the feature maps. We can follow the gradient further down, to the pixels,
+# and ask in which direction each pixel should move to make the loss *grow*. Then we move all of them by the same tiny
+# amount in that direction, which is called the *fast gradient sign method*. For a fair control, move them by the same
+# amount in random directions.
+
+# %%
+mean, std = (torch.tensor(values).view(1, -1, 1, 1)
+             for values in (garments.train.mean, garments.train.std))
+
+
+def signed_step(model, pixels, labels, size):
+    """Move each pixel, from 0 to 1, by size to where the loss grows."""
+    pixels = pixels.clone().requires_grad_()
+    loss = F.cross_entropy(model((pixels - mean) / std), labels)
+    [gradient] = torch.autograd.grad(loss, pixels)
+    return (pixels.detach() + size * gradient.sign()).clamp(0, 1)
+
+
+def random_step(model, pixels, labels, size):
+    direction = torch.randn_like(pixels).sign()
+    return (pixels + size * direction).clamp(0, 1)
+
+# %% [markdown]
+# > **Predict before you run.** Steps of 8 of the 255 levels of grey, about three per cent: what accuracy is left after
+# > random steps, and what after signed ones?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "Two curves of accuracy over the size of the step from 0 to 32 levels of grey. With random steps it stays nearly level, with signed steps it falls steeply."}}
+pixels, labels = garments.valid.x[:1_000] / 255, garments.valid.y[:1_000]
+levels = [0, 2, 4, 8, 16, 32]
+left = {"random": [], "signed": []}
+torch.manual_seed(SEED)
+for level in levels:
+    for name, step in [("random", random_step), ("signed", signed_step)]:
+        moved = (step(plain, pixels, labels, level / 255) - mean) / std
+        right = plain(moved).argmax(1) == labels
+        left[name].append(right.double().mean().item())
+plots.curves(levels, left, title="The direction matters, not the size",
+             xlabel="size of the step, in levels of grey",
+             ylabel="accuracy", percent=True)
+
+# %% tags=["answer", "claim"]
+claim.measured("A signed step of 8 levels costs {value:.0%} more accuracy than a random one.",
+               left["random"][3] - left["signed"][3], data=garments,
+               at_least=0.1)
+
+# %% mystnb={"image": {"alt": "Four garments, and below them the same garments after a signed step of eight levels. To the eye they hardly differ, but each has another, wrong answer above it."}}
+before = plain((pixels - mean) / std).argmax(1)
+moved = signed_step(plain, pixels, labels, 8 / 255)
+after = plain((moved - mean) / std).argmax(1)
+fooled = ((before == labels) & (after != labels)).nonzero().flatten()[:4]
+answers = [garments.classes[k] for k in [*before[fooled], *after[fooled]]]
+plots.images(torch.cat([pixels[fooled], moved[fooled]]), answers,
+             correct=[True] * 4 + [False] * 4,
+             title="The same garments to you, others to the network")
+
+# %% [markdown]
+# Random steps cancel out: half of the pixels push a logit up, half push it down. Signed steps all push in the same
+# direction, and with 784 pixels many tiny pushes make a big one. Such images are called *adversarial examples*.
+#
+# Most accidents are not adversarial, so we look at two ordinary ones, a noisy sensor and a lens out of focus.
+
+# %% mystnb={"image": {"alt": "Two panels with accuracy over the strength of noise and of blur. Both curves begin level and then fall."}}
+from torchvision.transforms.v2.functional import gaussian_blur
+
+torch.manual_seed(SEED)
+strengths = [0.0, 0.1, 0.2, 0.3, 0.4]
+noisy = accuracy_curve(
+    plain, garments.valid,
+    lambda x, s: (x + s * torch.randn_like(x)).clamp(0, 1), strengths)
+blurred = accuracy_curve(
+    plain, garments.valid,
+    lambda x, s: gaussian_blur(x, [9, 9], [5 * s + 0.01] * 2), strengths)
+plots.curves(strengths, {"noise": {"accuracy": noisy},
+                         "blur": {"accuracy": blurred}},
+             title="A little of either is harmless, more is not",
+             xlabel="strength", percent=True, columns=2)
+
+# %% [markdown]
+# ## Where the classes come apart
+#
+# Before its last layer LeNet has turned each image into 84 numbers, its *features*, from which one linear layer reads
+# the class. So in these 84 dimensions the classes must lie apart. We cannot draw 84 dimensions, but *principal
+# component analysis* (PCA) finds the two directions in which the points differ most, and we look along these. The
+# control is to treat the 784 pixels in the same way.
+
+# %% mystnb={"image": {"alt": "Two clouds of a thousand points in ten colours. In the plane of the pixels the colours overlap widely, in the plane of the features they form separate groups."}}
+with torch.no_grad():
+    normalised = (pixels - mean) / std
+    seen = {"pixels": normalised.flatten(1),
+            "features": plain[:-1](normalised),
+            "untrained features": untrained[:-1](normalised)}
+planes = {}
+for name, points in seen.items():
+    torch.manual_seed(SEED)
+    centred = points - points.mean(0)
+    U, S, V = torch.pca_lowrank(centred, q=2, center=False, niter=8)
+    planes[name] = centred @ V
+for name in ("pixels", "features"):
+    groups = {title: planes[name][labels == k].T
+              for k, title in enumerate(garments.classes)}
+    plots.scatter(groups, title=f"A thousand garments, by their {name}",
+                  xlabel="first direction", ylabel="second direction")
+
+# %% [markdown]
+# The second picture looks better sorted. How much better? We split the spread of the points into the spread *between*
+# the centres of the classes and the spread *within* the classes. The share of the first is 1 if every class is a
+# single point, and 0 if all classes have the same centre.
+
+# %%
+def separation(points, labels):
+    """The share of the points' spread that is between classes: 0 to 1."""
+    centre = points.mean(0)
+    between = 0
+    for label in labels.unique():
+        own = points[labels == label]
+        between += len(own) * (own.mean(0) - centre).square().sum()
+    return (between / (points - centre).square().sum()).item()
+
+
+apart = {name: separation(plane, labels) for name, plane in planes.items()}
+for name, share in apart.items():
+    print(f"{name:20} {share:.0%}")
+
+# %% tags=["claim"]
+claim.measured("In the plane of the features, the share between classes is {value:.0%} higher than in that of the pixels.",
+               apart["features"] - apart["pixels"], data=garments, at_least=0.1)
+
+# %% [markdown]
+# Training has pulled the classes apart. The untrained features are the control for the claim that any layer does
+# this: they separate the classes even less than the pixels do. But remember that `hooked` would pass here as well, for
+# its marked shirts have a group of their own. A clean plot shows that classes are apart, and not on what grounds.
+#
+# ## Do features travel?
+#
+# A network that has seen many garments may have learned something about pictures in general. That hope is called
+# *transfer*, and it is tested with a *linear probe*: freeze the network, read the features of some images of a *new*
+# task, and train nothing but one linear classifier on them. Our new task is to read digits, of which only a hundred
+# have labels. As features we take the 400 numbers after the second pooling, and as controls the pixels themselves and
+# the same 400 numbers of the untrained network.
+#
+# > **Predict before you run.** Put the three in order.
+
+# %%
+digits = load("mnist")
+[(x, y)] = batches(digits.train.take(LABELS, seed=SEED), LABELS)
+[(x_valid, y_valid)] = batches(digits.valid, len(digits.valid))
+
+# %% tags=["answer"]
+readers = {"pixels": nn.Identity(), "random features": untrained[:6],
+           "garment features": plain[:6]}
+for name, features in readers.items():
+    with torch.no_grad():
+        a, b = features(x).flatten(1), features(x_valid).flatten(1)
+    probe = LogisticRegression(C=0.1, max_iter=500).fit(a / a.std(), y)
+    print(f"{name:17} {probe.score(b / a.std(), y_valid):.1%} right")
+
+# %% [markdown]
+# One draw of a hundred digits is one draw, and we have set the strength of the classifier, `C`, by hand. The recorded
+# experiment has five draws and five networks for each case, lets each reader choose its own settings on validation
+# digits, and scores test digits. It also trains LeNet from scratch on the same few labels, and tries the 84 features
+# of the last layer.
+
+# %% tags=["answer"] mystnb={"image": {"alt": "Accuracy on test digits of five readers with 10, 100 and 1,000 labels, a dot for each of five runs. Random features and garment features are close to each other; with 1,000 labels the training from scratch is best."}}
+runs = recorded_runs("probe")
+
+
+def scores(reader, labels):
+    return [run["test_accuracy"] for run in runs
+            if run["reader"] == reader and run["labels"] == labels]
+
+
+sizes = [10, 100, 1_000]
+plots.intervals(
+    {reader: {f"{labels:,} labels": scores(reader, labels)
+              for labels in sizes}
+     for reader in dict.fromkeys(run["reader"] for run in runs)},
+    title="Random features do most of what garment features do",
+    xlabel="accuracy on test digits", percent=True)
+
+# %% tags=["answer", "claim"]
+average = {reader: sum(scores(reader, 100)) / 5
+           for reader in ("pixels", "random features", "garment features")}
+share = ((average["random features"] - average["pixels"])
+         / (average["garment features"] - average["pixels"]))
+claim("With 100 labels, untrained features make {value:.0%} of the gain over pixels.",
+      share, at_least=0.5)
+
+# %% [markdown]
+# The garment features do beat the pixels, and without the control we would have called it transfer. But most of the
+# gain comes from features that were never trained. Convolution, ReLU and pooling do the work, because they forgive
+# small shifts, as lesson 10 has shown.
+#
+# The 84 features of the last layer are the worst, for they have been trained to forget everything that does not tell
+# garments apart. And with a thousand labels the network that starts from scratch has overtaken every probe. So use
+# features of the middle, when labels are few, and never without the control of an untrained network.
+#
+# ## What to do with all this
+#
+# - Before you trust a picture of a network, draw it again for an untrained one.
+# - Look for shortcuts in the data first. A look inside finds what it is pointed at.
+# - Count. A heat map of one image is an anecdote.
+# - Where two methods disagree, say so.
+#
+# ## Exercises
+#
+# Replace the dots and run the cell. The solution follows each exercise, folded away.
+#
+# ### Exercise 14.1 · Dead filters
+#
+# A filter is *dead* if its ReLU gives 0 at every place of every image. Write `dead_filters(maps)`, which gets the maps
+# N×C×H×W after a ReLU and returns the list of the channels that are dead, in rising order.
+
+# %%
+def dead_filters(maps):
+    ...
+
+
+check("14.1", dead_filters)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 14.1
+def dead_filters_solution(maps):
+    return (maps.amax((0, 2, 3)) <= 0).nonzero().flatten().tolist()
+
+
+assert check("14.1", dead_filters_solution)
+
+# %% [markdown]
+# ### Exercise 14.2 · Find the bug: a hook that stays
+#
+# This function returns what a layer gives out. Called ten times, it makes the network ten postcards slower, and each
+# call writes into lists that were given back before. Mend it, so that no hook is left at the layer, **even if the
+# network raises an error**.
+
+# %%
+def output_of(model, layer, x):
+    kept = []
+    layer.register_forward_hook(lambda *card: kept.append(card[2].detach()))
+    model(x)
+    return kept[0]
+
+
+check("14.2", output_of)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 14.2
+def output_of_solution(model, layer, x):
+    kept = []
+    hook = layer.register_forward_hook(
+        lambda *card: kept.append(card[2].detach()))
+    try:
+        model(x)
+    finally:
+        hook.remove()
+    return kept[0]
+
+
+assert check("14.2", output_of_solution)
+
+# %% [markdown]
+# ### Exercise 14.3 · A sanity check, layer by layer
+#
+# Write `with_random(model, name)`, which returns a **copy** of the network in which only the layer of that name has
+# new random weights (`reset_parameters` draws them). The network itself must stay as it is. With it, you can watch
+# Grad-CAM change from the last layer down.
+
+# %%
+def with_random(model, name):
+    ...
+
+
+check("14.3", with_random)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 14.3
+import copy
+
+
+def with_random_solution(model, name):
+    other = copy.deepcopy(model)
+    other.get_submodule(name).reset_parameters()
+    return other
+
+
+assert check("14.3", with_random_solution)
+
+# %% [markdown]
+# ### Exercise 14.4 · A step to a class of your choice
+#
+# `signed_step` only leads away from the right class. Write `step_to(model, x, target, size)` for a normalised batch
+# `x` of N images: one signed step of this size, for each image, that makes the class `target` (one whole number for
+# all) *more* likely. No clamping. Do not change `x`.
+
+# %%
+def step_to(model, x, target, size):
+    ...
+
+
+check("14.4", step_to)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 14.4
+def step_to_solution(model, x, target, size):
+    x = x.clone().requires_grad_()
+    wanted = torch.full((len(x),), target)
+    loss = F.cross_entropy(model(x), wanted)
+    [gradient] = torch.autograd.grad(loss, x)
+    return x.detach() - size * gradient.sign()  # where the loss falls
+
+
+assert check("14.4", step_to_solution)
+
+# %% [markdown]
+# ### Exercise 14.5 · Separation, for any grouping
+#
+# Somebody shows you a plane with beautifully separated groups, which they found by trying many colourings. Write
+# `chance_separation(points, labels, shuffles)`: the **mean** `separation` that you get when the labels are shuffled,
+# over so many shuffles. (It is above 0. Why?) You may use `separation`.
+
+# %%
+def chance_separation(points, labels, shuffles):
+    ...
+
+
+check("14.5", chance_separation)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 14.5
+def chance_separation_solution(points, labels, shuffles):
+    found = [separation(points, labels[torch.randperm(len(labels))])
+             for _ in range(shuffles)]
+    return sum(found) / shuffles
+
+
+assert check("14.5", chance_separation_solution)
+
+# %% [markdown]
+# ### An open question
+#
+# No checker answers this one, so argue about it with somebody. A hospital wants a heat map beside every diagnosis of
+# its network, so that doctors can see what it looked at. Would that have protected them from a network like `hooked`?
+# What would you ask for instead, or besides?
+
+# %% [markdown]
+# ## What you can do now
+#
+# 1. A shortcut is in the data, and a validation set from the same source rewards it.
+# 2. Trained filters are smoother than any shuffle of them; a shortcut's are, too.
+# 3. Hooks show what layers really give out; a map that shows the picture proves nothing.
+# 4. Covering the mark costs the network its answer, in nearly every marked shirt.
+# 5. Grad-CAM weights maps by their gradients; it depends on the weights, and does not agree with occlusion.
+# 6. A signed step of 8 levels changes many answers, a random one of the same size hardly any.
+# 7. Training pulls classes apart; the separation says how far.
+# 8. Features travel, but an untrained network's travel nearly as well.
+#
+# ## Further reading
+#
+# - S. Lapuschkin et al., *Unmasking Clever Hans predictors* (Nature Communications 10, 2019): the horses.
+# - J. Adebayo et al., *Sanity checks for saliency maps* (arXiv 1810.03292).
+# - R. R. Selvaraju et al., *Grad-CAM* (arXiv 1610.02391); M. D. Zeiler and R. Fergus, *Visualizing and understanding
+#   convolutional networks* (arXiv 1311.2901): occlusion.
+# - I. Goodfellow, J. Shlens, C. Szegedy, *Explaining and harnessing adversarial examples* (arXiv 1412.6572).
+# - J. Yosinski et al., *How transferable are features in deep neural networks?* (arXiv 1411.1792).
