@@ -108,11 +108,11 @@ def grad_cam(model: nn.Module, layer: nn.Module, x: Tensor, label: int) -> Tenso
     kind("layer", layer, nn.Module, "a layer of the model, such as model[4]")
     tensor("x", x, "1×C×H×W", floating=True, hint="x[None] turns one image C×H×W into a batch of one.")
     with evaluation_mode(model), torch.enable_grad(), _listening({"maps": layer}) as kept:
-        logits = _logit(model(x.detach().requires_grad_()), label)
+        logit = _logit(model(x.detach().requires_grad_()), label)[label]
     if not kept:
         raise ValueError("layer must be a layer that the model uses, such as model[4]; it was never asked.")
     maps = tensor("what layer gives out", kept["maps"], "1×C×H×W")
-    [gradient] = torch.autograd.grad(logits[label], maps)
+    [gradient] = torch.autograd.grad(logit, maps)
     return (gradient.mean((2, 3), keepdim=True) * maps).sum(1)[0].clamp(min=0).detach()
 
 

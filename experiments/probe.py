@@ -9,6 +9,7 @@ step at which it ends.
 Takes about 8 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
+import time
 from functools import cache
 from pathlib import Path
 
@@ -48,15 +49,8 @@ def reads_garments(seed: int, images: int, epochs: int, batch_size: int, max_lr:
     train = batches(garments.train.take(images), batch_size, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=epochs * len(train))
-    fit(
-        model,
-        train,
-        batches(garments.valid, 500),
-        optimizer,
-        epochs=epochs,
-        scheduler=scheduler,
-        scheduler_step="batch",
-    )
+    valid, options = batches(garments.valid, 500), {"scheduler": scheduler, "scheduler_step": "batch"}
+    fit(model, train, valid, optimizer, epochs=epochs, **options).finished()
     return model.eval()
 
 
@@ -106,12 +100,14 @@ def from_scratch(splits: list, config: dict, steps: int, seed: int) -> dict:
 
 def run(data: ImageData, config: dict, labels: int, reader: str, seed: int) -> dict:
     """One way to read digits, with this many labels; its best setting, and the test digits it then reads."""
+    start = time.perf_counter()
     splits = [
         all_of(images)
         for images in (data.train.take(labels, seed=seed), data.valid.take(config["valid"], seed=seed), data.test)
     ]
     if reader == "from scratch":
-        return from_scratch(splits, config, config["steps"][str(labels)], seed)
+        result = from_scratch(splits, config, config["steps"][str(labels)], seed)
+        return result | {"seconds": time.perf_counter() - start}
     garments = reads_garments(seed, **config["garments"])
     features = {
         "pixels": nn.Identity(),
@@ -119,7 +115,8 @@ def run(data: ImageData, config: dict, labels: int, reader: str, seed: int) -> d
         "garment features": garments[:6],
         "last features": garments[:-1],
     }
-    return linear_probe(features[reader], splits, config["strengths"])
+    result = linear_probe(features[reader], splits, config["strengths"])
+    return result | {"seconds": time.perf_counter() - start}
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

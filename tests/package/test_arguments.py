@@ -183,6 +183,7 @@ PICTURE, KERNEL = torch.ones(4, 4), torch.ones(2, 2)
 IMAGES = Images(torch.zeros(9, 1, 4, 4, dtype=torch.uint8), torch.arange(9) % 3, [0.5], [0.5])
 DATA = ImageData(IMAGES, IMAGES, IMAGES, ("a", "b", "c"), "official", "toy")
 NET = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+LOOKED, ONE = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(32, 3)), torch.rand(1, 1, 4, 4)
 SGD = torch.optim.SGD(NET.parameters(), lr=0.1)
 LOADER = batches(IMAGES, 3)
 ROW = Epoch(1, Score(1.0, 0.5), Score(1.0, 0.5), 0.1, 1.0)
@@ -344,6 +345,15 @@ CASES = {
     ),
     "exercises.target": Case(
         dict(data=load("mnist"), real=0.9, sample=0.5), dict(data=never, real=number(0, 1), sample=number(0, 1))
+    ),
+    "inside.feature_maps": Case(dict(model=LOOKED, x=ONE), dict(model=never, x=never)),
+    "inside.occlusion": Case(
+        dict(model=LOOKED, x=ONE, label=0, size=2, stride=1, fill=0.0),
+        dict(model=never, x=never, label=whole(0, 2), size=whole(1, 4), stride=whole(1), fill=number()),
+    ),
+    "inside.grad_cam": Case(
+        dict(model=LOOKED, layer=LOOKED[0], x=ONE, label=0),
+        dict(model=never, layer=never, x=never, label=whole(0, 2)),
     ),
     "metrics.mean_and_spread": Case(dict(values=[1.0, 2.0], form=".1%"), dict(values=never, form=never)),
     "metrics.wilson_interval": Case(

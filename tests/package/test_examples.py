@@ -25,6 +25,7 @@ MODULES = [
     "diagrams",
     "exercises",
     "history",
+    "inside",
     "metrics",
     "networks",
     "plots",

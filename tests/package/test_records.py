@@ -468,11 +468,22 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         3,
     ),
+    "first_filters": ({"images": 128, "epochs": 1}, 1),
     "invariance": ({"images": 64, "epochs": 1, "seeds": [0], "pixels": [0], "degrees": [9], "factors": [0.8]}, 8),
     "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
     "lenet_long": ({"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
     "lenet_plateau": ({"constant_epochs": 1, "cosine_epochs": 2, "constant_seeds": [0, 1]}, 3),
     "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
+    "probe": (
+        {
+            "labels": [10],
+            "readers": ["from scratch", "garment features"],
+            "garments": script("probe").CONFIG["garments"] | {"images": 64, "epochs": 1},
+            "steps": {"10": 3},
+            "seeds": [0],
+        },
+        2,
+    ),
     "remedies": (
         {
             "remedies": script("remedies").CONFIG["remedies"] | {"10,000 images": {"images": 128}},
