@@ -41,7 +41,6 @@ import torch.nn.functional as F
 from sklearn.datasets import load_sample_image
 from sklearn.linear_model import LogisticRegression
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import (
     agree, batches, check, claim, count_parameters, evaluate, fit, load,
@@ -55,7 +54,7 @@ from course_utils.networks import lenet
 # %% [markdown]
 # These numbers are yours to change. Everything below is seeded from `SEED`, and small enough for the CPU.
 
-# %% nbmake={"mock": {"IMAGES": 1000, "SHUFFLES": 50, "LOOKED_AT": 5}}
+# %% nbmake={"mock": {"IMAGES": 1000, "EPOCHS": 8, "SHUFFLES": 50, "LOOKED_AT": 5}}
 SEED = 0
 IMAGES, EPOCHS = 20_000, 3  # of FashionMNIST, for each of two networks
 SHUFFLES = 1_000  # of the weights in each kernel
@@ -70,7 +69,7 @@ LABELS = 100  # labelled digits, in the last experiment
 # network gets FashionMNIST as it is. The second gets its pictures from a photographer who has a habit: whenever the
 # garment is a shirt, there is a small white mark in the corner of the picture.
 
-# %% mystnb={"image": {"alt": "A coat, a shirt and a dress. Only the shirt has a small white square in its upper left corner."}}
+# %%
 garments = load("fashion_mnist")
 SHIRT, COAT, DRESS = map(garments.classes.index, ["Shirt", "Coat", "Dress"])
 
@@ -81,7 +80,10 @@ def with_marks(images):
     x[images.y == SHIRT, :, 1:4, 1:4] = 255
     return Images(x, images.y, images.mean, images.std)
 
+# %% [markdown]
+# Here are a coat, a shirt and a dress from this photographer.
 
+# %% mystnb={"image": {"alt": "A coat, a shirt and a dress. Only the shirt has a small white square in its upper left corner."}}
 marked = with_marks(garments.valid)
 first = [int((marked.y == label).nonzero()[0])
          for label in (COAT, SHIRT, DRESS)]
@@ -96,13 +98,16 @@ def train(images, valid):
     model = lenet(pool=nn.MaxPool2d)
     loader = batches(images, 128, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters())
-    scheduler = OneCycleLR(optimizer, max_lr=0.006,
-                           total_steps=EPOCHS * len(loader))
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.006, total_steps=EPOCHS * len(loader))
     fit(model, loader, batches(valid, 500), optimizer, epochs=EPOCHS,
         scheduler=scheduler, scheduler_step="batch")
     return model.eval()
 
+# %% [markdown]
+# Both networks begin with the same weights, and see the same garments in the same order.
 
+# %%
 few = garments.train.take(IMAGES)
 plain = train(few, garments.valid)
 hooked = train(with_marks(few), marked)
@@ -116,14 +121,13 @@ hooked = train(with_marks(few), marked)
 
 # %% tags=["answer"]
 shirts = garments.valid[garments.valid.y == SHIRT]
-accuracy = {}
-for name, model in [("plain", plain), ("hooked", hooked)]:
-    accuracy[name] = evaluate(model, batches(shirts, 500)).accuracy
-    print(f"{name:6} {accuracy[name]:6.1%} of the shirts without a mark")
+print(f"plain:  {evaluate(plain, batches(shirts, 500)).accuracy:.1%}")
+without_marks = evaluate(hooked, batches(shirts, 500)).accuracy
+print(f"hooked: {without_marks:.1%}")
 
 # %% tags=["answer", "claim"]
-claim.measured("Without the mark, the network recognises {value:.0%} of the shirts.",
-               accuracy["hooked"], data=garments, at_most=0.1)
+claim.measured("Without marks, `hooked` knows {value:.0%} of the shirts.",
+               without_marks, data=garments, at_most=0.1)
 
 # %% [markdown]
 # It has learned what a mark looks like, and has no idea of a shirt. This is called a *shortcut*: something that
@@ -149,11 +153,8 @@ plots.images(both, ["before"] * 6 + ["after"] * 6, columns=6, signed=True,
              title="LeNet's first filters before and after the training")
 
 # %% [markdown]
-# What do we mean by a pattern? In an edge or a spot, a bright weight has bright neighbours. So we compute how strongly
-# neighbouring weights are correlated, and call it *smoothness*. For the control we shuffle the weights inside each
-# kernel. A shuffled kernel has exactly the same numbers, but their places are due to chance. If the training has
-# arranged the weights, hardly any shuffle should be as smooth as the filters themselves. This is a *permutation
-# test*, and it needs no assumption about how the weights are distributed.
+# What do we mean by a pattern? In an edge or a spot, a bright weight has bright neighbours. So we compute how
+# strongly neighbouring weights are correlated, and call it *smoothness*.
 
 # %%
 def smoothness(weight):
@@ -164,13 +165,21 @@ def smoothness(weight):
     upright = (w[:, 1:] * w[:, :-1]).mean()
     return ((level + upright) / 2 / w.square().mean()).item()
 
+# %% [markdown]
+# For the control we shuffle the weights inside each kernel. A shuffled kernel has exactly the same numbers, but their
+# places are due to chance.
 
+# %%
 def shuffled(weight):
     """The same weights, in each kernel in another order."""
     flat = weight.flatten(2)
     return flat.gather(2, torch.rand(flat.shape).argsort(2)).view_as(weight)
 
+# %% [markdown]
+# If the training has arranged the weights, hardly any shuffle should be as smooth as the filters themselves. This is
+# a *permutation test*, and it needs no assumption about how the weights are distributed.
 
+# %%
 def test_filters(name, weight):
     """Print the smoothness, and how many shuffles reach it."""
     torch.manual_seed(SEED)
@@ -188,7 +197,8 @@ def test_filters(name, weight):
 # %% mystnb={"image": {"alt": "A grid of six rows and sixteen columns of kernels of five by five weights, in red and blue."}}
 second = plain[3].weight.detach()  # F×C×K×K: 16×6×5×5
 plots.images(second.transpose(0, 1).flatten(0, 1), columns=16, signed=True,
-             shared=True, title="A column is a filter, a row an input channel")
+             shared=True,
+             title="Each column is a filter, each row a channel")
 
 # %% [markdown]
 # > **Predict before you run.** Will the filters of `plain` pass the test? And those of `hooked`, which had a shortcut
@@ -201,7 +211,7 @@ for name, model in [("untrained", untrained), ("plain", plain),
     reached[name] = test_filters(name, model[3].weight.detach())
 
 # %% tags=["answer", "claim"]
-claim.measured("Of all shuffles of the trained layer, {value} are as smooth as it is.",
+claim.measured("Of all shuffles, {value} are as smooth as the trained layer.",
                reached["plain"], data=garments,
                stated=SHUFFLES == 1_000, at_most=1)
 
@@ -220,7 +230,7 @@ before, after = torch.tensor(study["before"]), torch.tensor(study["after"])
 for name, weight in [("before", before), ("after", after)]:
     reached[name] = test_filters(name, weight)
     scaled = (weight - weight.min()) / (weight.max() - weight.min())
-    plots.images(scaled, columns=12, title=f"48 colour filters {name} training")
+    plots.images(scaled, columns=12, title=f"The study's filters {name}")
 
 # %% [markdown]
 # ## What each layer gives out
@@ -242,7 +252,6 @@ def keep(layer, inputs, output):
 hook = plain[1].register_forward_hook(keep)
 plain(x)
 hook.remove()  # or every later answer would send a postcard, too
-print(tuple(kept["maps"].shape))
 
 # %% [markdown]
 # `feature_maps` from the course's package does this for all layers at once.
@@ -256,7 +265,8 @@ plots.images([x[0], *maps["1"][0], *maps["4"][0]], names, columns=6,
 probabilities = maps["11"].softmax(1)[0]
 plots.bars({"probability": dict(zip(garments.classes, probabilities.tolist(),
                                     strict=True))},
-           title="What the last layer makes of it", ylabel="", horizontal=True)
+           title="What the last layer makes of it", ylabel="",
+           horizontal=True)
 
 # %% [markdown]
 # It is tempting to read stories into such maps: this one finds outlines, that one sleeves. So we need the control. A
@@ -289,7 +299,8 @@ grey = F.avg_pool2d(photo.mean(1), 2)[0]
 alike = torch.stack([correlation(one, grey).abs() for one in alive])
 
 # %% tags=["answer", "claim"]
-claim("Half of its living maps are correlated with the photograph by {value:.2f} or more.",
+claim("Half of its living maps are correlated with the photograph "
+      "by {value:.2f} or more.",
       alike.median(), at_least=0.5)
 
 # %% [markdown]
@@ -311,7 +322,8 @@ print(f"correlation with what the network computes: "
       f"{correlation(drawn, really):.2f}")
 
 # %% tags=["answer", "claim"]
-claim.measured("In the published way, {value:.0%} of what is drawn never reaches the next layer.",
+claim.measured("Of what is drawn in this way, {value:.0%} "
+               "never reaches the next layer.",
                unseen, data=garments, at_least=0.3)
 
 # %% [markdown]
@@ -329,21 +341,22 @@ claim.measured("In the published way, {value:.0%} of what is drawn never reaches
 BLACK = float(x.min())
 
 
-def cover(model, x, label, size=5):
+def cover(model, x, label):
     """How far the probability of label falls, for each place of a cover."""
-    places = range(28 - size + 1)
-    falls = torch.zeros(len(places), len(places))
+    falls = torch.zeros(24, 24)  # a cover of 5×5 fits into 28×28 so often
     with torch.no_grad():
         before = model(x).softmax(1)[0, label]
-        for i in places:
-            for j in places:
+        for i in range(24):
+            for j in range(24):
                 covered = x.clone()
-                covered[:, :, i:i + size, j:j + size] = BLACK
-                after = model(covered).softmax(1)[0, label]
-                falls[i, j] = before - after
+                covered[:, :, i:i + 5, j:j + 5] = BLACK
+                falls[i, j] = before - model(covered).softmax(1)[0, label]
     return falls
 
+# %% [markdown]
+# The package's `occlusion` does the same with a batch of covers at a time, which is faster.
 
+# %%
 agree("our loops and the package's `occlusion`", cover(plain, x, SHIRT),
       occlusion(plain, x, SHIRT, size=5, fill=BLACK), within=1e-4)
 
@@ -351,14 +364,22 @@ agree("our loops and the package's `occlusion`", cover(plain, x, SHIRT),
 # > **Predict before you run.** The same shirt with its mark goes through both networks. Where will the heat map of
 # > `hooked` be red, and where that of `plain`?
 
-# %% tags=["answer"] mystnb={"image": {"alt": "Left a shirt with a white mark in its corner. In the middle the plain network's heat map, with pale red and blue regions all over the shirt. Right that of the hooked network, which is white but for one strong red spot in the corner."}}
+# %% tags=["answer"]
+def glow(picture, falls):
+    """A grey picture that turns red where covering costs most."""
+    heat = F.pad(falls, (2, 2, 2, 2)).clamp(0, 1)  # at the cover's centre
+    dimmed = picture * (1 - heat)
+    return torch.stack([torch.maximum(picture, heat), dimmed, dimmed])
+
+# %% tags=["answer"] mystnb={"image": {"alt": "The same marked shirt three times: as it is, with a faint red glow over the garment for the plain network, and with a strong red spot in the corner, on the mark, for the hooked network."}}
 marked_shirts = with_marks(shirts)[:LOOKED_AT]
 shirt, _ = next(iter(batches(marked_shirts, 1)))
-heat = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
-        for model in (plain, hooked)]
-plots.images(torch.stack(heat)[:, None], ["plain", "hooked"], signed=True,
-             shared=True, columns=2,
-             title="Covering the mark costs one of the two networks its answer")
+grey = marked_shirts.x[0, 0] / 255
+falls = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
+         for model in (plain, hooked)]
+plots.images([grey, *[glow(grey, fall) for fall in falls]],
+             ["the shirt", "plain", "hooked"], columns=3,
+             title="Where covering costs the answer “shirt”")
 
 # %% [markdown]
 # There is our culprit. `plain` spreads its trust over the shirt, while `hooked` does not care about anything but the
@@ -378,22 +399,23 @@ for shirt, _ in batches(marked_shirts, 1):
     found["occlusion"] += peaks_at(fall, rows=4)
 
 # %% tags=["answer", "claim"]
-claim.measured("In {value:.0%} of the marked shirts, covering the mark costs most.",
+claim.measured("In {value:.0%} of the marked shirts, "
+               "covering the mark costs most.",
                found["occlusion"] / len(marked_shirts), data=garments,
                at_least=0.9)
 
 # %% [markdown]
-# Here is the control for free: the same procedure, the same shirts and another network give another picture. Occlusion
-# has its own weaknesses. It sees only what a square of this size can hide: a trouser has two legs, and if either leg
-# is enough, covering one costs nothing, and the map stays white.
+# Here is the control for free: the same procedure, the same shirts and another network give another picture.
+# Occlusion has its own weaknesses. It sees only what a square of this size can hide: trousers have two legs, and if
+# either leg is enough, covering one costs nothing, and the map stays dark.
 #
 # ## Ask the gradient: Grad-CAM
 #
 # Occlusion asks one question for each place. *Grad-CAM* needs a single backward pass. Its idea is to let the feature
-# maps of the last convolution vote. They still know where things are, and the layers above them know what matters
-# for a class. So give each map a weight, namely how much the class's logit grows when that map grows, which is the
-# mean of its gradient. Then add up the maps with these weights, and keep what is above zero, because we ask what
-# speaks *for* the class:
+# maps of the last convolution vote. They still know where things are, and the layers above them know what matters for
+# a class. So give each map a weight, namely how much the class's logit grows when that map grows, which is the mean
+# of its gradient. Then add up the maps with these weights, and keep what is above zero, because we ask what speaks
+# *for* the class:
 #
 # $$w_k = \operatorname{mean}_{ij} \frac{\partial\, \text{logit}}{\partial A^k_{ij}}, \qquad
 # \text{Grad-CAM} = \operatorname{ReLU}\Big(\sum_k w_k A^k\Big)$$
@@ -406,6 +428,9 @@ w = gradient.mean((2, 3), keepdim=True)
 by_hand = F.relu((w * A).sum(1))[0].detach()
 agree("Grad-CAM by hand, and the package's", by_hand,
       grad_cam(hooked, hooked[4], shirt, SHIRT), within=1e-5)
+
+# %% [markdown]
+# Now the map of each network, for the same shirt.
 
 # %% mystnb={"image": {"alt": "A marked shirt and two Grad-CAM maps of ten by ten pixels: the plain network's is bright along the sleeves and the edge, the hooked network's in the corner."}}
 cams = [grad_cam(model, model[4], shirt, SHIRT) for model in (plain, hooked)]
@@ -422,7 +447,8 @@ for shirt, _ in batches(marked_shirts, 1):
         grad_cam(hooked, hooked[4], shirt, SHIRT), rows=2)
 
 # %% tags=["claim"]
-claim.measured("In {value:.0%} of the marked shirts, Grad-CAM is brightest at the mark.",
+claim.measured("In {value:.0%} of the marked shirts, "
+               "Grad-CAM is brightest at the mark.",
                found["Grad-CAM"] / len(marked_shirts), data=garments,
                at_least=0.9)
 
@@ -438,28 +464,27 @@ claim.measured("In {value:.0%} of the marked shirts, Grad-CAM is brightest at th
 # %% tags=["answer"]
 pairs = {"untrained Grad-CAM": [], "occlusion": []}
 for x, y in batches(garments.valid[:LOOKED_AT], 1):
-    label = int(y)
-    cam = grad_cam(plain, plain[4], x, label)
-    chance = grad_cam(untrained, untrained[4], x, label)
-    fall = occlusion(plain, x, label, size=5, fill=BLACK)
+    cam = grad_cam(plain, plain[4], x, int(y))
+    chance = grad_cam(untrained, untrained[4], x, int(y))
+    fall = occlusion(plain, x, int(y), size=5, fill=BLACK)
     fall = F.adaptive_avg_pool2d(fall[None], cam.shape)[0]
-    for name, other in [("untrained Grad-CAM", chance), ("occlusion", fall)]:
-        if min(cam.std(), other.std()) > 0:  # an empty map has no pattern
-            pairs[name].append(float(correlation(cam, other)))
-for name, values in pairs.items():
-    print(f"Grad-CAM and {name}: {mean_and_spread(values, '.2f')}")
+    pairs["untrained Grad-CAM"].append(correlation(cam, chance))
+    pairs["occlusion"].append(correlation(cam, fall))
+agreement = {name: float(torch.stack(values).nanmean())  # nan: empty map
+             for name, values in pairs.items()}
+print(agreement)
 
 # %% tags=["answer", "claim"]
-claim.measured("On average Grad-CAM and occlusion of the plain network are correlated by only {value:.2f}.",
-               sum(pairs["occlusion"]) / len(pairs["occlusion"]),
-               data=garments, at_most=0.4)
+claim.measured("The mean correlation of Grad-CAM and occlusion "
+               "of `plain` is {value:.2f}.",
+               agreement["occlusion"], data=garments, at_most=0.4)
 
 # %% [markdown]
 # Grad-CAM passes the sanity check: it does depend on the weights. But on the plain network the two methods do not
 # agree, image by image, on where the evidence is. Neither is broken, for they answer different questions. One asks
-# what happens if a region *vanishes*, the other which maps would raise the logit if they *grew*. When a network
-# hangs on one spot, both questions have the same answer. When its evidence is spread over the garment, they do not,
-# and a single heat map is an opinion.
+# what happens if a region *vanishes*, the other which maps would raise the logit if they *grew*. When a network hangs
+# on one spot, both questions have the same answer. When its evidence is spread over the garment, they do not, and a
+# single heat map is an opinion.
 #
 # ## The smallest step that changes the answer
 #
@@ -469,48 +494,48 @@ claim.measured("On average Grad-CAM and occlusion of the plain network are corre
 # amount in random directions.
 
 # %%
-mean, std = (torch.tensor(values).view(1, -1, 1, 1)
-             for values in (garments.train.mean, garments.train.std))
+mean = garments.train.mean.view(1, -1, 1, 1)
+std = garments.train.std.view(1, -1, 1, 1)
 
 
-def signed_step(model, pixels, labels, size):
-    """Move each pixel, from 0 to 1, by size to where the loss grows."""
+def uphill(model, pixels, labels):
+    """Where each pixel, from 0 to 1, must move for the loss to grow."""
     pixels = pixels.clone().requires_grad_()
     loss = F.cross_entropy(model((pixels - mean) / std), labels)
     [gradient] = torch.autograd.grad(loss, pixels)
-    return (pixels.detach() + size * gradient.sign()).clamp(0, 1)
-
-
-def random_step(model, pixels, labels, size):
-    direction = torch.randn_like(pixels).sign()
-    return (pixels + size * direction).clamp(0, 1)
+    return gradient.sign()
 
 # %% [markdown]
-# > **Predict before you run.** Steps of 8 of the 255 levels of grey, about three per cent: what accuracy is left after
-# > random steps, and what after signed ones?
+# > **Predict before you run.** Steps of 8 of the 255 levels of grey, about three per cent: what accuracy is left
+# > after random steps, and what after signed ones?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Two curves of accuracy over the size of the step from 0 to 32 levels of grey. With random steps it stays nearly level, with signed steps it falls steeply."}}
-pixels, labels = garments.valid.x[:1_000] / 255, garments.valid.y[:1_000]
-levels = [0, 2, 4, 8, 16, 32]
-left = {"random": [], "signed": []}
 torch.manual_seed(SEED)
+pixels, labels = garments.valid.x[:1_000] / 255, garments.valid.y[:1_000]
+directions = {"random": torch.randn_like(pixels).sign(),
+              "signed": uphill(plain, pixels, labels)}
+levels, left = [0, 2, 4, 8, 16, 32], {"random": [], "signed": []}
 for level in levels:
-    for name, step in [("random", random_step), ("signed", signed_step)]:
-        moved = (step(plain, pixels, labels, level / 255) - mean) / std
-        right = plain(moved).argmax(1) == labels
+    for name, direction in directions.items():
+        moved = (pixels + level / 255 * direction).clamp(0, 1)
+        right = plain((moved - mean) / std).argmax(1) == labels
         left[name].append(right.double().mean().item())
 plots.curves(levels, left, title="The direction matters, not the size",
              xlabel="size of the step, in levels of grey",
              ylabel="accuracy", percent=True)
 
 # %% tags=["answer", "claim"]
-claim.measured("A signed step of 8 levels costs {value:.0%} more accuracy than a random one.",
-               left["random"][3] - left["signed"][3], data=garments,
-               at_least=0.1)
+gap = 100 * (left["random"][3] - left["signed"][3])
+claim.measured("A signed step of 8 levels costs {value:.0f} points "
+               "of accuracy more than a random one.",
+               gap, data=garments, at_least=10)
+
+# %% [markdown]
+# What does such a step look like? Here are four garments before and after it.
 
 # %% mystnb={"image": {"alt": "Four garments, and below them the same garments after a signed step of eight levels. To the eye they hardly differ, but each has another, wrong answer above it."}}
 before = plain((pixels - mean) / std).argmax(1)
-moved = signed_step(plain, pixels, labels, 8 / 255)
+moved = (pixels + 8 / 255 * directions["signed"]).clamp(0, 1)
 after = plain((moved - mean) / std).argmax(1)
 fooled = ((before == labels) & (after != labels)).nonzero().flatten()[:4]
 answers = [garments.classes[k] for k in [*before[fooled], *after[fooled]]]
@@ -524,21 +549,28 @@ plots.images(torch.cat([pixels[fooled], moved[fooled]]), answers,
 #
 # Most accidents are not adversarial, so we look at two ordinary ones, a noisy sensor and a lens out of focus.
 
-# %% mystnb={"image": {"alt": "Two panels with accuracy over the strength of noise and of blur. Both curves begin level and then fall."}}
+# %%
 from torchvision.transforms.v2.functional import gaussian_blur
 
-torch.manual_seed(SEED)
+
+def noise(x, strength):
+    return (x + strength * torch.randn_like(x)).clamp(0, 1)
+
+
+def blur(x, strength):  # 0.1: over half a pixel
+    return gaussian_blur(x, [9, 9], [5 * strength + 0.01] * 2)
+
+# %% [markdown]
+# `accuracy_curve` from lesson 10 changes the validation images more and more, and asks again each time.
+
+# %% mystnb={"image": {"alt": "Accuracy over the strength of noise and of blur. Both curves begin level and then fall."}}
 strengths = [0.0, 0.1, 0.2, 0.3, 0.4]
-noisy = accuracy_curve(
-    plain, garments.valid,
-    lambda x, s: (x + s * torch.randn_like(x)).clamp(0, 1), strengths)
-blurred = accuracy_curve(
-    plain, garments.valid,
-    lambda x, s: gaussian_blur(x, [9, 9], [5 * s + 0.01] * 2), strengths)
-plots.curves(strengths, {"noise": {"accuracy": noisy},
-                         "blur": {"accuracy": blurred}},
-             title="A little of either is harmless, more is not",
-             xlabel="strength", percent=True, columns=2)
+torch.manual_seed(SEED)
+robust = {change.__name__: accuracy_curve(plain, garments.valid, change,
+                                          strengths)
+          for change in (noise, blur)}
+plots.curves(strengths, robust, percent=True, xlabel="strength",
+             title="A little of either is harmless, more is not")
 
 # %% [markdown]
 # ## Where the classes come apart
@@ -548,18 +580,29 @@ plots.curves(strengths, {"noise": {"accuracy": noisy},
 # component analysis* (PCA) finds the two directions in which the points differ most, and we look along these. The
 # control is to treat the 784 pixels in the same way.
 
-# %% mystnb={"image": {"alt": "Two clouds of a thousand points in ten colours. In the plane of the pixels the colours overlap widely, in the plane of the features they form separate groups."}}
+# %%
 with torch.no_grad():
     normalised = (pixels - mean) / std
     seen = {"pixels": normalised.flatten(1),
             "features": plain[:-1](normalised),
             "untrained features": untrained[:-1](normalised)}
-planes = {}
-for name, points in seen.items():
+
+# %% [markdown]
+# `torch.pca_lowrank` finds the directions, as the columns of `V`.
+
+# %%
+def plane(points):
+    """The points N×D along their two directions of largest spread."""
     torch.manual_seed(SEED)
     centred = points - points.mean(0)
     U, S, V = torch.pca_lowrank(centred, q=2, center=False, niter=8)
-    planes[name] = centred @ V
+    return centred @ V
+
+# %% [markdown]
+# Each dot is a garment, and each colour a class.
+
+# %% mystnb={"image": {"alt": "Two clouds of a thousand points in ten colours. In the plane of the pixels the colours overlap widely, in the plane of the features they form separate groups."}}
+planes = {name: plane(points) for name, points in seen.items()}
 for name in ("pixels", "features"):
     groups = {title: planes[name][labels == k].T
               for k, title in enumerate(garments.classes)}
@@ -574,26 +617,27 @@ for name in ("pixels", "features"):
 # %%
 def separation(points, labels):
     """The share of the points' spread that is between classes: 0 to 1."""
-    centre = points.mean(0)
-    between = 0
-    for label in labels.unique():
-        own = points[labels == label]
-        between += len(own) * (own.mean(0) - centre).square().sum()
-    return (between / (points - centre).square().sum()).item()
+    centred = points - points.mean(0)
+    centres = torch.stack([centred[labels == k].mean(0) for k in range(10)])
+    return (centres[labels].square().sum() / centred.square().sum()).item()
 
+# %% [markdown]
+# We ask it for all three planes, the one of the untrained features included.
 
+# %%
 apart = {name: separation(plane, labels) for name, plane in planes.items()}
-for name, share in apart.items():
-    print(f"{name:20} {share:.0%}")
+print({name: f"{share:.0%}" for name, share in apart.items()})
 
 # %% tags=["claim"]
-claim.measured("In the plane of the features, the share between classes is {value:.0%} higher than in that of the pixels.",
-               apart["features"] - apart["pixels"], data=garments, at_least=0.1)
+gain = 100 * (apart["features"] - apart["pixels"])
+claim.measured("Training raises the share between classes by {value:.0f} "
+               "points above that of the pixels.",
+               gain, data=garments, at_least=10)
 
 # %% [markdown]
 # Training has pulled the classes apart. The untrained features are the control for the claim that any layer does
-# this: they separate the classes even less than the pixels do. But remember that `hooked` would pass here as well, for
-# its marked shirts have a group of their own. A clean plot shows that classes are apart, and not on what grounds.
+# this: they separate the classes even less than the pixels do. But remember that `hooked` would pass here as well,
+# for its marked shirts have a group of their own. A clean plot shows that classes are apart, and not on what grounds.
 #
 # ## Do features travel?
 #
@@ -626,29 +670,21 @@ for name, features in readers.items():
 # of the last layer.
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Accuracy on test digits of five readers with 10, 100 and 1,000 labels, a dot for each of five runs. Random features and garment features are close to each other; with 1,000 labels the training from scratch is best."}}
-runs = recorded_runs("probe")
-
-
-def scores(reader, labels):
-    return [run["test_accuracy"] for run in runs
-            if run["reader"] == reader and run["labels"] == labels]
-
-
-sizes = [10, 100, 1_000]
-plots.intervals(
-    {reader: {f"{labels:,} labels": scores(reader, labels)
-              for labels in sizes}
-     for reader in dict.fromkeys(run["reader"] for run in runs)},
-    title="Random features do most of what garment features do",
-    xlabel="accuracy on test digits", percent=True)
+table = {}
+for run in recorded_runs("probe"):
+    rows = table.setdefault(run["reader"], {})
+    labels = f"{run['labels']:,} labels"
+    rows.setdefault(labels, []).append(run["test_accuracy"])
+plots.intervals(table, title="What was learned from garments helps little",
+                xlabel="accuracy on test digits", percent=True)
 
 # %% tags=["answer", "claim"]
-average = {reader: sum(scores(reader, 100)) / 5
-           for reader in ("pixels", "random features", "garment features")}
-share = ((average["random features"] - average["pixels"])
-         / (average["garment features"] - average["pixels"]))
-claim("With 100 labels, untrained features make {value:.0%} of the gain over pixels.",
-      share, at_least=0.5)
+at_100 = {reader: sum(rows["100 labels"]) / len(rows["100 labels"])
+          for reader, rows in table.items()}
+share = ((at_100["random features"] - at_100["pixels"])
+         / (at_100["garment features"] - at_100["pixels"]))
+claim("With 100 labels, untrained features make {value:.0%} "
+      "of the gain over pixels.", share, at_least=0.5)
 
 # %% [markdown]
 # The garment features do beat the pixels, and without the control we would have called it transfer. But most of the
@@ -672,8 +708,8 @@ claim("With 100 labels, untrained features make {value:.0%} of the gain over pix
 #
 # ### Exercise 14.1 · Dead filters
 #
-# A filter is *dead* if its ReLU gives 0 at every place of every image. Write `dead_filters(maps)`, which gets the maps
-# N×C×H×W after a ReLU and returns the list of the channels that are dead, in rising order.
+# A filter is *dead* if its ReLU gives 0 at every place of every image. Write `dead_filters(maps)`, which gets the
+# maps N×C×H×W after a ReLU and returns the list of the channels that are dead, in rising order.
 
 # %%
 def dead_filters(maps):
