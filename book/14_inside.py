@@ -90,7 +90,7 @@ first = [int((marked.y == label).nonzero()[0])
 plots.images(marked.x[first], ["coat", "shirt", "dress"], columns=3)
 
 # %% [markdown]
-# Nobody in the second team has noticed the mark, and their validation images come from the same photographer.
+# Nobody has noticed the mark, and the second network's validation images come from the same photographer.
 
 # %%
 def train(images, valid):
@@ -110,10 +110,10 @@ def train(images, valid):
 # %%
 few = garments.train.take(IMAGES)
 plain = train(few, garments.valid)
-hooked = train(with_marks(few), marked)
+tricked = train(with_marks(few), marked)
 
 # %% [markdown]
-# The second network, `hooked`, has the better score by several points, on images that it had never seen. If you had
+# The second network, `tricked`, has the better score by several points, on images that it had never seen. If you had
 # to buy one of the two, it would be this one.
 #
 # > **Predict before you run.** The buyer's own photographs have no marks. How many of their shirts will the second
@@ -122,11 +122,11 @@ hooked = train(with_marks(few), marked)
 # %% tags=["answer"]
 shirts = garments.valid[garments.valid.y == SHIRT]
 print(f"plain:  {evaluate(plain, batches(shirts, 500)).accuracy:.1%}")
-without_marks = evaluate(hooked, batches(shirts, 500)).accuracy
-print(f"hooked: {without_marks:.1%}")
+without_marks = evaluate(tricked, batches(shirts, 500)).accuracy
+print(f"tricked: {without_marks:.1%}")
 
 # %% tags=["answer", "claim"]
-claim.measured("Without marks, `hooked` knows {value:.0%} of the shirts.",
+claim.measured("Without marks, `tricked` knows {value:.0%} of the shirts.",
                without_marks, data=garments, at_most=0.1)
 
 # %% [markdown]
@@ -201,13 +201,13 @@ plots.images(second.transpose(0, 1).flatten(0, 1), columns=16, signed=True,
              title="Each column is a filter, each row a channel")
 
 # %% [markdown]
-# > **Predict before you run.** Will the filters of `plain` pass the test? And those of `hooked`, which had a shortcut
+# > **Predict before you run.** Will the filters of `plain` pass the test? And those of `tricked`, which had a shortcut
 # > for one class in ten?
 
 # %% tags=["answer"]
 reached = {}
 for name, model in [("untrained", untrained), ("plain", plain),
-                    ("hooked", hooked)]:
+                    ("tricked", tricked)]:
     reached[name] = test_filters(name, model[3].weight.detach())
 
 # %% tags=["answer", "claim"]
@@ -217,7 +217,7 @@ claim.measured("Of all shuffles, {value} are as smooth as the trained layer.",
 
 # %% [markdown]
 # So the eye was right, and now we know that it was: the training has arranged these weights, while the untrained ones
-# lie where chance has put them. But `hooked` passes just as well. Nine of its ten classes still had to be told apart
+# lie where chance has put them. But `tricked` passes just as well. Nine of its ten classes still had to be told apart
 # by their shapes, and nothing in these 96 kernels points to a corner of the picture. Filters tell us *that* something
 # was learned. They do not tell us *what*.
 #
@@ -362,7 +362,7 @@ agree("our loops and the package's `occlusion`", cover(plain, x, SHIRT),
 
 # %% [markdown]
 # > **Predict before you run.** The same shirt with its mark goes through both networks. Where will the heat map of
-# > `hooked` be red, and where that of `plain`?
+# > `tricked` be red, and where that of `plain`?
 
 # %% tags=["answer"]
 def glow(picture, falls):
@@ -371,18 +371,18 @@ def glow(picture, falls):
     dimmed = picture * (1 - heat)
     return torch.stack([torch.maximum(picture, heat), dimmed, dimmed])
 
-# %% tags=["answer"] mystnb={"image": {"alt": "The same marked shirt three times: as it is, with a faint red glow over the garment for the plain network, and with a strong red spot in the corner, on the mark, for the hooked network."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "The same marked shirt three times: as it is, with a faint red glow over the garment for the plain network, and with a strong red spot in the corner, on the mark, for the tricked network."}}
 marked_shirts = with_marks(shirts)[:LOOKED_AT]
 shirt, _ = next(iter(batches(marked_shirts, 1)))
 grey = marked_shirts.x[0, 0] / 255
 falls = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
-         for model in (plain, hooked)]
+         for model in (plain, tricked)]
 plots.images([grey, *[glow(grey, fall) for fall in falls]],
-             ["the shirt", "plain", "hooked"], columns=3,
+             ["the shirt", "plain", "tricked"], columns=3,
              title="Where covering costs the answer “shirt”")
 
 # %% [markdown]
-# There is our culprit. `plain` spreads its trust over the shirt, while `hooked` does not care about anything but the
+# There is our culprit. `plain` spreads its trust over the shirt, while `tricked` does not care about anything but the
 # corner. One image is an anecdote, though, so we count: in how many marked shirts does the largest fall belong to a
 # cover that touches the mark?
 
@@ -395,7 +395,7 @@ def peaks_at(heat_map, rows):
 
 found = {"occlusion": 0, "Grad-CAM": 0}
 for shirt, _ in batches(marked_shirts, 1):
-    fall = occlusion(hooked, shirt, SHIRT, size=5, fill=BLACK)
+    fall = occlusion(tricked, shirt, SHIRT, size=5, fill=BLACK)
     found["occlusion"] += peaks_at(fall, rows=4)
 
 # %% tags=["answer", "claim"]
@@ -421,20 +421,20 @@ claim.measured("In {value:.0%} of the marked shirts, "
 # \text{Grad-CAM} = \operatorname{ReLU}\Big(\sum_k w_k A^k\Big)$$
 
 # %%
-below, above = hooked[:5], hooked[5:]  # up to the second ReLU, and from it
+below, above = tricked[:5], tricked[5:]  # up to the second ReLU, and from it
 A = below(shirt)
 [gradient] = torch.autograd.grad(above(A)[0, SHIRT], A)
 w = gradient.mean((2, 3), keepdim=True)
 by_hand = F.relu((w * A).sum(1))[0].detach()
 agree("Grad-CAM by hand, and the package's", by_hand,
-      grad_cam(hooked, hooked[4], shirt, SHIRT), within=1e-5)
+      grad_cam(tricked, tricked[4], shirt, SHIRT), within=1e-5)
 
 # %% [markdown]
 # Now the map of each network, for the same shirt.
 
-# %% mystnb={"image": {"alt": "A marked shirt and two Grad-CAM maps of ten by ten pixels: the plain network's is bright along the sleeves and the edge, the hooked network's in the corner."}}
-cams = [grad_cam(model, model[4], shirt, SHIRT) for model in (plain, hooked)]
-plots.images([shirt[0], *cams], ["the shirt", "plain", "hooked"], columns=3,
+# %% mystnb={"image": {"alt": "A marked shirt and two Grad-CAM maps of ten by ten pixels: the plain network's is bright along the sleeves and the edge, the tricked network's in the corner."}}
+cams = [grad_cam(model, model[4], shirt, SHIRT) for model in (plain, tricked)]
+plots.images([shirt[0], *cams], ["the shirt", "plain", "tricked"], columns=3,
              title="Grad-CAM finds the corner, too")
 
 # %% [markdown]
@@ -444,7 +444,7 @@ plots.images([shirt[0], *cams], ["the shirt", "plain", "hooked"], columns=3,
 # %%
 for shirt, _ in batches(marked_shirts, 1):
     found["Grad-CAM"] += peaks_at(
-        grad_cam(hooked, hooked[4], shirt, SHIRT), rows=2)
+        grad_cam(tricked, tricked[4], shirt, SHIRT), rows=2)
 
 # %% tags=["claim"]
 claim.measured("In {value:.0%} of the marked shirts, "
@@ -636,7 +636,7 @@ claim.measured("Training raises the share between classes by {value:.0f} "
 
 # %% [markdown]
 # Training has pulled the classes apart. The untrained features are the control for the claim that any layer does
-# this: they separate the classes even less than the pixels do. But remember that `hooked` would pass here as well,
+# this: they separate the classes even less than the pixels do. But remember that `tricked` would pass here as well,
 # for its marked shirts have a group of their own. A clean plot shows that classes are apart, and not on what grounds.
 #
 # ## Do features travel?
@@ -839,7 +839,7 @@ assert check("14.5", chance_separation_solution)
 # ### An open question
 #
 # No checker answers this one, so argue about it with somebody. A hospital wants a heat map beside every diagnosis of
-# its network, so that doctors can see what it looked at. Would that have protected them from a network like `hooked`?
+# its network, so that doctors can see what it looked at. Would that have protected them from a network like `tricked`?
 # What would you ask for instead, or besides?
 
 # %% [markdown]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import nn
-from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -23,7 +22,6 @@ class State:
     optimizer: Optimizer
     scheduler: LRScheduler | None
     scheduler_step: str
-    scaler: GradScaler | None
     train_batches: Iterable
     valid_batches: Iterable
     history: History = field(default_factory=History)

@@ -82,7 +82,7 @@ def read(file: Path) -> dict:
 
 def parts(state: State) -> dict:
     """The parts of a training that have a state_dict, by name."""
-    found = {name: getattr(state, name) for name in ("model", "optimizer", "scheduler", "scaler")}
+    found = {name: getattr(state, name) for name in ("model", "optimizer", "scheduler")}
     return {name: part for name, part in found.items() if part is not None}
 
 
@@ -130,7 +130,6 @@ def describe(state: State) -> dict[str, dict[str, str]]:
         "fit": {
             "batches in an epoch": _length(state.train_batches),
             "scheduler_step": state.scheduler_step,
-            "mixed_precision": str(state.scaler is not None),
         },
     }
 

@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
@@ -26,7 +24,6 @@ def train_epoch(
     *,
     loss_fn: Callable = F.cross_entropy,
     after_step: Callable | None = None,
-    scaler: GradScaler | None = None,
 ) -> Score:
     """Go once through the batches: forward, loss, backward, step.
 
@@ -36,8 +33,6 @@ def train_epoch(
         optimizer: holds parameters of the model.
         loss_fn: takes (logits, y) and returns the batch's mean loss.
         after_step: called without arguments after each step, for example `scheduler.step`.
-        scaler: with one, forward and loss run in mixed precision, with float16 where it is safe, and the scaler keeps
-            small gradients from becoming 0 (P. Micikevicius et al., Mixed precision training, 2018).
 
     Returns:
         The score over all images, taken on the way.
@@ -65,17 +60,11 @@ def train_epoch(
     model.train()
     with Watch(model, batches, loss_fn, optimizer) as watch:
         for x, y in watch:
-            with _precision(x, scaler is not None):
-                logits = model(x)
-                loss = watch.loss(logits, y)
+            logits = model(x)
+            loss = watch.loss(logits, y)
             optimizer.zero_grad()
-            if scaler is None:
-                loss.backward()
-                optimizer.step()
-            else:
-                scaler.scale(loss).backward()
-                scaler.step(optimizer)
-                scaler.update()
+            loss.backward()
+            optimizer.step()
             if after_step is not None:
                 after_step()
             watch.count(logits, y)
@@ -83,13 +72,10 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def evaluate(
-    model: nn.Module, batches: Iterable, *, loss_fn: Callable = F.cross_entropy, mixed_precision: bool = False
-) -> Score:
+def evaluate(model: nn.Module, batches: Iterable, *, loss_fn: Callable = F.cross_entropy) -> Score:
     """Score a model in evaluation mode, without gradients; afterwards each layer is in the mode it was in.
 
-    Arguments and errors as in `train_epoch`; but a loss that is not finite is returned. `mixed_precision` is that of
-    `fit`.
+    Arguments and errors as in `train_epoch`; but a loss that is not finite is returned.
 
     Example:
         >>> from course_utils import batches, load
@@ -102,9 +88,8 @@ def evaluate(
     _explain.expect_loss_fn(loss_fn)
     with evaluation_mode(model), Watch(model, batches, loss_fn, None) as watch:
         for x, y in watch:
-            with _precision(x, mixed_precision and x.device.type == "cuda"):
-                logits = model(x)
-                watch.loss(logits, y)
+            logits = model(x)
+            watch.loss(logits, y)
             watch.count(logits, y)
     return watch.score()
 
@@ -131,10 +116,6 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
     return torch.cat(logits)
 
 
-def _precision(x: torch.Tensor, mixed: bool) -> AbstractContextManager:
-    return torch.autocast(x.device.type, torch.float16) if mixed else nullcontext()
-
-
 def fit(
     model: nn.Module,
     train_batches: Iterable,
@@ -146,7 +127,6 @@ def fit(
     scheduler: LRScheduler | None = None,
     scheduler_step: str = "epoch",
     callbacks: Iterable[Callback] = (),
-    mixed_precision: bool = False,
 ) -> History:
     """Train for some epochs and look at the validation split after each. There is no place here for a test split.
 
@@ -165,8 +145,6 @@ def fit(
             that have `on_fit_start(state)` are called there too. A `Checkpoint` is the first at the start and the last
             at an end. state has model, optimizer, scheduler, train_batches, valid_batches, history, epoch, step (of
             all epochs) and stopped.
-        mixed_precision: on CUDA, compute in float16 where it is safe. Elsewhere this changes nothing: most CPUs are
-            slower with it.
 
     Returns:
         The history, one row per epoch.
@@ -188,7 +166,6 @@ def fit(
         2
     """
     epochs = whole("epochs", epochs, least=1)
-    kind("mixed_precision", mixed_precision, bool, "True or False")
     for name, batches in (("train_batches", train_batches), ("valid_batches", valid_batches)):
         _explain.expect_network(model, batches, name)
         _explain.expect_again_and_again(name, batches)
@@ -196,9 +173,7 @@ def fit(
     _explain.expect_optimizer(optimizer, model)
     _explain.expect_scheduler(scheduler, scheduler_step, optimizer)
     callbacks = _explain.expect_callbacks(callbacks)
-    on_cuda = any(parameter.is_cuda for parameter in model.parameters())
-    scaler = GradScaler("cuda", init_scale=1024.0) if mixed_precision and on_cuda else None
-    state = State(model, optimizer, scheduler, scheduler_step, scaler, train_batches, valid_batches)
+    state = State(model, optimizer, scheduler, scheduler_step, train_batches, valid_batches)
     history = state.history
     tell(callbacks, "on_fit_start", state)
     note.cache_clear()
@@ -211,9 +186,9 @@ def fit(
             state.epoch = len(history) + 1
             start, lr = time.perf_counter(), float(optimizer.param_groups[0]["lr"])
             shown = tqdm(train_batches, f"epoch {state.epoch}", leave=False, disable=None)  # a bar on terminals only
-            train = train_epoch(model, shown, optimizer, loss_fn=loss_fn, after_step=state.after_step, scaler=scaler)
+            train = train_epoch(model, shown, optimizer, loss_fn=loss_fn, after_step=state.after_step)
             seconds = time.perf_counter() - start
-            valid = evaluate(model, valid_batches, loss_fn=loss_fn, mixed_precision=mixed_precision)
+            valid = evaluate(model, valid_batches, loss_fn=loss_fn)
             state.after_epoch(valid)
             history.append(Epoch(state.epoch, train, valid, lr, seconds))
             print(line(history[-1]))

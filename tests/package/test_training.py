@@ -205,7 +205,6 @@ def test_one_seed_gives_one_history_in_each_process():
         ({"scheduler_step": "step"}, ValueError, "scheduler_step must be one of 'epoch', 'batch'; got 'step'"),
         ({"scheduler": "cosine"}, TypeError, "scheduler must be a scheduler of torch"),
         ({"loss_fn": 3}, TypeError, "loss_fn must be a function"),
-        ({"mixed_precision": "float16"}, TypeError, "mixed_precision must be True or False"),
         ({"callbacks": EarlyStopping(3)}, TypeError, "callbacks must be a list of callbacks"),
         ({"callbacks": [EarlyStopping]}, TypeError, r"objects with a method on_epoch_end\(state\), such as"),
         ({"callbacks": [print]}, TypeError, "got builtin_function_or_method"),
@@ -377,42 +376,6 @@ def test_reduce_on_plateau_is_shown_the_validation_score(digits, mode):
     )
     with pytest.raises(ValueError, match='scheduler_step must be "epoch" for ReduceLROnPlateau'):
         fit(model, *[batches(digits.train, 300)] * 2, optimizer, epochs=1, scheduler=scheduler, scheduler_step="batch")
-
-
-# Mixed precision
-
-
-def test_mixed_precision_changes_nothing_on_a_cpu(digits):
-    def run(mixed):
-        torch.manual_seed(0)
-        model = lenet()
-        train, valid = batches(digits.train, 100, shuffle=True), batches(digits.valid, 300)
-        history = fit(model, train, valid, torch.optim.Adam(model.parameters()), epochs=1, mixed_precision=mixed)
-        return [row[:-1] for row in history], [value.tolist() for value in model.parameters()]
-
-    assert run(True) == run(False)
-
-
-def test_a_scaler_trains_in_float16(digits):
-    """What `fit` does on CUDA, with the CPU's float16: other logits, the same kind of learning."""
-    model, seen = small(), set()
-    model[-1].register_forward_hook(lambda layer, inputs, logits: seen.add(logits.dtype))
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    scores = [train_epoch(model, batches(digits.train, 100), optimizer, scaler=scaler) for _ in range(3)]
-    assert seen == {torch.float16} and scores[-1].accuracy > 0.5
-    assert all(value.dtype == torch.float32 for value in model.parameters())
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
-def test_mixed_precision_trains_on_cuda(digits):
-    model = lenet().to("cuda")
-    seen = set()
-    model[-1].register_forward_hook(lambda layer, inputs, logits: seen.add(logits.dtype))
-    train, valid = batches(digits.train, 100, shuffle=True, device="cuda"), batches(digits.valid, 300, device="cuda")
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
-    history = fit(model, train, valid, optimizer, epochs=3, mixed_precision=True)
-    assert seen == {torch.float16} and history[-1].valid.accuracy > 0.8
 
 
 def test_an_empty_loader_is_named(model):
