@@ -18,9 +18,10 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from course_utils import batches, fit, load
+from course_utils import batches, load
 from course_utils.data import ImageData, Images
 from course_utils.networks import lenet
+from experiments.heat_maps import train_lenet
 from tools.recording import command_line, record_all
 
 CONFIG = {
@@ -43,15 +44,10 @@ def new_network(seed: int) -> nn.Sequential:
 
 
 @cache
-def reads_garments(seed: int, images: int, epochs: int, batch_size: int, max_lr: float) -> nn.Sequential:
-    """The network of lesson 14, trained on FashionMNIST."""
-    garments, model = load("fashion_mnist"), new_network(seed)
-    train = batches(garments.train.take(images), batch_size, shuffle=True)
-    optimizer = torch.optim.Adam(model.parameters())
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=epochs * len(train))
-    valid, options = batches(garments.valid, 500), {"scheduler": scheduler, "scheduler_step": "batch"}
-    fit(model, train, valid, optimizer, epochs=epochs, **options).finished()
-    return model.eval()
+def reads_garments(seed: int, images: int, **recipe: float) -> nn.Sequential:
+    """The plain network of lesson 14."""
+    garments = load("fashion_mnist")
+    return train_lenet(garments.train.take(images), garments.valid, seed, **recipe)
 
 
 def all_of(images: Images) -> tuple[Tensor, Tensor]:

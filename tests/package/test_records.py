@@ -469,6 +469,14 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         3,
     ),
     "first_filters": ({"images": 128, "epochs": 1}, 1),
+    "heat_maps": (
+        {
+            "recipe": script("heat_maps").RECIPE | {"images": 200, "epochs": 1},
+            "shirts": 2,
+            "seeds": [0],
+        },
+        1,
+    ),
     "invariance": ({"images": 64, "epochs": 1, "seeds": [0], "pixels": [0], "degrees": [9], "factors": [0.8]}, 8),
     "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
     "lenet_long": ({"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
