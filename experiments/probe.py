@@ -12,6 +12,7 @@ Takes about 8 minutes on two CPU cores. Saves after every run, and goes on where
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +45,7 @@ def new_network(seed: int) -> nn.Sequential:
 
 
 @cache
-def reads_garments(seed: int, images: int, **recipe: float) -> nn.Sequential:
+def reads_garments(seed: int, images: int, **recipe: Any) -> nn.Sequential:
     """The plain network of lesson 14."""
     garments = load("fashion_mnist")
     return train_lenet(garments.train.take(images), garments.valid, seed, **recipe)
