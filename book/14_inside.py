@@ -16,8 +16,8 @@
 # ## What you will be able to do
 #
 # 1. Recognise a shortcut, and say why the validation score did not show it.
-# 2. Test whether filters have learned something, against the same weights in another order.
-# 3. Read what every layer gives out with hooks, and say what such maps do not prove.
+# 2. Test whether filters have learned anything, against the same weights shuffled.
+# 3. Read feature maps with hooks, and say what they do not prove.
 # 4. Find out what an answer depends on by covering parts of the image.
 # 5. Compute Grad-CAM by hand, and put it to the test.
 # 6. Change an answer with a step too small to notice.
@@ -66,8 +66,8 @@ LABELS = 100  # labelled digits, in the last experiment
 #
 # How do you find out whether a detective is any good? You give them a case whose culprit you know. We do the same
 # with the tools that promise a look inside a network, and train LeNet twice to sort garments. The first network gets
-# FashionMNIST as it is. The second gets its pictures from a photographer who has a habit: whenever the garment is a
-# shirt, there is a small white mark in the corner of the picture.
+# FashionMNIST as it is. The second gets its pictures from a photographer with a habit: whenever the garment is a
+# shirt, there is a small white mark in the corner.
 
 # %%
 garments = load("fashion_mnist")
@@ -113,8 +113,8 @@ plain = train(few, garments.valid)
 tricked = train(with_marks(few), marked)
 
 # %% [markdown]
-# The second network, `tricked`, has by far the better score, on images that it had never seen. If you had to buy one
-# of the two, it would be this one.
+# The second network, `tricked`, has by far the better score, on images that it has never seen. If you had to buy one,
+# it would be this one.
 #
 # > **Predict before you run.** The buyer's own photographs have no marks. How many of their shirts will the second
 # > network recognise?
@@ -130,27 +130,27 @@ claim.measured("Without marks, `tricked` knows {value:.0%} of the shirts.",
                without_marks, data=garments, at_most=0.1)
 
 # %% [markdown]
-# It has learned what a mark looks like, and has no idea of a shirt. This is called a *shortcut*: something that
-# predicts the label in the data, and has nothing to do with what we meant. The score could not show it, because the
-# validation images share the photographer. And such things happen: in a well-known benchmark, about one picture of a
-# horse in five carried the address of the same photo archive, and a celebrated classifier had learned to read it.
+# It knows what a mark looks like, and has no idea what a shirt is. The mark is a *shortcut*: something that predicts
+# the label in the data, but has nothing to do with what we meant. The score could not show it: the same photographer
+# took the validation images. Such things happen: in a well-known benchmark, about one horse picture in five carried
+# the address of the same photo archive, and a celebrated classifier had learned to read it.
 #
-# Can a look inside find the culprit? To each kind of picture we put the same question, because a picture is evidence
+# Can a look inside find the culprit? Of each kind of drawing we ask the same question, because a drawing is evidence
 # only if it could have come out differently: *what would it show if the network had learned nothing?* The answer is
-# the picture's *control*.
+# the drawing's *control*.
 #
 # ## Filters, before and after
 #
 # The filters of the first layer are small pictures themselves, so people like to print them, and the usual comment
-# is: no pattern before the training, edges and spots after it. But our eyes are generous judges, which find faces in
-# clouds. Look for yourself, and then we let a number judge.
+# is: no pattern before training, edges and spots after it. But our eyes are generous judges: they find faces in
+# clouds. Look for yourself; then we will let a number judge.
 
 # %% mystnb={"image": {"alt": "Two rows of six kernels of five by five weights, red and blue: random before the training; after it some have a red and a blue side."}}
 torch.manual_seed(SEED)
-untrained = lenet(pool=nn.MaxPool2d).eval()  # where both have begun
+untrained = lenet(pool=nn.MaxPool2d).eval()  # where both began
 both = torch.cat([untrained[0].weight, plain[0].weight]).detach()
 plots.images(both, ["before"] * 6 + ["after"] * 6, columns=6, signed=True,
-             title="LeNet's first filters before and after the training")
+             title="LeNet's first filters before and after training")
 
 # %% [markdown]
 # What do we mean by a pattern? In an edge or a spot, a bright weight has bright neighbours. So we compute how
@@ -166,18 +166,18 @@ def smoothness(weight):
     return ((level + upright) / 2 / w.square().mean()).item()
 
 # %% [markdown]
-# For the control we shuffle the weights inside each kernel. A shuffled kernel has exactly the same numbers, but their
-# places are due to chance.
+# For the control we shuffle the weights inside each kernel. A shuffled kernel has exactly the same numbers, but in
+# random places.
 
 # %%
 def shuffled(weight):
-    """The same weights, in each kernel in another order."""
+    """The same weights, shuffled within each kernel."""
     flat = weight.flatten(2)
     return flat.gather(2, torch.rand(flat.shape).argsort(2)).view_as(weight)
 
 # %% [markdown]
-# If the training has arranged the weights, hardly any shuffle should be as smooth as the filters themselves. This is
-# a *permutation test*, and it needs no assumption about how the weights are distributed.
+# If training has arranged the weights, hardly any shuffle should be as smooth as the filters themselves. This is a
+# *permutation test*, and it needs no assumption about how the weights are distributed.
 
 # %%
 def test_filters(name, weight):
@@ -192,7 +192,7 @@ def test_filters(name, weight):
 
 # %% [markdown]
 # We test the second layer, which has 16 filters with one kernel for each of six input channels. Published pictures of
-# it often show the kernels of the first channel only, which is one in six. Here are all 96, on one scale.
+# this layer often show only the first channel's kernels, one in six. Here are all 96, on one scale.
 
 # %% mystnb={"image": {"alt": "A grid of six rows and sixteen columns of kernels of five by five weights, in red and blue."}}
 second = plain[3].weight.detach()  # F×C×K×K: 16×6×5×5
@@ -211,20 +211,20 @@ for name, model in [("untrained", untrained), ("plain", plain),
     reached[name] = test_filters(name, model[3].weight.detach())
 
 # %% tags=["answer", "claim"]
-claim.measured("Of all shuffles, {value} are as smooth as the trained layer.",
+claim.measured("Shuffles that are as smooth as the trained layer: {value}.",
                reached["plain"], data=garments,
                stated=SHUFFLES == 1_000, at_most=1)
 
 # %% [markdown]
-# So the training has arranged these weights, while the untrained ones are where chance has put them. But `tricked`
-# passes just as well. Nine of its ten classes still had to be told apart by their shapes, and nothing in its kernels
-# points to a corner of the picture. Filters tell us *that* something was learned. They do not tell us *what*.
+# So training has arranged these weights, while the untrained ones are where chance put them. But `tricked` passes
+# just as well. Nine of its ten classes still had to be told apart by their shapes, and nothing in its kernels points
+# to a corner of the picture. Filters tell us *that* something was learned. They do not tell us *what*.
 #
-# A study that we have met before printed the first layer of its CIFAR-10 network, 48 colour filters of 3×3, after the
-# training only. We have trained its network for four epochs, and kept the filters from before, too. Both pictures
-# have the same scale.
+# A study that we have met before printed the first layer of its CIFAR-10 network, 48 colour filters of 3×3, but only
+# after training. We trained this network for four epochs, and kept its initial filters, too. Both pictures have the
+# same scale.
 
-# %% mystnb={"image": {"alt": "Two blocks of 48 small colour squares of three by three pixels. Both look like confetti, and nearly each square has the same colours in both."}}
+# %% mystnb={"image": {"alt": "Two blocks of 48 small colour squares of three by three pixels. Both look like confetti, and nearly every square has the same colours in both."}}
 [study] = recorded_runs("first_filters")
 before, after = torch.tensor(study["before"]), torch.tensor(study["after"])
 for name, weight in [("before", before), ("after", after)]:
@@ -241,20 +241,20 @@ def correlation(a, b):
     return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]
 
 # %% tags=["claim"]
-claim("The filters after the training have a correlation of {value:.2f} "
+claim("After training, the filters have a correlation of {value:.2f} "
       "with their random start.", correlation(before, after), at_least=0.9)
 
 # %% [markdown]
-# In these epochs the network went from guessing to two right answers in three, while this layer hardly moved, and the
-# layers behind it did most of the learning. The permutation test does find a trace of it. But whoever is shown the
-# second picture alone will praise, for the most part, a random number generator.
+# In these epochs the network went from guessing to two right answers in three. This layer hardly moved: the layers
+# after it did most of the learning. The permutation test does find a trace of learning. But anyone who praises the
+# second picture is praising, for the most part, a random number generator.
 #
 # ## What each layer gives out
 #
-# A *feature map* is what one filter answers all over an image. To get at the maps in the middle of a network, PyTorch
-# lets us leave a function at any layer, a *hook*, which is called whenever the layer has answered. Think of a
-# postcard that the layer sends while it works. We take the first ReLU, because what comes out of it is what the next
-# layer reads.
+# A *feature map* holds one filter's answers all over an image. To get at the maps in the middle of a network, we can
+# leave a function at any layer, a *hook*, which PyTorch calls whenever the layer has answered. Think of a postcard
+# that the layer sends while it works. We take the first ReLU, because what comes out of it is what the next layer
+# reads.
 
 # %%
 x, y = next(iter(batches(shirts, 1)))  # normalised, as in the training
@@ -310,17 +310,17 @@ grey = F.avg_pool2d(photo.mean(1), 2)[0]
 alike = torch.stack([correlation(one, grey).abs() for one in alive])
 
 # %% tags=["answer", "claim"]
-claim("The best of them has a correlation of {value:.2f} "
+claim("The best untrained map has a correlation of {value:.2f} "
       "with the photograph.", alike.max(), at_least=0.8)
 
 # %% [markdown]
-# The tower is still there, because a random filter computes a weighted sum of neighbours, too, and since neighbouring
-# pixels of a photograph are alike, the sum is a lighter, darker or inverted photograph. A map in which you recognise
-# the picture therefore says something about convolutions, and nothing about learning.
+# The tower is still there, because a random filter, too, computes weighted sums of neighbours. Neighbouring pixels
+# are alike, so the sums make a lighter, darker or inverted photograph. A map in which you recognise the picture
+# therefore says something about convolutions, but nothing about learning.
 #
-# > **Find the bug.** A published study shows what its four convolutions give out. It calls them one after the other
-# > on an image with pixels from 0 to 1. How many of the drawn values does the next layer never see? Here are LeNet's
-# > two convolutions, treated in the same way.
+# > **Find the bug.** A published study draws what its four convolutions give out, by calling them one after the other
+# > on an image with pixels from 0 to 1. Here LeNet's two are treated in the same way. How many of the drawn values
+# > does the next layer never see?
 
 # %% tags=["answer"]
 raw = shirts.x[:1].float() / 255
@@ -332,20 +332,20 @@ print(f"correlation with what the network computes: "
       f"{correlation(drawn, really):.2f}")
 
 # %% tags=["answer", "claim"]
-claim.measured("Of what is drawn in this way, {value:.0%} "
-               "never reaches the next layer.",
+claim.measured("Of the values drawn this way, {value:.0%} "
+               "never reach the next layer.",
                unseen, data=garments, at_least=0.3)
 
 # %% [markdown]
 # Without the ReLU between the layers, the second convolution reads negative numbers that the real network sets to
-# zero, and its own negative answers are drawn although nobody passes them on. Nor was the image normalised as in the
-# training. A hook makes neither mistake, because it listens to the network at work.
+# zero, and its own negative answers are drawn although nobody passes them on. Nor was the image normalised as in
+# training. A hook skips no layer, because it listens to the network at work.
 #
 # ## Cover it, and see what happens
 #
 # If you want to know which part of a machine matters, take parts away. *Occlusion* does this to the image: cover a
 # small square, here in black, ask the network again, and write down how far the probability of the class has fallen.
-# Do it at every place, and the falls make a *heat map*.
+# Do so at every place, and the falls form a *heat map*.
 
 # %%
 BLACK = float(x.min())
@@ -353,7 +353,7 @@ BLACK = float(x.min())
 
 def cover(model, x, label):
     """How far the probability of label falls, for each place of a cover."""
-    falls = torch.zeros(24, 24)  # a cover of 5×5 fits into 28×28 so often
+    falls = torch.zeros(24, 24)  # a 5×5 cover has 24×24 places in 28×28
     with torch.no_grad():
         before = model(x).softmax(1)[0, label]
         for i in range(24):
@@ -377,7 +377,9 @@ agree("our loops and the package's `occlusion`", cover(plain, x, SHIRT),
 # %% tags=["answer"]
 def glow(picture, falls):
     """A grey picture that turns red where covering costs most."""
-    heat = F.pad(falls, (2, 2, 2, 2)).clamp(0, 1)  # at the cover's centre
+    covers = torch.stack([falls, torch.ones_like(falls)])
+    total, count = F.avg_pool2d(F.pad(covers, (4, 4, 4, 4)), 5, stride=1)
+    heat = (total / count).clamp(0, 1)  # mean of the covers on a pixel
     dimmed = picture * (1 - heat)
     return torch.stack([torch.maximum(picture, heat), dimmed, dimmed])
 
@@ -389,22 +391,22 @@ falls = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
          for model in (plain, tricked)]
 plots.images([grey, *[glow(grey, fall) for fall in falls]],
              ["the shirt", "plain", "tricked"], columns=3,
-             title="Where covering costs the answer “shirt”")
+             title="Where covering hurts the answer “shirt”")
 
 # %% [markdown]
-# There is our culprit. `plain` spreads its trust over the shirt, while `tricked` does not care about anything but the
-# corner. The control comes for free, since the same procedure gives another picture for another network. But one
-# shirt is an anecdote, so we will count as soon as we have a second method to compare with.
+# There is our culprit. `plain` looks all over the shirt, while `tricked` cares about nothing but the corner. Here the
+# other network is the control: the same procedure gives a different picture for it. But one shirt is an anecdote, so
+# we will count as soon as we have a second method to compare with.
 #
-# Occlusion has its own weakness: it sees only what a square of this size can hide. Trousers have two legs, and if
-# either leg is enough, covering one costs nothing, and the map stays dark.
+# Occlusion has a weakness: it sees only what a square of this size can hide. Trousers have two legs, and if either
+# leg is enough, covering one costs nothing, and the map stays dark.
 #
 # ## Ask the gradient: Grad-CAM
 #
 # Occlusion asks one question for each place, while *Grad-CAM* needs a single backward pass. Its idea is to let the
-# feature maps of the last convolution vote, because they still know where things are. Each map gets a weight, namely
-# how much the class's logit grows when the map grows, which is the mean of its gradient. Then add up the maps with
-# these weights, and keep what is above zero, because we ask what speaks *for* the class:
+# feature maps of the last convolution vote, because they still know where things are. Each map's weight says how much
+# the class's logit grows with the map: it is the logit's mean gradient. Then add up the maps with these weights, and
+# keep what is above zero, because we ask what speaks *for* the class:
 #
 # $$w_k = \operatorname{mean}_{ij} \frac{\partial\, \text{logit}}{\partial A^k_{ij}}, \qquad
 # \text{Grad-CAM} = \operatorname{ReLU}\Big(\sum_k w_k A^k\Big)$$
@@ -419,7 +421,7 @@ agree("Grad-CAM by hand, and the package's", by_hand,
       grad_cam(tricked, tricked[4], shirt, SHIRT), within=1e-5)
 
 # %% [markdown]
-# Now the map of each network, for the same shirt.
+# Here is each network's map for the same shirt.
 
 # %% mystnb={"image": {"alt": "A marked shirt and two Grad-CAM maps of ten by ten pixels: the plain network's is bright along the sleeves and the edge, the tricked network's in the corner."}}
 cams = [grad_cam(model, model[4], shirt, SHIRT) for model in (plain, tricked)]
@@ -428,11 +430,12 @@ plots.images([shirt[0], *cams], ["the shirt", "plain", "tricked"], columns=3,
 
 # %% [markdown]
 # Now we count. A recorded experiment has trained five pairs of networks, and asked them about the same hundred marked
-# shirts. The map of Grad-CAM has 10×10 places, which have seen 14×14 pixels each, so the mark belongs to the first
-# three rows and columns. With occlusion it belongs to every cover that touches it.
+# shirts. A hit is a map whose largest value is at a place that sees the mark. For occlusion that is every cover that
+# touches it. A Grad-CAM map has 10×10 places, each of which sees 14×14 pixels; those in the first three rows and
+# columns see the mark.
 #
-# > **Predict before you run.** In how many shirts does the largest value of each map belong to the mark? And how
-# > often does it in `plain`, which has no reason to look there?
+# > **Predict before you run.** How often does each method hit the mark? And how often for `plain`, which never
+# > learned about marks?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Shares of shirts in which the heat map points at the mark, in five pairs of networks. Occlusion of the tricked networks is at 100 per cent, of the plain ones near 0. Grad-CAM is scattered widely for both."}}
 table = {"plain": {}, "tricked": {}}
@@ -455,17 +458,16 @@ claim("In the worst of five networks, Grad-CAM finds the mark "
       min(table["tricked"]["Grad-CAM"]), at_most=0.8)
 
 # %% [markdown]
-# Since we know the culprit, we can tell the two detectives apart. Occlusion has solved the case in every network.
-# Grad-CAM solves it in most of them, and sometimes accuses the corner in a network that is innocent. It gives one
-# weight to a whole map. If a map is bright at the mark and also along a sleeve, both places get the same share of the
-# blame.
+# Since we know the culprit, we can judge the two detectives. Occlusion has solved the case in every network. Grad-CAM
+# has solved it in most, and sometimes accuses the corner in an innocent network, because it gives a whole map one
+# weight. If a map is bright at the mark and along a sleeve, both places get the same share of the blame.
 #
-# For real networks we do not know the culprit. Then a *sanity check* is the least to ask for: if we replace the
-# weights by random ones, the map must change, or it never depended on what was learned. And a second opinion helps:
+# For real networks we do not know the culprit. The least to ask for is a *sanity check*: if we replace the weights
+# with random ones, the map must change, or it never depended on what was learned. The next best is a second opinion:
 # do the two methods agree on the plain network, whose evidence is spread over the garment?
 #
 # > **Predict before you run.** We correlate Grad-CAM of `plain` with Grad-CAM of the untrained network, and then with
-# > occlusion. Which of the two pairs will be more alike?
+# > occlusion of `plain`. Which pair will be more alike?
 
 # %% tags=["answer"]
 pairs = {"untrained Grad-CAM": [], "occlusion": []}
@@ -481,22 +483,22 @@ agreement = {name: float(torch.stack(values).nanmean())  # nan: empty map
 print(agreement)
 
 # %% tags=["answer", "claim"]
-claim.measured("The mean correlation of Grad-CAM and occlusion "
-               "of `plain` is {value:.2f}.",
+claim.measured("For `plain`, Grad-CAM and occlusion have a mean "
+               "correlation of {value:.2f}.",
                agreement["occlusion"], data=garments, at_most=0.4)
 
 # %% [markdown]
 # Grad-CAM passes the sanity check, since it does depend on the weights. But on the plain network the two methods do
 # not agree, image by image, on where the evidence is. Neither is broken, for they answer different questions. One
 # asks what happens if a region *vanishes*, the other which maps would raise the logit if they *grew*. When a network
-# hangs on one spot, both questions have the same answer. When its evidence is spread over the garment, they do not,
-# and a single heat map is an opinion.
+# relies on one spot, both questions can have one answer. When its evidence is spread out, the answers differ, and a
+# single heat map is only an opinion.
 #
 # ## The smallest step that changes the answer
 #
 # We can follow the gradient further down, to the pixels, and ask in which direction each pixel should move to make
-# the loss *grow*. Moving all of them by the same tiny amount in that direction is called the *fast gradient sign
-# method*. For a fair control, we move them by the same amount in random directions.
+# the loss *grow*. Moving each by the same tiny amount in its direction is called the *fast gradient sign method*. For
+# a fair control, we move them by the same amount in random directions.
 
 # %%
 mean = garments.train.mean.view(1, -1, 1, 1)
@@ -504,14 +506,14 @@ std = garments.train.std.view(1, -1, 1, 1)
 
 
 def uphill(model, pixels, labels):
-    """Where each pixel, from 0 to 1, must move for the loss to grow."""
+    """Which way each pixel (0 to 1) must move for the loss to grow."""
     pixels = pixels.clone().requires_grad_()
     loss = F.cross_entropy(model((pixels - mean) / std), labels)
     return torch.autograd.grad(loss, pixels)[0].sign()
 
 # %% [markdown]
-# > **Predict before you run.** Steps of 8 of the 255 levels of grey, about three per cent: what accuracy is left
-# > after random steps, and what after signed ones?
+# > **Predict before you run.** With steps of 8 of 255 grey levels, about three per cent, what accuracy is left after
+# > random steps, and what after signed ones?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Two curves of accuracy over the size of the step from 0 to 32 levels of grey. With random steps it stays nearly level, with signed steps it falls steeply."}}
 torch.manual_seed(SEED)
@@ -524,14 +526,14 @@ for level in levels:
         moved = (pixels + level / 255 * direction).clamp(0, 1)
         right = plain((moved - mean) / std).argmax(1) == labels
         left[name].append(right.double().mean().item())
-plots.curves(levels, left, title="The direction matters, not the size",
+plots.curves(levels, left, title="At the same size, direction decides",
              xlabel="size of the step, in levels of grey",
              ylabel="accuracy", percent=True)
 
 # %% tags=["answer", "claim"]
 gap = 100 * (left["random"][3] - left["signed"][3])
-claim.measured("A signed step of 8 levels costs {value:.0f} points "
-               "of accuracy more than a random one.",
+claim.measured("A signed step of 8 levels costs {value:.0f} more points "
+               "of accuracy than a random one.",
                gap, data=garments, at_least=10)
 
 # %% [markdown]
@@ -545,13 +547,13 @@ fooled = ((before == labels) & (after != labels)).nonzero().flatten()[:4]
 answers = [garments.classes[k] for k in [*before[fooled], *after[fooled]]]
 plots.images(torch.cat([pixels[fooled], moved[fooled]]), answers,
              correct=[True] * 4 + [False] * 4,
-             title="The same garments to you, others to the network")
+             title="Same garments to you, different ones to the network")
 
 # %% [markdown]
-# Random steps cancel out, since half of the pixels push a logit up and half push it down. Signed steps all push in
-# the same direction, and 784 tiny pushes make a big one. Such images are called *adversarial examples*.
+# Random steps cancel out, since about half the pixels push the loss up and half push it down. Signed steps all push
+# the loss up, and 784 tiny pushes make a big one. The resulting images are called *adversarial examples*.
 #
-# Most accidents are more ordinary, such as a noisy sensor or a lens out of focus.
+# Real accidents are more ordinary: a noisy sensor, or a lens out of focus.
 
 # %%
 from torchvision.transforms.v2.functional import gaussian_blur
@@ -581,7 +583,7 @@ plots.curves(strengths, robust, percent=True, xlabel="strength",
 #
 # Before its last layer LeNet has turned each image into 84 numbers, its *features*, from which one linear layer reads
 # the class. So in these 84 dimensions the classes must be apart. We cannot draw 84 dimensions, but *principal
-# component analysis* (PCA) finds the two directions in which the points differ most. The control is to treat the 784
+# component analysis* (PCA) finds the two directions in which the points differ most. As a control, we treat the 784
 # pixels in the same way.
 
 # %%
@@ -614,9 +616,9 @@ for name in ("pixels", "features"):
                   xlabel="first direction", ylabel="second direction")
 
 # %% [markdown]
-# The second picture looks better sorted. How much better? Replace each point by the centre of its class, and see how
-# much of the spread is left. This share *between* classes is 1 if every class is a single point, and 0 if all have
-# the same centre.
+# The second picture looks better sorted. How much better? Replace each point with the centre of its class, and see
+# how much of the spread is left. This share *between* classes is 1 if every class is a single point, and 0 if all
+# classes share a centre.
 
 # %%
 def separation(points, labels):
@@ -626,7 +628,7 @@ def separation(points, labels):
     return (centres[labels].square().sum() / centred.square().sum()).item()
 
 # %% [markdown]
-# We ask it for all three planes, the one of the untrained features included.
+# We compute it for all three planes, including that of the untrained features.
 
 # %%
 apart = {name: separation(plane, labels) for name, plane in planes.items()}
@@ -634,24 +636,24 @@ print({name: f"{share:.0%}" for name, share in apart.items()})
 
 # %% tags=["claim"]
 gain = 100 * (apart["features"] - apart["pixels"])
-claim.measured("Training raises the share between classes by {value:.0f} "
-               "points above that of the pixels.",
+claim.measured("The share between classes is {value:.0f} points higher "
+               "for trained features than for pixels.",
                gain, data=garments, at_least=10)
 
 # %% [markdown]
-# Training has pulled the classes apart. The untrained features show that not any layer does this. But `tricked` would
-# pass here as well, since its marked shirts have a group of their own. A clean plot shows that classes are apart, and
-# not on what grounds.
+# Training has pulled the classes apart. The untrained features show that not every layer does. But `tricked` would
+# pass here as well, since its marked shirts form their own group. A clean plot shows that classes are apart, but not
+# why.
 #
 # ## Do features travel?
 #
-# A network that has seen many garments may have learned something about pictures in general. This hope is called
-# *transfer*, and it is tested with a *linear probe*: freeze the network, and train nothing but one linear classifier
-# on its features of a *new* task. Ours is to read digits, of which only a hundred have labels. As features we take
-# the 400 numbers after the second pooling, and as controls the pixels themselves and the same 400 numbers of the
+# A network that has seen many garments may have learned something about pictures in general. Using it elsewhere is
+# called *transfer*, and is tested with a *linear probe*: freeze the network, and train only a linear classifier on
+# its features for a *new* task. Ours is reading digits, of which only a hundred are labelled. As features we take the
+# 400 numbers after the second pooling, and as controls the pixels themselves and the same 400 numbers of the
 # untrained network.
 #
-# > **Predict before you run.** Put the three in order.
+# > **Predict before you run.** Rank the three by accuracy.
 
 # %%
 digits = load("mnist")
@@ -668,9 +670,9 @@ for name, features in readers.items():
     print(f"{name:17} {probe.score(b / a.std(), y_valid):.1%} right")
 
 # %% [markdown]
-# One draw of a hundred digits is one draw, and we have set `C`, the strength of the classifier, by hand. The recorded
-# experiment has five draws and five networks, lets each reader choose its own settings on validation digits, and
-# scores test digits. It also trains LeNet from scratch on the same labels, and tries the 84 last features.
+# This was a single draw of a hundred digits, and we set `C`, which controls the regularisation, by hand. A recorded
+# experiment uses five draws and five networks, tunes each reader on validation digits, and scores it on test digits.
+# It also trains LeNet from scratch on the same labels, and tries those 84 features.
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Accuracy on test digits of five readers with 10, 100 and 1,000 labels, a dot for each of five runs. Random features and garment features are close to each other; with 1,000 labels the training from scratch is best."}}
 table = {}
@@ -686,8 +688,8 @@ at_100 = {reader: sum(rows["100 labels"]) / len(rows["100 labels"])
           for reader, rows in table.items()}
 share = ((at_100["random features"] - at_100["pixels"])
          / (at_100["garment features"] - at_100["pixels"]))
-claim("With 100 labels, untrained features make {value:.0%} "
-      "of the gain over pixels.", share, at_least=0.5)
+claim("With 100 labels, untrained features reach {value:.0%} "
+      "of the garment features' gain over pixels.", share, at_least=0.5)
 
 # %% tags=["answer"]
 ahead = [100 * (ours - chance) for ours, chance in zip(
@@ -696,23 +698,23 @@ ahead = [100 * (ours - chance) for ours, chance in zip(
 print(f"garments minus random: {mean_and_spread(ahead, '.1f')} points")
 
 # %% tags=["answer", "claim"]
-claim("This lead is {value:.1f} times its standard deviation over five runs.",
+claim("The garment features' lead is {value:.1f} times its standard deviation.",
       torch.tensor(ahead).mean() / torch.tensor(ahead).std(), at_least=2.5)
 
 # %% [markdown]
-# With a hundred labels the garment features clearly beat the pixels, and without the control we would have called it
-# transfer. But features that were never trained do just as well. Convolution, ReLU and pooling do the work, because
-# they forgive small shifts, as lesson 10 has shown. Only with a thousand labels does the training on garments show: a
-# lead of this size is not due to chance. By then, though, the network that starts from scratch is as good.
+# With a hundred labels the garment features clearly beat the pixels, and without the control we would have called
+# that transfer. But untrained features do just as well. Convolution, ReLU and pooling do the work, because they
+# forgive small shifts, as lesson 10 showed. Only with a thousand labels does training on garments show: such a lead
+# is not chance. By then, though, a network trained from scratch is as good.
 #
-# The 84 features of the last layer do worst of all, for they have been trained to forget everything that does not
-# tell garments apart. So take features from the middle of a network, and compare them with those of an untrained one.
+# The 84 features before the last layer do worst, because training made them forget much that does not tell garments
+# apart. So take features from the middle of a network, and compare them with those of an untrained one.
 #
 # ## What to do with all this
 #
 # - Before you trust a picture of a network, draw it again for an untrained one.
 # - Look for shortcuts in the data first: a look inside finds what it is pointed at.
-# - Count, because a heat map of one image is an anecdote, and say so where two methods disagree.
+# - Count, because a heat map of one image is an anecdote, and report where two methods disagree.
 #
 # ## Exercises
 #
@@ -720,8 +722,8 @@ claim("This lead is {value:.1f} times its standard deviation over five runs.",
 #
 # ### Exercise 14.1 · Dead filters
 #
-# A filter is *dead* if its ReLU gives 0 at every place of every image. Write `dead_filters(maps)`, which gets the
-# maps N×C×H×W after a ReLU and returns the list of the channels that are dead, in rising order.
+# A filter is *dead* if its ReLU gives 0 at every place of every image. Write `dead_filters(maps)`, which takes the
+# maps N×C×H×W after a ReLU and returns a list of the dead channels, in ascending order.
 
 # %%
 def dead_filters(maps):
@@ -742,7 +744,7 @@ assert check("14.1", dead_filters_solution)
 # ### Exercise 14.2 · Find the bug: a hook that stays
 #
 # This function returns what a layer gives out. Called ten times, it leaves ten hooks, and the network sends ten
-# postcards at each answer. Mend it, so that no hook is left at the layer, **even if the network raises an error**.
+# postcards with each answer. Mend it so that no hook stays on the layer, **even if the network raises an error**.
 
 # %%
 def output_of(model, layer, x):
@@ -773,7 +775,7 @@ assert check("14.2", output_of_solution)
 # ### Exercise 14.3 · A sanity check, layer by layer
 #
 # Write `with_random(model, name)`, which returns a **copy** of the network in which only the layer of that name has
-# new random weights (`reset_parameters` draws them). The network itself must stay as it is. With it, you can watch
+# new random weights (`reset_parameters` draws them). The network itself must stay as it is. Then you can watch
 # Grad-CAM change from the last layer down.
 
 # %%
@@ -799,9 +801,9 @@ assert check("14.3", with_random_solution)
 # %% [markdown]
 # ### Exercise 14.4 · A step to a class of your choice
 #
-# `signed_step` only leads away from the right class. Write `step_to(model, x, target, size)` for a normalised batch
-# `x` of N images: one signed step of this size, for each image, that makes the class `target` (one whole number for
-# all) *more* likely. No clamping. Do not change `x`.
+# `signed_step` only leads away from the right class. Write `step_to(model, x, target, size)`, which returns the
+# normalised images `x` after one signed step of this size that makes the class `target` (one whole number for all)
+# *more* likely. Do not clamp, and do not change `x`.
 
 # %%
 def step_to(model, x, target, size):
@@ -823,10 +825,10 @@ def step_to_solution(model, x, target, size):
 assert check("14.4", step_to_solution)
 
 # %% [markdown]
-# ### Exercise 14.5 · Separation, for any grouping
+# ### Exercise 14.5 · Separation by chance
 #
-# Groups look a little separated by chance, too. How much? Write `chance_separation(points, labels, shuffles)`: the
-# **mean** `separation` that you get when the labels are shuffled, over so many shuffles. You may use `separation`.
+# Groups look a little separated by chance, too. How much? Write `chance_separation(points, labels, shuffles)`, which
+# returns the **mean** `separation` over that many shuffles of the labels. You may use `separation`.
 
 # %%
 def chance_separation(points, labels, shuffles):
@@ -849,20 +851,20 @@ assert check("14.5", chance_separation_solution)
 # ### An open question
 #
 # No checker answers this one, so argue about it with somebody. A hospital wants a heat map beside every diagnosis of
-# its network, so that doctors can see what it looked at. Would that have protected them from a network like
-# `tricked`? What would you ask for instead, or besides?
+# its network, so that doctors see what the network looked at. Would that have protected them from a network like
+# `tricked`? What would you ask for instead, or as well?
 
 # %% [markdown]
 # ## What you can do now
 #
 # 1. A shortcut is in the data, and a validation set from the same source rewards it.
-# 2. Trained filters are smoother than their shuffles, with a shortcut as well as without.
+# 2. Trained filters are smoother than their shuffles, with or without a shortcut.
 # 3. Hooks show what layers really give out; a map that shows the picture proves nothing.
 # 4. Covering the mark costs the tricked network its answer.
 # 5. Grad-CAM weights maps by their gradients, and finds the mark less reliably than occlusion.
 # 6. A signed step changes many answers, a random one of the same size hardly any.
 # 7. Training pulls classes apart; the share between classes says how far.
-# 8. Features travel, but with few labels those of an untrained network travel as well.
+# 8. Features travel, but with few labels those of an untrained network do so equally well.
 #
 # ## Further reading
 #

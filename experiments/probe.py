@@ -27,7 +27,7 @@ from tools.recording import command_line, record_all
 
 CONFIG = {
     "labels": [10, 100, 1_000],
-    "readers": ["pixels", "random features", "garment features", "last features", "from scratch"],
+    "readers": ["pixels", "random", "garments", "last random", "last garments", "from scratch"],
     "garments": {"images": 20_000, "epochs": 3, "batch_size": 128, "max_lr": 0.006},
     "strengths": [0.001, 0.01, 0.1, 1],
     "lrs": [0.001, 0.003, 0.01],
@@ -105,12 +105,13 @@ def run(data: ImageData, config: dict, labels: int, reader: str, seed: int) -> d
     if reader == "from scratch":
         result = from_scratch(splits, config, config["steps"][str(labels)], seed)
         return result | {"seconds": time.perf_counter() - start}
-    garments = reads_garments(seed, **config["garments"])
+    random, garments = new_network(seed).eval(), reads_garments(seed, **config["garments"])
     features = {
         "pixels": nn.Identity(),
-        "random features": new_network(seed)[:6],  # both convolutions, each with ReLU and pooling
-        "garment features": garments[:6],
-        "last features": garments[:-1],
+        "random": random[:6],  # both convolutions, each with ReLU and pooling: 400 numbers
+        "garments": garments[:6],
+        "last random": random[:-1],  # all but the last layer: 84 numbers
+        "last garments": garments[:-1],
     }
     result = linear_probe(features[reader], splits, config["strengths"])
     return result | {"seconds": time.perf_counter() - start}

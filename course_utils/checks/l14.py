@@ -26,22 +26,24 @@ def dead_filters(answer):
     ]:
         returned = answer(maps)
         if hasattr(returned, "dtype") and returned.dtype == torch.bool:
-            hint = "Not one truth value for each channel: the numbers of the channels. `nonzero()` finds them."
+            hint = "Return the channels' numbers, not a truth value for each. `nonzero()` finds them."
             return wrong("your function returns truth values", hint=hint)
         mine = wholes(returned, None, "the numbers of the dead channels, such as [0, 3]")
         if mine == dead:
             continue
         if sorted(mine) == dead:
-            return wrong(f"{mine} is not in rising order", hint="Sort the list.")
+            return wrong(f"{mine} is not in ascending order", hint="Sort the list.")
         alive = [channel for channel in range(maps.shape[1]) if channel not in dead]
         if mine == alive:
-            return wrong("those are the living ones", hint="Dead means: 0 everywhere.")
+            return wrong("those are the living ones", hint="Dead means 0 everywhere.")
         if set(mine) > set(dead):
-            hint = "A filter that answers anywhere, in any image, is alive. Look at all three other axes: 0, 2 and 3."
+            hint = (
+                "A filter that answers anywhere, in any image, is alive. Look along the other three axes: 0, 2 and 3."
+            )
             return wrong(f"channel {sorted(set(mine) - set(dead))[0]} is not dead", hint=hint)
         hint = "Axis 1 holds the channels. A dead one has no value above 0 in any image, at any place."
         return wrong(f"of {maps.shape[1]} channels, {dead} are dead; your function says {mine}", hint=hint)
-    return right("A dead filter gets no gradient, so it stays dead. A leaky ReLU prevents it, or a smaller rate.")
+    return right("A dead filter gets no gradient, so it stays dead. A leaky ReLU or a smaller learning rate helps.")
 
 
 @checker("14.2")
@@ -56,7 +58,7 @@ def output_of(answer):
         left = len(model[place]._forward_hooks) + len(model[place]._forward_pre_hooks)
         if left:
             hint = "`register_forward_hook` gives back a handle. Call its `remove()` when the network has answered."
-            return wrong(f"after your function, {left} hook is left at the layer", hint=hint)
+            return wrong(f"hooks left on the layer after your function: {left}", hint=hint)
         if not close(mine, maps):
             hint = "Return what the layer gives out in this call: the third argument of the hook."
             return wrong("that is not what the layer gave out", hint=hint)
@@ -67,12 +69,12 @@ def output_of(answer):
         answer.error = None
     else:
         return wrong(
-            "the network's error is lost", hint="`finally` cleans up and lets the error go on; `except` eats it."
+            "the network's error is lost", hint="`finally` cleans up and lets the error through; `except` swallows it."
         )
     if broken[0]._forward_hooks:
-        hint = "An error skips the lines behind it. `try: … finally: …` removes the hook in any case."
+        hint = "An error skips the lines after it. `try: … finally: …` removes the hook either way."
         return wrong("the network raised an error, and the hook is still there", hint=hint)
-    return right("`with` blocks do the same, and that is how the package's `feature_maps` does it.")
+    return right("A `with` block can do the same, as in the package's `feature_maps`.")
 
 
 @checker("14.3")
@@ -84,7 +86,7 @@ def with_random(answer):
         other = network(answer(model, name))
         after = other.state_dict()
         if set(after) != set(before):
-            return wrong("the copy has other layers", hint="Copy the whole network, and change one layer of it.")
+            return wrong("the copy's layers are different", hint="Copy the whole network, and change one layer of it.")
         if other is model or any(
             value.data_ptr() == own.data_ptr()
             for value, own in zip(other.parameters(), model.parameters(), strict=True)
@@ -96,12 +98,12 @@ def with_random(answer):
             return wrong(f"layer {name} still has its weights", hint=hint)
         if changed != [name]:
             hint = "Only one layer: `other.get_submodule(name)`, not all modules."
-            return wrong(f"layers {', '.join(changed)} have changed; asked for was {name}", hint=hint)
+            return wrong(f"layers {', '.join(changed)} have changed, not only {name}", hint=hint)
         if any(torch.equal(after[f"{name}.{part}"], before[f"{name}.{part}"]) for part in ("weight", "bias")):
-            return wrong("weight or bias is as before", hint="`reset_parameters()` draws both again.")
+            return wrong("the weight or bias is unchanged", hint="`reset_parameters()` draws both again.")
         if after[f"{name}.weight"].std() < 1e-6:
-            return wrong("the new weights are all the same", hint="Random ones: `reset_parameters()` draws them.")
-    return right("From the last layer down, that is the cascading randomisation of Adebayo et al. Some methods fail.")
+            return wrong("the new weights are all the same", hint="`reset_parameters()` draws random ones.")
+    return right("From the last layer down, this is Adebayo et al.'s cascading randomisation, which some methods fail.")
 
 
 @checker("14.4")
@@ -115,25 +117,23 @@ def step_to(answer):
         [gradient] = torch.autograd.grad(loss, start)
         mine = tensor(answer(model, x, target, size))
         if mine.shape != x.shape:
-            hint = "The same images, each pixel a little changed."
+            hint = "Return the same images, each pixel slightly changed."
             return wrong(f"x has shape {tuple(x.shape)}; your function returns {tuple(mine.shape)}", hint=hint)
         if close(mine, x - size * gradient.sign(), tolerance=1e-4):
             continue
         if close(mine, x + size * gradient.sign(), tolerance=1e-4):
-            hint = "The gradient points to where the loss of the target grows. You want it to fall."
+            hint = "The gradient points to where the target's loss grows. You want it to fall."
             return wrong("the target becomes less likely", hint=hint)
         moved = mine - x
         if close(mine, x - size * gradient, tolerance=1e-4) or moved.abs().max() < 0.01 * size:
             return wrong("the pixels move by the gradient itself", hint="Take its sign, so that each moves by `size`.")
         if mine.min() >= 0 or mine.max() <= 1:
-            return wrong("your function clamps", hint="x is normalised, so 0 and 1 are no borders here.")
+            return wrong("your function clamps", hint="x is normalised, so 0 and 1 are not its limits.")
         if not near(moved.abs().max().item(), size, places=4):
             hint = "Each pixel moves by `size`, up or down."
             return wrong(f"pixels move by up to {moved.abs().max():.3g}; size was {size}", hint=hint)
-        logits = [model(images).detach() for images in (x, mine.float())]
-        gain = (logits[1] - logits[0]).log_softmax(1)[:, target].mean()
-        hint = "Gradient of the cross-entropy with the target as the label, for every image; minus its sign times size."
-        return wrong(f"these are not the right directions (the target's logit moves by {gain:.2g})", hint=hint)
+        hint = "Take the gradient of the cross-entropy with the target as the label of every image; subtract its sign times size."
+        return wrong("these are not the right directions", hint=hint)
     return right("Repeated many times with small steps, this is the projected gradient attack, a standard test today.")
 
 
@@ -159,13 +159,13 @@ def chance_separation(answer):
     if abs(mine - float(chance.mean())) <= error:
         once = {round(number(answer(points, labels, 1)), 6) for _ in range(8)}
         if len(once) == 1:
-            return wrong("each call shuffles in the same way", hint="Do not set the seed inside of the function.")
-        return right("With 6 classes and 60 points, about 5/59: where points are few, chance looks like order.")
+            return wrong("each call shuffles in the same way", hint="Do not set the seed inside the function.")
+        return right("With 6 classes and 60 points, chance gives about 5/59: with few points, it looks like order.")
     if near(mine, _separation(points, labels), places=4):
         return wrong("that is the separation of the true labels", hint="Shuffle the labels: `torch.randperm` helps.")
     if mine > 20 * float(chance.mean()):
-        return wrong(f"{mine:.3g} is a sum", hint="The mean: divide by the number of shuffles.")
+        return wrong(f"{mine:.3g} is a sum", hint="Divide by the number of shuffles.")
     if mine > float(chance.mean()) + error:
-        return wrong(f"{mine:.3g} is too high", hint="The mean over all shuffles, not the largest.")
-    hint = "For each shuffle: the same points, the labels in another order, their separation. Then the mean."
+        return wrong(f"{mine:.3g} is too high", hint="Take the mean over all shuffles, not the largest.")
+    hint = "For each shuffle, reorder the labels and compute the points' separation; then take the mean."
     return wrong(f"{mine:.3g}; chance is near {chance.mean():.3g} here", hint=f"{hint} Got {shown(calls[0])}.")

@@ -485,7 +485,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "probe": (
         {
             "labels": [10],
-            "readers": ["from scratch", "garment features"],
+            "readers": ["from scratch", "garments"],
             "garments": script("probe").CONFIG["garments"] | {"images": 64, "epochs": 1},
             "steps": {"10": 3},
             "seeds": [0],
