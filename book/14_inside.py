@@ -20,7 +20,7 @@
 # 3. Read feature maps with hooks, and say what they do not prove.
 # 4. Find out what an answer depends on by covering parts of the image.
 # 5. Compute Grad-CAM by hand, and put it to the test.
-# 6. Change an answer with a step too small to notice.
+# 6. Change an answer with a small step in a well-chosen direction.
 # 7. Measure how far classes come apart in a network's features.
 # 8. Use features for another task, and say how much of their success was learned.
 
@@ -44,7 +44,7 @@ from torch import nn
 
 from course_utils import (
     agree, batches, check, claim, count_parameters, evaluate, fit, load,
-    mean_and_spread, plots, recorded_runs,
+    mean_and_spread, plots, predict, recorded_runs,
 )
 from course_utils.data import Images
 from course_utils.inside import feature_maps, grad_cam, occlusion
@@ -154,16 +154,17 @@ plots.images(both, ["before"] * 6 + ["after"] * 6, columns=6, signed=True,
 
 # %% [markdown]
 # What do we mean by a pattern? In an edge or a spot, a bright weight has bright neighbours. So we compute how
-# strongly neighbouring weights are correlated, and call it *smoothness*.
+# strongly neighbouring weights are correlated, and call it *smoothness*. (Since the mean of each kernel is taken away
+# first, weights without any order come out slightly below 0.)
 
 # %%
 def smoothness(weight):
     """The correlation of neighbouring weights in kernels F×C×K×K."""
     w = weight.flatten(0, 1)
     w = w - w.mean((1, 2), keepdim=True)
-    level = (w[:, :, 1:] * w[:, :, :-1]).mean()
-    upright = (w[:, 1:] * w[:, :-1]).mean()
-    return ((level + upright) / 2 / w.square().mean()).item()
+    horizontal = (w[:, :, 1:] * w[:, :, :-1]).mean()
+    vertical = (w[:, 1:] * w[:, :-1]).mean()
+    return ((horizontal + vertical) / 2 / w.square().mean()).item()
 
 # %% [markdown]
 # For the control we shuffle the weights inside each kernel. A shuffled kernel has exactly the same numbers, but in
@@ -226,6 +227,7 @@ claim.measured("Shuffles that are as smooth as the trained layer: {value}.",
 
 # %% mystnb={"image": {"alt": "Two blocks of 48 small colour squares of three by three pixels. Both look like confetti, and nearly every square has the same colours in both."}}
 [study] = recorded_runs("first_filters")
+print("validation accuracy, epoch by epoch:", study["valid_accuracy"])
 before, after = torch.tensor(study["before"]), torch.tensor(study["after"])
 for name, weight in [("before", before), ("after", after)]:
     test_filters(name, weight)
@@ -257,7 +259,9 @@ claim("After training, the filters have a correlation of {value:.2f} "
 # reads.
 
 # %%
-x, y = next(iter(batches(shirts, 1)))  # normalised, as in the training
+print(plain)
+known = predict(plain, batches(with_marks(shirts), 500)).argmax(1) == SHIRT
+x, y = next(iter(batches(shirts[known], 1)))  # normalised
 kept = {}
 
 
@@ -287,7 +291,8 @@ plots.bars({"": dict(zip(garments.classes, probabilities, strict=True))},
 # It is tempting to read stories into such maps: this one finds outlines, that one sleeves. For the control, we send a
 # photograph through a large network that has never been trained, as a published lesson does.
 #
-# > **Predict before you run.** Its filters are pure chance. What will you recognise in its second layer's maps?
+# > **Predict before you run.** Its filters are pure chance. What will you recognise in its second layer's maps? (We
+# > leave out those that are 0 everywhere.)
 
 # %%
 photo = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None]
@@ -325,11 +330,8 @@ claim("The best untrained map has a correlation of {value:.2f} "
 # %% tags=["answer"]
 raw = shirts.x[:1].float() / 255
 with torch.no_grad():
-    drawn = plain[3](plain[2](plain[0](raw)))  # convolution, pool, ...
+    drawn = plain[3](plain[2](plain[0](raw)))  # no ReLU between them
     unseen = (drawn < 0).double().mean()
-really = maps["4"]
-print(f"correlation with what the network computes: "
-      f"{correlation(drawn, really):.2f}")
 
 # %% tags=["answer", "claim"]
 claim.measured("Of the values drawn this way, {value:.0%} "
@@ -384,7 +386,7 @@ def glow(picture, falls):
     return torch.stack([torch.maximum(picture, heat), dimmed, dimmed])
 
 # %% tags=["answer"] mystnb={"image": {"alt": "The same marked shirt three times: as it is, with a faint red glow over the garment for the plain network, and with a strong red spot in the corner, on the mark, for the tricked network."}}
-marked_shirts = with_marks(shirts)[:LOOKED_AT]
+marked_shirts = with_marks(shirts)[known]
 shirt, _ = next(iter(batches(marked_shirts, 1)))
 grey = marked_shirts.x[0, 0] / 255
 falls = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
@@ -412,7 +414,7 @@ plots.images([grey, *[glow(grey, fall) for fall in falls]],
 # \text{Grad-CAM} = \operatorname{ReLU}\Big(\sum_k w_k A^k\Big)$$
 
 # %%
-below, above = tricked[:5], tricked[5:]  # up to the second ReLU, and from it
+below, above = tricked[:5], tricked[5:]  # cut behind the second ReLU
 A = below(shirt)
 [gradient] = torch.autograd.grad(above(A)[0, SHIRT], A)
 w = gradient.mean((2, 3), keepdim=True)
@@ -421,7 +423,8 @@ agree("Grad-CAM by hand, and the package's", by_hand,
       grad_cam(tricked, tricked[4], shirt, SHIRT), within=1e-5)
 
 # %% [markdown]
-# Here is each network's map for the same shirt.
+# Here is each network's map for the same shirt. Bright places speak for “shirt”, and each of them has seen 14×14
+# pixels.
 
 # %% mystnb={"image": {"alt": "A marked shirt and two Grad-CAM maps of ten by ten pixels: the plain network's is bright along the sleeves and the edge, the tricked network's in the corner."}}
 cams = [grad_cam(model, model[4], shirt, SHIRT) for model in (plain, tricked)]
@@ -431,8 +434,7 @@ plots.images([shirt[0], *cams], ["the shirt", "plain", "tricked"], columns=3,
 # %% [markdown]
 # Now we count. A recorded experiment has trained five pairs of networks, and asked them about the same hundred marked
 # shirts. A hit is a map whose largest value is at a place that sees the mark. For occlusion that is every cover that
-# touches it. A Grad-CAM map has 10×10 places, each of which sees 14×14 pixels; those in the first three rows and
-# columns see the mark.
+# touches it. For Grad-CAM it is those of its 10×10 places that are in the first three rows and columns.
 #
 # > **Predict before you run.** How often does each method hit the mark? And how often for `plain`, which never
 # > learned about marks?
@@ -467,7 +469,7 @@ claim("In the worst of five networks, Grad-CAM finds the mark "
 # do the two methods agree on the plain network, whose evidence is spread over the garment?
 #
 # > **Predict before you run.** We correlate Grad-CAM of `plain` with Grad-CAM of the untrained network, and then with
-# > occlusion of `plain`. Which pair will be more alike?
+# > occlusion of `plain`. How alike will each pair be?
 
 # %% tags=["answer"]
 pairs = {"untrained Grad-CAM": [], "occlusion": []}
@@ -488,13 +490,13 @@ claim.measured("For `plain`, Grad-CAM and occlusion have a mean "
                agreement["occlusion"], data=garments, at_most=0.4)
 
 # %% [markdown]
-# Grad-CAM passes the sanity check, since it does depend on the weights. But on the plain network the two methods do
-# not agree, image by image, on where the evidence is. Neither is broken, for they answer different questions. One
-# asks what happens if a region *vanishes*, the other which maps would raise the logit if they *grew*. When a network
-# relies on one spot, both questions can have one answer. When its evidence is spread out, the answers differ, and a
-# single heat map is only an opinion.
+# Neither pair is alike. That is right for the first: Grad-CAM passes the sanity check, since its map depends on the
+# weights. But the two methods do not agree on where an image's evidence is, either. Neither is broken: they answer
+# different questions. One asks what happens if a region *vanishes*, the other which maps would raise the logit if
+# they *grew*. When a network relies on one spot, both questions can have one answer. When its evidence is spread out,
+# the answers differ, and a single heat map is only an opinion.
 #
-# ## The smallest step that changes the answer
+# ## A small step that changes the answer
 #
 # We can follow the gradient further down, to the pixels, and ask in which direction each pixel should move to make
 # the loss *grow*. Moving each by the same tiny amount in its direction is called the *fast gradient sign method*. For
@@ -540,11 +542,11 @@ claim.measured("A signed step of 8 levels costs {value:.0f} more points "
 # What does such a step look like? Here are four garments before and after it.
 
 # %% mystnb={"image": {"alt": "Four garments, and below them the same garments after a signed step of eight levels. To the eye they hardly differ, but each has another, wrong answer above it."}}
-before = plain((pixels - mean) / std).argmax(1)
+old = plain((pixels - mean) / std).argmax(1)
 moved = (pixels + 8 / 255 * directions["signed"]).clamp(0, 1)
-after = plain((moved - mean) / std).argmax(1)
-fooled = ((before == labels) & (after != labels)).nonzero().flatten()[:4]
-answers = [garments.classes[k] for k in [*before[fooled], *after[fooled]]]
+new = plain((moved - mean) / std).argmax(1)
+fooled = ((old == labels) & (new != labels)).nonzero().flatten()[:4]
+answers = [garments.classes[k] for k in [*old[fooled], *new[fooled]]]
 plots.images(torch.cat([pixels[fooled], moved[fooled]]), answers,
              correct=[True] * 4 + [False] * 4,
              title="Same garments to you, different ones to the network")
@@ -563,8 +565,9 @@ def noise(x, strength):
     return (x + strength * torch.randn_like(x)).clamp(0, 1)
 
 
-def blur(x, strength):  # 0.1: over half a pixel
-    return gaussian_blur(x, [9, 9], [5 * strength + 0.01] * 2)
+def blur(x, strength):
+    sigma = 5 * strength + 0.01  # in pixels
+    return gaussian_blur(x, [9, 9], [sigma, sigma])
 
 # %% [markdown]
 # `accuracy_curve` from lesson 10 changes the validation images more and more, and asks again each time.
@@ -591,7 +594,8 @@ with torch.no_grad():
     normalised = (pixels - mean) / std
     seen = {"pixels": normalised.flatten(1),
             "features": plain[:-1](normalised),
-            "untrained features": untrained[:-1](normalised)}
+            "untrained": untrained[:-1](normalised),
+            "tricked": tricked[:-1](normalised)}
 
 # %% [markdown]
 # `torch.pca_lowrank` finds the directions, as the columns of `V`.
@@ -605,7 +609,7 @@ def plane(points):
     return centred @ V
 
 # %% [markdown]
-# Each dot is a garment, and each colour a class.
+# Each dot is a garment, and each colour and shape a class.
 
 # %% mystnb={"image": {"alt": "Two clouds of a thousand points in ten colours. In the plane of the pixels the colours overlap widely, in the plane of the features they form separate groups."}}
 planes = {name: plane(points) for name, points in seen.items()}
@@ -628,7 +632,7 @@ def separation(points, labels):
     return (centres[labels].square().sum() / centred.square().sum()).item()
 
 # %% [markdown]
-# We compute it for all three planes, including that of the untrained features.
+# We compute it for these planes, and for those of the other two networks.
 
 # %%
 apart = {name: separation(plane, labels) for name, plane in planes.items()}
@@ -641,8 +645,8 @@ claim.measured("The share between classes is {value:.0f} points higher "
                gain, data=garments, at_least=10)
 
 # %% [markdown]
-# Training has pulled the classes apart. The untrained features show that not every layer does. But `tricked` would
-# pass here as well, since its marked shirts form their own group. A clean plot shows that classes are apart, but not
+# Training has pulled the classes apart. Not every layer does that: the untrained features mix them more than the
+# pixels do. But `tricked` has nearly the same share as `plain`. A clean plot shows that classes are apart, but not
 # why.
 #
 # ## Do features travel?
@@ -661,40 +665,41 @@ digits = load("mnist")
 [(x_valid, y_valid)] = batches(digits.valid, len(digits.valid))
 
 # %% tags=["answer"]
-readers = {"pixels": nn.Identity(), "random features": untrained[:6],
-           "garment features": plain[:6]}
+readers = {"pixels": nn.Identity(), "random": untrained[:6],
+           "garments": plain[:6]}
 for name, features in readers.items():
     with torch.no_grad():
         a, b = features(x).flatten(1), features(x_valid).flatten(1)
     probe = LogisticRegression(C=0.1, max_iter=500).fit(a / a.std(), y)
-    print(f"{name:17} {probe.score(b / a.std(), y_valid):.1%} right")
+    print(f"{name:8} {probe.score(b / a.std(), y_valid):.1%} right")
 
 # %% [markdown]
 # This was a single draw of a hundred digits, and we set `C`, which controls the regularisation, by hand. A recorded
 # experiment uses five draws and five networks, tunes each reader on validation digits, and scores it on test digits.
-# It also trains LeNet from scratch on the same labels, and tries those 84 features.
+# It also trains LeNet from scratch on the same labels, and tries those 84 features, trained (“last garments”) and
+# untrained (“last random”).
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Accuracy on test digits of five readers with 10, 100 and 1,000 labels, a dot for each of five runs. Random features and garment features are close to each other; with 1,000 labels the training from scratch is best."}}
 table = {}
 for run in recorded_runs("probe"):
     rows = table.setdefault(run["reader"], {})
-    labels = f"{run['labels']:,} labels"
-    rows.setdefault(labels, []).append(run["test_accuracy"])
+    size = f"{run['labels']:,} labels"
+    rows.setdefault(size, []).append(run["test_accuracy"])
 plots.intervals(table, title="Five ways to read digits with few labels",
                 xlabel="accuracy on test digits", percent=True)
 
 # %% tags=["answer", "claim"]
 at_100 = {reader: sum(rows["100 labels"]) / len(rows["100 labels"])
           for reader, rows in table.items()}
-share = ((at_100["random features"] - at_100["pixels"])
-         / (at_100["garment features"] - at_100["pixels"]))
+share = ((at_100["random"] - at_100["pixels"])
+         / (at_100["garments"] - at_100["pixels"]))
 claim("With 100 labels, untrained features reach {value:.0%} "
       "of the garment features' gain over pixels.", share, at_least=0.5)
 
 # %% tags=["answer"]
 ahead = [100 * (ours - chance) for ours, chance in zip(
-    table["garment features"]["1,000 labels"],
-    table["random features"]["1,000 labels"], strict=True)]
+    table["garments"]["1,000 labels"],
+    table["random"]["1,000 labels"], strict=True)]
 print(f"garments minus random: {mean_and_spread(ahead, '.1f')} points")
 
 # %% tags=["answer", "claim"]
@@ -705,7 +710,7 @@ claim("The garment features' lead is {value:.1f} times its standard deviation.",
 # With a hundred labels the garment features clearly beat the pixels, and without the control we would have called
 # that transfer. But untrained features do just as well. Convolution, ReLU and pooling do the work, because they
 # forgive small shifts, as lesson 10 showed. Only with a thousand labels does training on garments show: such a lead
-# is not chance. By then, though, a network trained from scratch is as good.
+# is not chance. But a network trained from scratch is as good, with a hundred labels and with a thousand.
 #
 # The 84 features before the last layer do worst, because training made them forget much that does not tell garments
 # apart. So take features from the middle of a network, and compare them with those of an untrained one.
@@ -775,8 +780,9 @@ assert check("14.2", output_of_solution)
 # ### Exercise 14.3 · A sanity check, layer by layer
 #
 # Write `with_random(model, name)`, which returns a **copy** of the network in which only the layer of that name has
-# new random weights (`reset_parameters` draws them). The network itself must stay as it is. Then you can watch
-# Grad-CAM change from the last layer down.
+# new random weights. `copy.deepcopy` copies a network, `get_submodule(name)` finds a layer, and its
+# `reset_parameters()` draws new weights. The network itself must stay as it is. Then you can watch Grad-CAM change
+# from the last layer down.
 
 # %%
 def with_random(model, name):
@@ -801,9 +807,9 @@ assert check("14.3", with_random_solution)
 # %% [markdown]
 # ### Exercise 14.4 · A step to a class of your choice
 #
-# `signed_step` only leads away from the right class. Write `step_to(model, x, target, size)`, which returns the
-# normalised images `x` after one signed step of this size that makes the class `target` (one whole number for all)
-# *more* likely. Do not clamp, and do not change `x`.
+# `uphill` only leads away from the right class. Write `step_to(model, x, target, size)`, which returns the normalised
+# images `x` after one signed step of this size that lowers the cross-entropy for the class `target`, one whole number
+# for all of them. Do not clamp, and do not change `x`.
 
 # %%
 def step_to(model, x, target, size):

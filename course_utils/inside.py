@@ -129,10 +129,11 @@ def _listening(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     """What the layers give out while the block runs. The hooks are removed whatever happens in it."""
     kept: dict[str, Tensor] = {}
 
-    def keep(name: str, output: object) -> None:
+    def keep(name: str, output: object) -> Tensor:
         if not isinstance(output, Tensor):
             raise TypeError(f"layer {name!r} must give out a tensor; got {shown(output)}.")
-        kept[name] = output if output.requires_grad else output.clone()  # before a later layer works in place
+        kept[name] = output
+        return output.clone()  # for the next layer, which may work in place
 
     hooks = [
         layer.register_forward_hook(lambda _, inputs, output, name=name: keep(name, output))

@@ -29,7 +29,7 @@ CONFIG = {
     "labels": [10, 100, 1_000],
     "readers": ["pixels", "random", "garments", "last random", "last garments", "from scratch"],
     "garments": {"images": 20_000, "epochs": 3, "batch_size": 128, "max_lr": 0.006},
-    "strengths": [0.001, 0.01, 0.1, 1],
+    "strengths": [0.01, 0.1, 1, 10, 100],
     "lrs": [0.001, 0.003, 0.01],
     "steps": {"10": 150, "100": 150, "1000": 300},
     "batch_size": 64,

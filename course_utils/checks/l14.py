@@ -15,7 +15,7 @@ from ._answers import close, near, network, number, tensor, wholes
 def dead_filters(answer):
     """a function of maps N×C×H×W that returns the list of the dead channels."""
     one_lives = torch.zeros(3, 5, 2, 2)
-    one_lives[1, 3, 1, 0] = 0.2  # a single place of a single image
+    one_lives[1, 3, 1, 0] = 1e-4  # a single place of a single image
     negative = torch.full((2, 3, 2, 2), -1.0)
     negative[:, 1] = 1.0
     for maps, dead in [
@@ -37,9 +37,7 @@ def dead_filters(answer):
         if mine == alive:
             return wrong("those are the living ones", hint="Dead means 0 everywhere.")
         if set(mine) > set(dead):
-            hint = (
-                "A filter that answers anywhere, in any image, is alive. Look along the other three axes: 0, 2 and 3."
-            )
+            hint = "A filter that answers anywhere, in any image, is alive. Look along axes 0, 2 and 3."
             return wrong(f"channel {sorted(set(mine) - set(dead))[0]} is not dead", hint=hint)
         hint = "Axis 1 holds the channels. A dead one has no value above 0 in any image, at any place."
         return wrong(f"of {maps.shape[1]} channels, {dead} are dead; your function says {mine}", hint=hint)
@@ -51,11 +49,16 @@ def output_of(answer):
     """a function of (model, layer, x) that returns what the layer gives out."""
     model = lenet().eval()
     first, second = torch.randn(2, 1, 28, 28), torch.randn(3, 1, 28, 28)
+    for layer in model:
+        layer.register_forward_hook(lambda *card: None)  # somebody else's
     with torch.no_grad():
         expected = {(place, x): model[: place + 1](x) for place in (0, 4, 11) for x in (first, second)}
     for (place, x), maps in expected.items():
         mine = tensor(answer(model, model[place], x))
-        left = len(model[place]._forward_hooks) + len(model[place]._forward_pre_hooks)
+        left = len(model[place]._forward_hooks) + len(model[place]._forward_pre_hooks) - 1
+        if left < 0:
+            hint = "Remove your own only: `hook.remove()`. Somebody else may be listening, too."
+            return wrong("your function has removed a hook that is not its own", hint=hint)
         if left:
             hint = "`register_forward_hook` gives back a handle. Call its `remove()` when the network has answered."
             return wrong(f"hooks left on the layer after your function: {left}", hint=hint)
@@ -80,9 +83,9 @@ def output_of(answer):
 @checker("14.3")
 def with_random(answer):
     """a function of (model, name) that returns a copy with one layer's weights drawn again."""
-    model = lenet().eval()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    for name in ("11", "3", "0"):
+    for name in ("11", "3", "0", "1.7"):
+        model = (nn.Sequential(lenet()[:3], lenet()[3:]) if "." in name else lenet()).eval()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
         other = network(answer(model, name))
         after = other.state_dict()
         if set(after) != set(before):
@@ -132,7 +135,7 @@ def step_to(answer):
         if not near(moved.abs().max().item(), size, places=4):
             hint = "Each pixel moves by `size`, up or down."
             return wrong(f"pixels move by up to {moved.abs().max():.3g}; size was {size}", hint=hint)
-        hint = "Take the gradient of the cross-entropy with the target as the label of every image; subtract its sign times size."
+        hint = "Take the gradient of the cross-entropy with the target as every label; subtract its sign times `size`."
         return wrong("these are not the right directions", hint=hint)
     return right("Repeated many times with small steps, this is the projected gradient attack, a standard test today.")
 
@@ -165,7 +168,11 @@ def chance_separation(answer):
         return wrong("that is the separation of the true labels", hint="Shuffle the labels: `torch.randperm` helps.")
     if mine > 20 * float(chance.mean()):
         return wrong(f"{mine:.3g} is a sum", hint="Divide by the number of shuffles.")
-    if mine > float(chance.mean()) + error:
-        return wrong(f"{mine:.3g} is too high", hint="Take the mean over all shuffles, not the largest.")
+    if min(calls) > float(chance.mean()) + error:
+        hint = "Take the mean, not the largest, and give the labels another order instead of drawing new ones."
+        return wrong(f"{mine:.3g} is too high", hint=hint)
+    if abs(calls[0] - calls[1]) > error:
+        hint = "Shuffle as many times as you are asked to, and take the mean over all of them."
+        return wrong(f"two calls give {calls[0]:.3g} and {calls[1]:.3g}, too far apart for 200 shuffles", hint=hint)
     hint = "For each shuffle, reorder the labels and compute the points' separation; then take the mean."
     return wrong(f"{mine:.3g}; chance is near {chance.mean():.3g} here", hint=f"{hint} Got {shown(calls[0])}.")

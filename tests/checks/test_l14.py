@@ -60,6 +60,16 @@ def output_that_eats_errors(model, layer, x):
     return kept[0]
 
 
+def output_that_clears_all(model, layer, x):
+    kept = []
+    layer.register_forward_hook(lambda *card: kept.append(card[2].detach()))
+    try:
+        model(x)
+    finally:
+        layer._forward_hooks.clear()
+    return kept[0]
+
+
 def input_of(model, layer, x):
     kept = []
     hook = layer.register_forward_hook(lambda *card: kept.append(card[1][0].detach()))
@@ -164,16 +174,17 @@ class Test(Checkers):
     RIGHT = {"14.1": dead, "14.2": output_of, "14.3": with_random, "14.4": step_to, "14.5": chance}
     FREE = ("14.5",)
     WRONG = [
-        ("14.1", lambda maps: maps.amax((0, 2, 3)) <= 0, "numbers of the channels"),
+        ("14.1", lambda maps: maps.amax((0, 2, 3)) <= 0, "the channels' numbers"),
         ("14.1", lambda maps: dead(maps)[::-1], "Sort"),
         ("14.1", lambda maps: (maps.amax((0, 2, 3)) > 0).nonzero().flatten().tolist(), "Dead means"),
-        ("14.1", lambda maps: dead(maps[:1]), "other three axes"),
-        ("14.1", lambda maps: dead(maps[:, :, :1, :1]), "other three axes"),
-        ("14.1", lambda maps: (maps.mean((0, 2, 3)) < 0.02).nonzero().flatten().tolist(), "other three axes"),
+        ("14.1", lambda maps: dead(maps[:1]), "axes 0, 2 and 3"),
+        ("14.1", lambda maps: dead(maps[:, :, :1, :1]), "axes 0, 2 and 3"),
+        ("14.1", lambda maps: (maps.mean((0, 2, 3)) < 0.02).nonzero().flatten().tolist(), "axes 0, 2 and 3"),
         ("14.1", lambda maps: [], "Axis 1 holds the channels"),
         ("14.2", output_with_a_hook_that_stays, "remove()"),
         ("14.2", output_removed_at_the_end, "finally"),
         ("14.2", output_that_eats_errors, "lets the error through"),
+        ("14.2", output_that_clears_all, "Remove your own only"),
         ("14.2", input_of, "third argument"),
         ("14.2", lambda model, layer, x: model(x), "third argument"),
         ("14.3", with_random_in_place, "changed numbers of model"),
@@ -181,6 +192,7 @@ class Test(Checkers):
         ("14.3", with_all_random, "Only one layer"),
         ("14.3", lambda model, name: copy.deepcopy(model), "draws its weights again"),
         ("14.3", with_zeros, "draws random ones"),
+        ("14.3", lambda model, name: with_random(model, name.split(".")[0]), "raised"),
         ("14.3", with_random_weight_only, "draws both"),
         ("14.3", lambda model, name: with_random(model, name).get_submodule(name), "Copy the whole network"),
         ("14.3", lambda model, name: with_random(model, name).state_dict(), "network"),
@@ -188,8 +200,8 @@ class Test(Checkers):
         ("14.4", lambda *given: step_to(*given, move=lambda gradient: gradient), "Take its sign"),
         ("14.4", lambda *given: step_to(*given).clamp(0, 1), "not its limits"),
         ("14.4", lambda model, x, target, size: step_to(model, x, target, 2 * size), "Each pixel moves by"),
-        ("14.4", lambda *given: step_to(*given, wanted=0), "target as the label of every"),
-        ("14.4", step_of_the_logit, "target as the label of every"),
+        ("14.4", lambda *given: step_to(*given, wanted=0), "target as every label"),
+        ("14.4", step_of_the_logit, "target as every label"),
         ("14.4", lambda *given: step_to(*given)[:1], "Return the same images"),
         ("14.4", step_in_place, "changed numbers of x"),
         ("14.5", lambda points, labels, shuffles: separation(points, labels), "Shuffle the labels"),
@@ -197,6 +209,8 @@ class Test(Checkers):
         ("14.5", lambda *given: chance(*given, summary=max), "not the largest"),
         ("14.5", lambda *given: chance(*given, summary=min), "then take the mean"),
         ("14.5", chance_seeded, "seed"),
+        ("14.5", lambda points, labels, shuffles: chance(points, labels, 1), "mean over all"),
+        ("14.5", lambda points, labels, shuffles: chance(points, torch.arange(60) // 3, shuffles), "another order"),
         ("14.5", lambda *given: str(chance(*given)), "one number"),
     ]
 

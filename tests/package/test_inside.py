@@ -48,6 +48,9 @@ def test_a_layer_that_works_in_place_does_not_change_the_maps_before_it(x):
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True))
     maps = feature_maps(model, x)
     assert maps["0"].min() < 0 <= maps["1"].min()
+    kind = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(2 * 26 * 26, 3))
+    plain = nn.Sequential(kind[0], nn.ReLU(), *kind[2:])
+    assert torch.equal(grad_cam(kind, kind[0], x, 1), grad_cam(plain, plain[0], x, 1))
 
 
 @pytest.mark.parametrize("look", ["feature_maps", "grad_cam"])

@@ -473,6 +473,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         {
             "recipe": script("heat_maps").RECIPE | {"images": 200, "epochs": 1},
             "shirts": 2,
+            "compared": 2,
             "seeds": [0],
         },
         1,
