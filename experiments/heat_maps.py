@@ -49,7 +49,7 @@ def peaks_at(heat_map: Tensor, rows: int) -> bool:
 
 
 def place_by_place(model: nn.Sequential, x: Tensor, label: int) -> Tensor:
-    """Grad-CAM with each place weighted by its own gradient, not by the mean of its map (HiResCAM, arXiv 2011.08891)."""
+    """Grad-CAM with each place weighted by its own gradient, not by its map's mean (HiResCAM, arXiv 2011.08891)."""
     maps = model[:5](x).detach().requires_grad_()
     [gradient] = torch.autograd.grad(model[5:](maps)[0, label], maps)
     return (gradient * maps).sum(1)[0].clamp(min=0).detach()

@@ -41,7 +41,7 @@ def dead_filters(answer):
             return wrong(f"channel {sorted(set(mine) - set(dead))[0]} is not dead", hint=hint)
         hint = "Axis 1 holds the channels. A dead one has no value above 0 in any image, at any place."
         return wrong(f"of {maps.shape[1]} channels, {dead} are dead; your function says {mine}", hint=hint)
-    return right("A dead filter gets no gradient, so it stays dead. A leaky ReLU or a smaller learning rate helps.")
+    return right("A dead filter gets no gradient, so it usually stays dead. A leaky ReLU or a smaller rate helps.")
 
 
 @checker("14.2")
@@ -106,7 +106,7 @@ def with_random(answer):
             return wrong("the weight or bias is unchanged", hint="`reset_parameters()` draws both again.")
         if after[f"{name}.weight"].std() < 1e-6:
             return wrong("the new weights are all the same", hint="`reset_parameters()` draws random ones.")
-    return right("From the last layer down, this is Adebayo et al.'s cascading randomisation, which some methods fail.")
+    return right("Repeat it from the last layer down: the cascading randomisation of Adebayo et al.")
 
 
 @checker("14.4")
@@ -137,7 +137,7 @@ def step_to(answer):
             return wrong(f"pixels move by up to {moved.abs().max():.3g}; size was {size}", hint=hint)
         hint = "Take the gradient of the cross-entropy with the target as every label; subtract its sign times `size`."
         return wrong("these are not the right directions", hint=hint)
-    return right("Repeated many times with small steps, this is the projected gradient attack, a standard test today.")
+    return right("Many small ones, pulled back to within a fixed distance of x, are the projected gradient attack.")
 
 
 def _separation(points, labels):
