@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from IPython.display import display
+
 from ._arguments import DataSet, image_data, kind, number, shown
 from ._files import resource
 
@@ -69,15 +71,6 @@ class Statement:
 
     def __repr__(self) -> str:
         return f"[claim {self.id}, {self.status}] {self.text}"
-
-    def show(self) -> None:
-        """Show this claim once, where its cell shows things.
-
-        Example:
-            >>> Statement("LeNet has {value:,} parameters.", 61706, "claim", "checked", "equals 61,706").show()
-            [claim 06-01, checked] LeNet has 61,706 parameters.
-        """
-        _display(self)
 
     def _repr_html_(self) -> str:
         attributes = {"id": self.id, "kind": self.kind, "status": self.status, "value": self.value, "copy": self.copy}
@@ -148,7 +141,7 @@ def agree(what: str, ours: Any, theirs: Any, *, within: float) -> None:
     mantissa, _, power = f"{difference:.0e}".partition("e")
     size = f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
     words = f"equal, largest difference {size}" if difference else "exactly equal"
-    _display(Agreement(f"{what}: {words}", difference, within))
+    display(Agreement(f"{what}: {words}", difference, within))
 
 
 def _tensor(name: str, value: Any) -> "torch.Tensor":
@@ -159,12 +152,6 @@ def _tensor(name: str, value: Any) -> "torch.Tensor":
         return torch.as_tensor(value, dtype=None if hasattr(value, "dtype") else torch.float64).detach().cpu()
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be a number, a tensor or an array; got {shown(value)}.") from None
-
-
-def _display(shown: object) -> None:
-    from IPython.display import display
-
-    display(shown)
 
 
 def _as_html(text: str) -> str:
@@ -393,7 +380,7 @@ class Claims:
         statement = Statement(sentence, value, kind, status, note, copy)
         if holds is False and raises:
             raise ClaimError(f"This claim is false: {statement.text} The value is {value!r}; stated was: {words}.")
-        statement.show()
+        display(statement)
 
 
 def _recorded_runs(sentence: str, copy: str) -> tuple[dict, bool]:

@@ -43,9 +43,8 @@ def _is_list_of(kinds: type | tuple[type, ...], value: object) -> bool:
 
 
 def _inside(place: Sequence[int], size: Sequence[int]) -> bool:
-    if not _is_list_of(int, place) or len(place) != 2:
-        return False
-    return all(0 <= at < length for at, length in zip(place, size, strict=True))
+    pair = _is_list_of(int, place) and len(place) == 2
+    return pair and all(0 <= at < length for at, length in zip(place, size, strict=True))
 
 
 def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequence[Place], *, title: str) -> None:

@@ -230,25 +230,6 @@ def fast_cifar_net(widths: tuple[int, ...] = (32, 48, 96, 192), residual: bool =
     return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(widths[-1], 10))
 
 
-def deeper_cifar_net() -> nn.Sequential:
-    """A network for ten minutes on CIFAR-10: N×3×32×32 images, 498,138 parameters.
-
-    A 2×2 convolution without padding; then pairs of 3×3 convolutions, of which the first pools; the global maximum of
-    each map; one linear layer. Maps of 31×31, 15×15, 7×7 and 3×3 numbers.
-
-    Source: after K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv 2404.00498, with fewer channels and
-    without its fixed first layer.
-
-    Example:
-        >>> deeper_cifar_net()(torch.zeros(2, 3, 32, 32)).shape
-        torch.Size([2, 10])
-    """
-    layers = _conv(3, 24, kernel_size=2, padding=0)
-    for before, width in pairwise((24, 32, 128, 128)):
-        layers += _conv(before, width, pool=True) + _conv(width, width)
-    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(128, 10))
-
-
 def deep_net(depth: int, residual: bool, width: int = 16) -> nn.Sequential:
     """As deep as asked, with or without shortcuts: N×3×32×32 images, on maps of 16×16, 8×8 and 4×4 numbers.
 

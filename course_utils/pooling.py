@@ -139,32 +139,3 @@ def pool2d_backward(
     back = F.fold(shares.flatten(1, 2), size, kernel_size, stride=stride)  # adds up where windows overlap
     H, W = x.shape[2:]
     return back[:, :, padding : padding + H, padding : padding + W]
-
-
-def blur_pool2d(x: Tensor) -> Tensor:
-    """Anti-aliased max pooling: the largest of each 2×2 window at every place, blurred, and only then every second.
-
-    The blur is the binomial kernel (1, 2, 1)/4 along rows and columns; outside, the picture is mirrored.
-
-    Args:
-        x: images, N×C×H×W, floating point, H and W at least 3.
-
-    Returns:
-        N×C×⌊H/2⌋×⌊W/2⌋, as `F.max_pool2d(x, 2)` has it.
-
-    Raises:
-        TypeError, ValueError: x is no such tensor.
-
-    Source: R. Zhang, Making convolutional networks shift-invariant again, ICML 2019.
-
-    Example:
-        >>> blur_pool2d(torch.ones(1, 3, 8, 8)).shape
-        torch.Size([1, 3, 4, 4])
-    """
-    channels, *size = tensor("x", x, "N×C×H×W", floating=True).shape[1:]
-    if min(size) < 3:
-        raise ValueError(f"x must be at least 3×3 pixels; got {size[0]}×{size[1]}.")
-    largest = F.pad(F.max_pool2d(x, 2, stride=1), (1, 1, 1, 1), mode="reflect")
-    line = x.new_tensor([1, 2, 1]) / 4
-    kernel = (line[:, None] * line).expand(channels, 1, 3, 3)
-    return F.conv2d(largest, kernel, stride=2, groups=channels)

@@ -204,3 +204,9 @@ def fit(
         problem.epoch, problem.history = state.epoch, history
         raise
     return history
+
+
+if __name__ == "__main__":
+    from ._program import main
+
+    main()

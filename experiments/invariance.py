@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from course_utils import Augment, augment, batches, device, fit, load
+from course_utils.checks.l10 import blur_pool2d
 from course_utils.data import ImageData
 from course_utils.metrics import accuracy_curve
 from course_utils.networks import lenet
-from course_utils.pooling import blur_pool2d
 from tools.recording import command_line, record_all
 
 CONFIG = {

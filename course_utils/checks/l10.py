@@ -7,7 +7,6 @@ import torch.nn.functional as F
 
 from course_utils import augment
 from course_utils.exercises import checker, right, wrong
-from course_utils.pooling import blur_pool2d
 
 from ._answers import Refused, Unfinished, close, items, near, number, numbers, table, tensor, texts
 
@@ -297,6 +296,16 @@ def _blurred(pixels, kernel, mode="reflect", stride=2):
     kernel, channels = torch.tensor(kernel), pixels.shape[1]
     padded = F.pad(pixels, (1, 1, 1, 1), mode=mode)
     return F.conv2d(padded, kernel.expand(channels, 1, 3, 3), stride=stride, groups=channels)
+
+
+def blur_pool2d(x):
+    """Anti-aliased max pooling of N×C×H×W: the largest of each 2×2 window, blurred by (1, 2, 1)/4, every second.
+
+    Source: R. Zhang, Making convolutional networks shift-invariant again, ICML 2019.
+    """
+    largest = F.pad(F.max_pool2d(x, 2, stride=1), (1, 1, 1, 1), mode="reflect")
+    line = x.new_tensor([1, 2, 1]) / 4
+    return F.conv2d(largest, (line[:, None] * line).expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
 
 
 @checker("10.6")

@@ -302,7 +302,6 @@ CASES = {
         dict(answers={"a": (CONFIDENCE, CORRECT)}, bins=5, title="T"),
         dict(answers=never, bins=whole(1), title=none_or(TEXT)),
     ),
-    "pooling.blur_pool2d": Case(dict(x=X), dict(x=no_small)),
     "pooling.pool2d_backward": Case(POOLING | dict(grad=torch.zeros(2, 3, 6, 7)), POOLED | dict(grad=never)),
     "pooling.pool2d_loops": Case(POOLING, POOLED),
     "pooling.pool2d_unfold": Case(POOLING, POOLED),

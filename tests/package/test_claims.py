@@ -179,7 +179,7 @@ def test_an_explicit_bound_needs_no_recorded_runs(shown):
 def agreed(monkeypatch):
     """What `agree` has shown."""
     seen = []
-    monkeypatch.setattr(claims, "_display", seen.append)
+    monkeypatch.setattr(claims, "display", seen.append)
     return seen
 
 

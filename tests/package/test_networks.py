@@ -15,7 +15,6 @@ SIZES = {  # parameters, shape of one image
     "wide_mnist_net": (25_775_882, (1, 28, 28)),
     "small_vgg": (288_746, (3, 32, 32)),
     "fast_cifar_net": (225_386, (3, 32, 32)),
-    "deeper_cifar_net": (498_138, (3, 32, 32)),
 }
 
 

@@ -482,6 +482,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
     "lenet_long": ({"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
     "lenet_plateau": ({"constant_epochs": 1, "cosine_epochs": 2, "constant_seeds": [0, 1]}, 3),
+    "mnist_program": ({"arguments": ["--dry-run"]}, 1),
     "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
     "probe": (
         {
@@ -505,6 +506,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         4,
     ),
     "schedules": ({"schedules": ["constant", "one-cycle"], "seeds": [0, 1]}, 4),
+    "small_fashion": ({"batch_size": 32, "seeds": [0]}, 1),
     "wide_mnist": ({"epochs": 1, "batch_size": 128}, 1),
 }
 

@@ -1,0 +1,88 @@
+"""Train a network for MNIST, from a terminal.
+
+Every default is that of PyTorch's own MNIST example, so that without options this is its training: 14 epochs of batches
+of 64, Adadelta with a learning rate of 1, which is multiplied by 0.7 after each epoch. But a validation split is scored
+after each epoch, and the test split once, at the end.
+"""
+
+import argparse
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.lr_scheduler import StepLR
+from tqdm import tqdm
+
+from . import networks
+from ._arguments import number
+from ._files import replace
+from ._machine import device
+from ._snapshot import pack
+from .data import batches, load
+from .history import History, Score
+from .training import evaluate, fit
+
+LEAST = {"batch_size": 1, "test_batch_size": 1, "epochs": 1, "lr": 0, "gamma": 0, "seed": 0, "log_interval": 1}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `python -m course_utils.training`."""
+    style = argparse.ArgumentDefaultsHelpFormatter
+    program = argparse.ArgumentParser("python -m course_utils.training", description=__doc__, formatter_class=style)
+    program.print_usage = lambda file=None: None  # type: ignore[method-assign]  # a wrong option is told in one line
+    option = program.add_argument
+    option("--network", choices=("mnist_net", "lenet"), default="mnist_net", help="which of course_utils.networks")
+    option("--batch-size", type=int, default=64, metavar="N", help="images in a training batch")
+    option("--test-batch-size", type=int, default=1000, metavar="N", help="images in a batch that is scored")
+    option("--epochs", type=int, default=14, metavar="N", help="times to go through the training images")
+    option("--lr", type=float, default=1.0, metavar="X", help="learning rate")
+    option("--gamma", type=float, default=0.7, metavar="X", help="its factor after each epoch")
+    option("--no-cuda", action="store_true", help="do not use an NVIDIA GPU")
+    option("--no-mps", action="store_true", help="do not use an Apple GPU")
+    option("--dry-run", action="store_true", help="train on a single batch, to see whether all is well")
+    option("--seed", type=int, default=1, metavar="N", help="random seed")
+    option("--log-interval", type=int, default=10, metavar="N", help="batches from one printed loss to the next")
+    option("--save-model", action="store_true", help="write the weights to mnist_cnn.pt")
+    return program
+
+
+def main(arguments: list[str] | None = None) -> tuple[History, Score]:
+    """Train as the options say, typed ones by default. Returns the history, and the one score of the test split."""
+    program = parser()
+    options = program.parse_args(arguments)
+    try:
+        for name, least in LEAST.items():
+            number(f"--{name.replace('_', '-')}", getattr(options, name), least=least)
+    except ValueError as problem:
+        program.error(str(problem))
+    torch.manual_seed(options.seed)
+    place, data = "cpu" if getattr(options, f"no_{device()}", False) else device(), load("mnist")
+    images = data.train[: options.batch_size] if options.dry_run else data.train
+    train = batches(images, options.batch_size, shuffle=True, device=place)
+    valid, test = (batches(split, options.test_batch_size, device=place) for split in (data.valid, data.test))
+    model = getattr(networks, options.network)().to(place)
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=options.lr)
+    cooling, loss_fn = StepLR(optimizer, step_size=1, gamma=options.gamma), _logged(options.log_interval)
+    epochs = 1 if options.dry_run else options.epochs
+    history = fit(model, train, valid, optimizer, epochs=epochs, loss_fn=loss_fn, scheduler=cooling)
+    score = evaluate(model, test)
+    print(f"test loss {score.loss:.4f}, accuracy {score.accuracy:.2%}")
+    if options.save_model:
+        replace(Path("mnist_cnn.pt"), pack(model.state_dict(), prove=True))
+    return history, score
+
+
+def _logged(interval: int) -> Callable:
+    """Cross-entropy, which prints itself every so many batches of the training."""
+    steps = count(1)
+
+    def loss_fn(logits: Tensor, labels: Tensor) -> Tensor:
+        loss = F.cross_entropy(logits, labels)
+        if torch.is_grad_enabled() and (step := next(steps)) % interval == 0:  # not in evaluation
+            tqdm.write(f"batch {step}: loss {loss.item():.4f}")
+        return loss
+
+    return loss_fn
