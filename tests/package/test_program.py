@@ -40,7 +40,8 @@ def test_help_names_every_option_and_its_default(tmp_path):
     done = run("--help", folder=tmp_path)
     assert done.returncode == 0 and done.stdout.startswith("usage: python -m course_utils.training")
     flags = re.findall(r"--[a-z-]+", done.stdout.partition("options:")[2])
-    source = [
+    source = ["batch-size", "test-batch-size", "epochs", "lr", "gamma", "no-cuda", "no-mps"]
+    source += ["dry-run", "seed", "log-interval", "save-model"]
         "batch-size",
         "test-batch-size",
         "epochs",
