@@ -42,18 +42,6 @@ def test_help_names_every_option_and_its_default(tmp_path):
     flags = re.findall(r"--[a-z-]+", done.stdout.partition("options:")[2])
     source = ["batch-size", "test-batch-size", "epochs", "lr", "gamma", "no-cuda", "no-mps"]
     source += ["dry-run", "seed", "log-interval", "save-model"]
-        "batch-size",
-        "test-batch-size",
-        "epochs",
-        "lr",
-        "gamma",
-        "no-cuda",
-        "no-mps",
-        "dry-run",
-        "seed",
-        "log-interval",
-        "save-model",
-    ]
     assert {f"--{flag}" for flag in source} <= set(flags)
     said = " ".join(done.stdout.split())
     assert all(f"default: {value})" in said for value in ("64", "1000", "14", "1.0", "0.7", "1", "10"))
