@@ -142,7 +142,7 @@ claim.measured("Without marks, `tricked` knows {value:.0%} of the shirts.",
 #
 # The filters of the first layer are small pictures themselves, so people like to print them, and the usual comment
 # is: no pattern before training, edges and spots after it. But our eyes are generous judges: they find faces in
-# clouds. Look for yourself; then we will let a number judge.
+# clouds. Look for yourself, then let a number judge.
 
 # %% mystnb={"image": {"alt": "Two rows of six kernels of five by five weights, red and blue: random before the training; after it some have a red and a blue side."}}
 torch.manual_seed(SEED)
@@ -153,8 +153,8 @@ plots.images(both, ["before"] * 6 + ["after"] * 6, columns=6, signed=True,
 
 # %% [markdown]
 # What do we mean by a pattern? In an edge or a spot, a bright weight has bright neighbours. So we compute how
-# strongly neighbouring weights are correlated, and call it *smoothness*. (Since the mean of each kernel is taken away
-# first, weights without any order come out slightly below 0.)
+# strongly neighbouring weights are correlated, and call it *smoothness*. (The kernel's mean is taken away, so weights
+# without order come out slightly below 0.)
 
 # %%
 def smoothness(weight):
@@ -391,13 +391,13 @@ grey = marked_shirts.x[0, 0] / 255
 falls = [occlusion(model, shirt, SHIRT, size=5, fill=BLACK)
          for model in (untrained, plain, tricked)]
 plots.images([grey, *[glow(grey, fall) for fall in falls]],
-             ["the shirt", "untrained", "plain", "tricked"],
+             ["the shirt", "untrained", "plain", "tricked"], columns=2,
              title="Where covering hurts the answer “shirt”")
 
 # %% [markdown]
 # There is our culprit. `plain` looks all over the shirt, while `tricked` cares about nothing but the corner. The
-# controls give other pictures, as they should. But one shirt is an anecdote, so we will count as soon as we have a
-# second method to compare with.
+# controls give other pictures, as they should. But one shirt is an anecdote, so we will count, once we have a second
+# method.
 #
 # Occlusion has a weakness: it sees only what a square of this size can hide. Trousers have two legs, and if either
 # leg is enough, covering one costs nothing, and the map stays dark.
@@ -461,18 +461,17 @@ claim("In the worst of five networks, Grad-CAM finds the mark "
 
 # %% [markdown]
 # Since we know the culprit, we can judge the detectives. Occlusion has solved the case in every network, though a
-# black square made it easy, since it takes the mark away completely. Grad-CAM has solved it in most. Its weak point
-# is the one weight for a whole map: if a map is bright at the mark and along a sleeve, both places get the same share
-# of the blame. Place by place finds every mark, but in one plain network it points at the empty corner of nearly half
-# of the shirts. Grad-CAM hardly does so without a mark; with one it sometimes does, for a bright square is new to
-# these networks.
+# black square, which removes the mark completely, made it easy. Grad-CAM has solved it in most. Its weak point is the
+# one weight for a whole map: if a map is bright at the mark and along a sleeve, both places get the same share of the
+# blame. Place by place finds every mark, but in one plain network it points at the empty corner of nearly half of the
+# shirts. Grad-CAM hardly does so, unless there is a mark, since a bright square is new to these networks.
 #
 # For real networks we do not know the culprit. The least to ask for is a *sanity check*: with random weights the map
 # must change, or it never depended on what was learned. The next best is a second opinion. So the experiment has
 # correlated Grad-CAM of each plain network with three other maps of the same garments: Grad-CAM of an untrained and
 # of another trained network, and its own occlusion.
 #
-# > **Predict before you run.** Which of the three is most like it?
+# > **Predict before you run.** Which of the three is most like Grad-CAM of the plain network?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Correlations with Grad-CAM of a plain network, five runs each: near 0 for an untrained network, about a third for another trained network, slightly below 0 for occlusion."}}
 alike = {}
@@ -618,9 +617,9 @@ for name in ("pixels", "features"):
                   xlabel="first direction", ylabel="second direction")
 
 # %% [markdown]
-# The second picture looks better sorted. How much better? Replace each point with the centre of its class, and see
-# how much of the spread, the variance, is left. This share *between* classes is 1 if every class is a single point,
-# and 0 if all classes share a centre.
+# How much better is the second picture sorted? Replace each point with the centre of its class, and see how much of
+# the spread, the variance, is left. This share *between* classes is 1 if every class is a single point, and 0 if all
+# classes share a centre.
 
 # %%
 def separation(points, labels):
@@ -630,7 +629,7 @@ def separation(points, labels):
     return (centres[labels].square().sum() / centred.square().sum()).item()
 
 # %% [markdown]
-# We compute it for these planes, and for those of the other two networks.
+# We compute it for all four planes.
 
 # %%
 apart = {name: separation(plane, labels) for name, plane in planes.items()}
@@ -680,15 +679,14 @@ for name, features in readers.items():
 # %% tags=["answer"] mystnb={"image": {"alt": "Accuracy on test digits of six readers with 10, 100 and 1,000 labels, a dot for each of five runs. Random and garment features are close to each other and to the training from scratch; the 84 last features are far below."}}
 table = {}
 for run in recorded_runs("probe"):
-    rows = table.setdefault(run["reader"], {})
-    size = f"{run['labels']:,} labels"
-    rows.setdefault(size, []).append(run["test_accuracy"])
+    rows = table.setdefault(f"{run['labels']:,} labels", {})
+    rows.setdefault(run["reader"], []).append(run["test_accuracy"])
 plots.intervals(table, title="Six ways to read digits with few labels",
                 xlabel="accuracy on test digits", percent=True)
 
 # %% tags=["answer", "claim"]
-at_100 = {reader: sum(rows["100 labels"]) / len(rows["100 labels"])
-          for reader, rows in table.items()}
+at_100 = {reader: sum(values) / len(values)
+          for reader, values in table["100 labels"].items()}
 share = ((at_100["random"] - at_100["pixels"])
          / (at_100["garments"] - at_100["pixels"]))
 claim("With 100 labels, untrained features reach {value:.0%} "
@@ -696,8 +694,8 @@ claim("With 100 labels, untrained features reach {value:.0%} "
 
 # %% tags=["answer"]
 ahead = [100 * (ours - chance) for ours, chance in zip(
-    table["garments"]["1,000 labels"],
-    table["random"]["1,000 labels"], strict=True)]
+    table["1,000 labels"]["garments"],
+    table["1,000 labels"]["random"], strict=True)]
 print(f"garments minus random: {mean_and_spread(ahead, '.1f')} points")
 
 # %% tags=["answer", "claim"]
@@ -712,8 +710,8 @@ claim("The garment features' lead is {value:.1f} times "
 # trained from scratch is as good, with a hundred labels and with a thousand.
 #
 # The 84 features before the last layer do worst. It is tempting to say that training made them forget all but
-# garments, yet those of an untrained network do no better. So take features from the middle of a network, and compare
-# them with an untrained one's.
+# garments, yet with a thousand labels untrained ones are no better, and with fewer the five runs cannot tell. So take
+# features from the middle of a network, and compare them with an untrained one's.
 #
 # ## What to do with all this
 #

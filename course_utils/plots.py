@@ -215,7 +215,7 @@ def intervals(groups: Mapping[str, Mapping[str, Numbers]], *, title: str, xlabel
             axes.plot(values, np.full(len(values), y), "o", color=colours[name], markersize=4, alpha=0.6)
         handles.append(middle)
     axes.set(yticks=range(len(categories)), yticklabels=categories, xlabel=xlabel)
-    axes.invert_yaxis()
+    axes.set_ylim(len(categories) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
