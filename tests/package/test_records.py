@@ -469,6 +469,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         3,
     ),
     "first_filters": ({"images": 128, "epochs": 1}, 1),
+    "flights": ({"images": 64, "epochs": 1}, 4),
     "heat_maps": (
         {
             "recipe": script("heat_maps").RECIPE | {"images": 200, "epochs": 1},
