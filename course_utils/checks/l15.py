@@ -4,6 +4,7 @@ import argparse
 import math
 
 import torch
+from torch import nn
 
 from course_utils._arguments import shown
 from course_utils.exercises import checker, right, wrong
@@ -13,7 +14,7 @@ from course_utils.records import recorded
 from ._answers import Refused, number, numbers
 
 SIGNS = {
-    "healthy": "Both losses fall, and the validation loss stays above, or rises again once the images are learned by heart.",
+    "healthy": "Both losses fall, and the validation loss stays above, or rises once the images are learned by heart.",
     "rate": "With too high a rate the loss jumps, and comes to rest far above where it could be, or nowhere.",
     "dead": "Dead units pass no gradient. From the first epoch on, the loss stays at that of guessing, ln 10.",
     "leak": "Validation images that are also training images are learned by heart: no gap, however long it trains.",
@@ -39,24 +40,17 @@ def flight_causes(answer):
     return right("A flat line at ln 10 needs no longer training, and a missing gap no praise.")
 
 
-@checker("15.2")
-def gradient_norms(answer):
-    """a function of a model that returns a dict from names to norms."""
-    model = lenet()
-    model[7].requires_grad_(False)  # has no gradient
-    model(torch.randn(4, 1, 28, 28)).logsumexp(1).sum().backward()
-    with torch.no_grad():
-        model[0].weight.grad.mul_(100)
+def _judge_norms(model, mine, frozen):
+    """Refuse what is not the dict of norms of this model."""
     expected = {name: value.grad.norm().item() for name, value in model.named_parameters() if value.grad is not None}
-    mine = answer(model)
     if not isinstance(mine, dict):
         hint = "A dict, {name: norm}: `named_parameters()` gives names and parameters."
-        return wrong(f"your function returns {shown(mine)}", hint=hint)
-    if set(mine) - set(expected) == {"7.weight", "7.bias"}:
-        return wrong("parameters without a gradient are in the dict", hint="Leave out those whose `.grad` is None.")
+        raise Refused(f"your function returns {shown(mine)}", hint=hint)
+    if set(mine) - set(expected) == frozen:
+        raise Refused("parameters without a gradient are in the dict", hint="Leave out those whose `.grad` is None.")
     if set(mine) != set(expected):
         hint = f"Names as `named_parameters()` has them, such as '0.weight'; {len(expected)} of them here."
-        return wrong(f"the names are {', '.join(map(str, list(mine)[:4]))}…", hint=hint)
+        raise Refused(f"the names are {', '.join(map(str, list(mine)[:4]))}…", hint=hint)
     for name, norm in expected.items():
         value = number(mine[name], what=f"the norm of {name}")
         if math.isclose(value, norm, rel_tol=1e-4):
@@ -77,8 +71,20 @@ def gradient_norms(answer):
             (gradient.square().mean().sqrt().item(), "Sum of the squares, not their mean."),
         ):
             if math.isclose(value, mistake, rel_tol=1e-4):
-                return wrong(f"the norm of {name} is not {value:.4g}", hint=hint)
-        return wrong(f"the norm of {name} is not {value:.4g}", hint="`parameter.grad.norm().item()`.")
+                raise Refused(f"the norm of {name} is not {value:.4g}", hint=hint)
+        raise Refused(f"the norm of {name} is not {value:.4g}", hint="`parameter.grad.norm().item()`.")
+
+
+@checker("15.2")
+def gradient_norms(answer):
+    """a function of a model that returns a dict from names to norms."""
+    for model in (lenet(), nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1352, 3))):
+        frozen = list(dict(model.named_children()))[-1]  # its last layer gets no gradient
+        model.get_submodule(frozen).requires_grad_(False)
+        model(torch.randn(4, 1, 28, 28)).logsumexp(1).sum().backward()
+        with torch.no_grad():
+            model[0].weight.grad.mul_(100)
+        _judge_norms(model, answer(model), {f"{frozen}.weight", f"{frozen}.bias"})
     return right("Log it every hundred steps: it explodes, or vanishes layer by layer, before the loss tells you.")
 
 

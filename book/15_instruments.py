@@ -1,0 +1,560 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 15 · Instruments
+#
+# *How do you watch a training run without staring at numbers?*
+#
+# **Read** 40 min · **Run** 60 s on two CPU cores · **Before this** lessons 7 and 9
+#
+# ## What you will be able to do
+#
+# 1. Keep a log that survives a crash, and draw curves from it.
+# 2. Write numbers, pictures, a graph, an embedding and curves for TensorBoard, and read them back.
+# 3. Check a summary of a network against hooks, and print the graph that autograd keeps.
+# 4. Say what a measured time contains, and list the devices of a machine.
+# 5. Run a training as a program, with options that refuse nonsense.
+# 6. Tell from its curves what is wrong with a run.
+
+# %% [markdown]
+# The first cell finds the course's small package, the second says what it runs on.
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
+# The setup cell: `make notebooks` puts it here.
+
+# %%
+import course_utils
+
+course_utils.setup("15_instruments")
+
+# %%
+import csv
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import types
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchinfo
+import torchviz
+from PIL import Image
+from torchvision.utils import make_grid
+
+from course_utils import (
+    agree, batches, check, claim, count_macs, count_parameters, load,
+    mean_and_spread, plots, predict, recorded_runs,
+)
+from course_utils.inside import feature_maps
+from course_utils.networks import small_fashion_net
+
+# %% [markdown]
+# These numbers are yours to change. Everything is seeded from `SEED`, and small enough for the CPU.
+
+# %% nbmake={"mock": {"IMAGES": 400, "EVERY": 10}}
+SEED = 0
+IMAGES = 8_000  # of FashionMNIST
+EVERY = 100  # steps between two entries of the log
+
+# %% [markdown]
+# ## A flight recorder
+#
+# You start a training in the evening and go home. At two in the morning its loss becomes infinite. When you come
+# back, the browser has lost the connection, and with it everything that the cell had printed. What do you wish you
+# had? An aeroplane has a flight recorder for such a case: it writes down a few numbers all the time, to a place that
+# survives the crash. A training deserves one, too, and ten lines of Python will do.
+#
+# The network is the one of PyTorch's own TensorBoard example, a LeNet with ReLU, on FashionMNIST. Its recipe is
+# unusual: batches of only four images, and a small learning rate.
+
+# %%
+LOGS = Path(tempfile.mkdtemp())  # a folder of your own if you want to keep it
+garments = load("fashion_mnist").normalised([0.5], [0.5])
+torch.manual_seed(SEED)
+model = small_fashion_net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+loader = batches(garments.train.take(IMAGES), 4, shuffle=True)
+print(f"{count_parameters(model):,} parameters, {len(loader):,} steps")
+
+# %% [markdown]
+# A single loss of four images jumps up and down, so we write the mean of the last `EVERY` losses. `flush` matters:
+# without it, the last lines wait in memory, and a crash takes them along. They are the very lines you would want.
+
+# %%
+def record(model, loader, optimizer, write):
+    """Train for one epoch; call write(step, mean loss) now and then."""
+    model.train()
+    losses = []
+    for step, (x, y) in enumerate(loader, start=1):
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if step % EVERY == 0:
+            write(step, sum(losses) / len(losses))
+            losses.clear()
+
+# %% [markdown]
+# The log is a text file with one row for each entry, which every spreadsheet can read. At the same time we tell
+# TensorBoard, an instrument that we are going to read in the next section.
+
+# %%
+# Colab has TensorFlow: its slow file layer stays out of this.
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
+from torch.utils.tensorboard import SummaryWriter
+
+writer = SummaryWriter(LOGS / "board")
+with open(LOGS / "log.csv", "w", newline="") as file:
+    table = csv.writer(file)
+    table.writerow(["step", "loss"])
+
+    def write(step, loss):
+        table.writerow([step, loss])
+        file.flush()
+        writer.add_scalar("training loss", loss, global_step=step)
+
+    record(model, loader, optimizer, write)
+
+# %% [markdown]
+# Whether the run is still alive or long dead, a few lines draw its curve from the file.
+
+# %% mystnb={"image": {"alt": "The training loss over the steps. It falls quickly at first and then slowly, with some noise."}}
+with open(LOGS / "log.csv", newline="") as file:
+    rows = list(csv.DictReader(file))
+steps = [int(row["step"]) for row in rows]
+losses = [float(row["loss"]) for row in rows]
+plots.curves(steps, {"train": losses}, title="A loss, read from a file",
+             xlabel="step", ylabel="loss")
+
+# %% [markdown]
+# The example trains for one epoch over all images. We have recorded that with five seeds. In this recipe an epoch is
+# a long way:
+
+# %%
+runs = recorded_runs("small_fashion")
+final = [run["test_accuracy"] for run in runs]
+print("accuracy on test images:", mean_and_spread(final))
+
+# %% tags=["claim"]
+claim("One epoch of 60,000 images in batches of four has {value:,} steps.",
+      60_000 // 4, equals=15_000)
+
+# %% [markdown]
+# ## TensorBoard, call by call
+#
+# A file of numbers is enough for a curve, but a training also has pictures to show. *TensorBoard* is a web page that
+# reads a folder of log files, and draws what it finds there while the training goes on. It began as a part of
+# TensorFlow. PyTorch writes its files with `torch.utils.tensorboard`, and the package `tensorboard` alone is enough.
+# There is no need to install TensorFlow, although some tutorials ask for it, in a version of 2023.
+#
+# Each kind of entry has a method of the writer. **A picture** is a tensor C×H×W with pixels from 0 to 1.
+
+# %%
+x, y = next(iter(batches(garments.valid, 4)))
+grid = make_grid(x / 2 + 0.5)  # back to 0 … 1
+writer.add_image("four garments", grid)
+
+# %% [markdown]
+# **A graph** of the network, which it finds by sending one batch through. PyTorch warns that the tracing behind it is
+# old. The picture works all the same, so we silence the warning.
+
+# %%
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    writer.add_graph(model, x)
+
+# %% [markdown]
+# **A figure** of Matplotlib's. This one has the answers of the network as titles, in green where it is right and in
+# red where it is wrong, together with the probability that it gives them.
+
+# %%
+probabilities = predict(model, batches(garments.valid, 500)).softmax(1)
+sure, answers = probabilities.max(1)
+figure, panels = plt.subplots(1, 4, figsize=(8, 2.4))
+for k, panel in enumerate(panels):
+    panel.imshow(garments.valid.x[k, 0], cmap="gray")
+    panel.axis("off")
+    name = garments.classes[answers[k]]
+    right = answers[k] == garments.valid.y[k]
+    panel.set_title(f"{name}, {sure[k]:.0%}",
+                    color="green" if right else "red")
+writer.add_figure("answers", figure)  # it also closes the figure
+
+# %% [markdown]
+# **An embedding** is a cloud of points in many dimensions, here a hundred images with their 784 pixels. TensorBoard's
+# *projector* turns it around in three dimensions, found by principal component analysis (lesson 14). `metadata` gives
+# each point a label, and `label_img` a small picture, a *sprite*.
+
+# %%
+chosen = garments.valid.take(100, seed=SEED)
+writer.add_embedding(chosen.x.flatten(1) / 255,
+                     metadata=[garments.classes[k] for k in chosen.y],
+                     label_img=chosen.x / 255)
+
+# %% [markdown]
+# **A precision-recall curve** for each class: was this image a shirt, yes or no, and how probable did the network
+# think it was? Ten classes make ten curves (lesson 9).
+
+# %%
+for k, name in enumerate(garments.classes):
+    writer.add_pr_curve(name, garments.valid.y == k, probabilities[:, k])
+writer.close()
+
+# %% [markdown]
+# ## Reading it back
+#
+# What have we written? A page that needs a running server is of no use in a report, or on the page that you may be
+# reading now. But the log is a file, and TensorBoard's own `EventAccumulator` reads it.
+
+# %%
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator)
+
+board = EventAccumulator(str(LOGS / "board"))
+board.Reload()
+tags = board.Tags()
+print({kind: tags[kind] for kind in ("scalars", "images", "graph")})
+print("curves:", tags["tensors"])
+
+# %% [markdown]
+# The scalars are what we have written to our own file. They agree to seven digits only, because TensorBoard stores
+# them in `float32`.
+
+# %%
+scalars = board.Scalars("training loss")
+agree("the losses in our file and in TensorBoard's",
+      np.array([event.value for event in scalars]), np.array(losses),
+      within=1e-6)
+
+# %% [markdown]
+# Pictures are stored as PNG files, which we can open and show.
+
+# %% mystnb={"image": {"alt": "Two pictures from the log: four garments in a row, and four garments with the network's answers as titles, green where right."}}
+for tag in tags["images"]:
+    stored = board.Images(tag)[0].encoded_image_string
+    picture = np.array(Image.open(io.BytesIO(stored)).convert("RGB"))
+    plots.images([picture.transpose(2, 0, 1)], columns=1, title=tag)
+
+# %% [markdown]
+# The curves are tensors of six rows: true positives, false positives, true negatives, false negatives, precision and
+# recall, for 127 thresholds from 0 to 1.
+#
+# > **Predict before you run.** For which garment will the curve be the worst?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "Precision over recall for ten classes. Trousers, bags and shoes are near the upper right corner; shirts are far below all others."}}
+from tensorboard.util.tensor_util import make_ndarray
+
+curves = {}
+for name in garments.classes:
+    stored = make_ndarray(board.Tensors(name)[0].tensor_proto)
+    curves[name] = stored[4:]  # precision and recall
+shown = {name: (recall, precision)
+         for name, (precision, recall) in curves.items()}
+plots.scatter(shown, title="Ten curves from the log",
+              xlabel="recall", ylabel="precision")
+
+# %% [markdown]
+# The shirts again: they look like T-shirts, pullovers and coats, and a network that is not sure gives away precision
+# or recall. Are TensorBoard's curves right? We compare one of them with scikit-learn's. Both ask at different
+# thresholds, so we take TensorBoard's recall at a threshold of about one half, and count for ourselves.
+
+# %%
+shirt = garments.classes.index("Shirt")
+truth = garments.valid.y == shirt
+counts = make_ndarray(board.Tensors("Shirt")[0].tensor_proto)
+half = counts.shape[1] // 2  # the threshold 63/126
+says = probabilities[:, shirt] >= 0.5
+agree("recall of shirts at one half, from the log and by counting",
+      float(counts[5, half]), float((says & truth).sum() / truth.sum()),
+      within=1e-6)
+
+# %% [markdown]
+# Now to the page itself. In Colab and in JupyterLab the next cell opens TensorBoard below it. The book leaves it out,
+# since its server would be gone when you read this. In a terminal, `tensorboard --logdir FOLDER` does the same.
+
+# %% tags=["skip-execution"]
+# %load_ext tensorboard
+# %tensorboard --logdir {LOGS}
+
+# %% [markdown]
+# ## Look at a network before you train it
+#
+# A summary tells what a network is made of. `torchinfo` prints one, and we can check it, because hooks tell us what
+# each layer gives out, and our own counters how many parameters and multiplications it has. `torchinfo` wants the
+# shape of a whole batch. Its predecessor `torchsummary`, which many tutorials still use, wants it without the first
+# number, and one of them explains its `(1, 28, 28)` as beginning with the batch.
+
+# %%
+summary = torchinfo.summary(model, (1, 1, 28, 28), verbose=0)
+print(summary)
+
+# %%
+layers = [row for row in summary.summary_list if row.is_leaf_layer]
+maps = feature_maps(model, torch.zeros(1, 1, 28, 28))
+same = [tuple(row.output_size) == tuple(maps[row.var_name].shape)
+        for row in layers]
+agree("the parameters, by torchinfo and by our counter",
+      summary.total_params, count_parameters(model), within=0)
+print(f"{sum(same)} of {len(same)} layers have the output size that the "
+      "hooks report")
+
+# %% tags=["claim"]
+more = summary.total_mult_adds - count_macs(model, (1, 1, 28, 28))
+biased = sum(maps[row.var_name].numel() for row in layers if row.num_params)
+claim("torchinfo counts {value:,} multiply-adds more than we do, "
+      "one for each bias that is added.", more, equals=biased)
+
+# %% [markdown]
+# The other thing to look at is the graph that autograd keeps for the backward pass, as in lesson 1. `torchviz` writes
+# it in the language of Graphviz. Where the program `dot` is installed, this becomes a drawing; elsewhere it stays a
+# text, which names one operation in each line.
+
+# %%
+loss = F.cross_entropy(model(x), y)
+dot = torchviz.make_dot(loss, params=dict(model.named_parameters()))
+if shutil.which("dot"):
+    from IPython.display import SVG, display
+    display(SVG(dot.pipe(format="svg")))
+else:
+    operations = [line for line in dot.source.splitlines()
+                  if "Backward" in line]
+    print(*operations[:8], "…", sep="\n")
+
+# %% [markdown]
+# ## What a clock tells
+#
+# A cell that begins with `%%time` prints how long it took. The answer is honest, but to which question? We time the
+# same step five times.
+#
+# > **Predict before you run.** Which of the five take longest?
+
+# %% tags=["answer"]
+torch.manual_seed(SEED)
+fresh = small_fashion_net()
+images = torch.randn(64, 1, 28, 28)
+milliseconds = []
+for _ in range(5):
+    start = time.perf_counter()
+    fresh(images).sum().backward()
+    milliseconds.append(1_000 * (time.perf_counter() - start))
+print("milliseconds:", [round(value, 1) for value in milliseconds])
+
+# %% [markdown]
+# Most often the first steps are the slowest, because memory must be found and each operation must choose how it will
+# work on this machine. `%%time` shows the sum of everything in the cell: this warm-up, the loading of data, whatever
+# else the computer does at that moment. On a GPU it even leaves something out, for the program goes on while the GPU
+# is still at work. Lesson 16 measures properly.
+#
+# And which machine was it? A time without its machine means nothing, so list what there is, in code that also works
+# where there is no GPU:
+
+# %%
+print("torch", torch.__version__, "with", torch.get_num_threads(), "threads")
+print("CPU capability:", torch.backends.cpu.get_cpu_capability())
+print("Apple GPU:", torch.backends.mps.is_available())
+print("NVIDIA GPUs:", [torch.cuda.get_device_name(k)
+                       for k in range(torch.cuda.device_count())])
+
+# %% [markdown]
+# ## From a notebook to a program
+#
+# A notebook is a good place to think, and a bad place for a run of twelve hours: it needs a browser, its cells have
+# been run in an order that nobody remembers, and ten runs with ten seeds need ten people who click. A program is
+# started by one line, with *options* that say what is different this time. PyTorch's own MNIST example is such a
+# program. Here is ours, with the same options and the same defaults. Its code is short; `help` shows where it is.
+
+# %%
+def program(*options):
+    """Run the course's training program in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "course_utils.training", *options],
+        cwd=LOGS, capture_output=True, text=True)
+    print(done.stdout or done.stderr)
+
+
+program("--help")
+
+# %% [markdown]
+# `argparse`, from Python's standard library, writes this page from the list of options. `--dry-run` trains on a
+# single batch. It is the first thing to try, since it finds in a second what would otherwise stop you after an hour,
+# such as a typing error in the lines that save the model.
+
+# %%
+program("--dry-run", "--log-interval", "1", "--save-model")
+print([file.name for file in LOGS.glob("*.pt")])
+
+# %% [markdown]
+# > **Predict before you run.** What should a good program do with `--epochs 0`: train nothing, or something else?
+
+# %% tags=["answer"]
+program("--epochs", "0")
+
+# %% [markdown]
+# It refuses, in one line that says what was wrong and what it expected. A program that quietly does nothing costs its
+# user a night. Without any option it runs PyTorch's example whole, 14 epochs, which takes half an hour on two cores.
+# We have recorded it:
+
+# %% mystnb={"image": {"alt": "Two panels, loss and accuracy over 14 epochs for training and validation images. Both splits improve quickly and then level off; validation is better than training throughout."}}
+[run] = recorded_runs("mnist_program")
+parts = {part: {split: run[f"{split}_{part}"] for split in ("train", "valid")}
+         for part in ("loss", "accuracy")}
+plots.curves(range(1, 15), parts, percent="accuracy", columns=2,
+             title="PyTorch's MNIST example, 14 epochs", xlabel="epoch")
+
+# %% tags=["claim"]
+claim("The example reads {value:.2%} of the test digits.",
+      run["test_accuracy"], at_least=0.985)
+
+# %% [markdown]
+# Why are the validation digits read better than the training digits? The network has dropout, which is switched on
+# only in training (lesson 8). An instrument tells you what happened. Why it happened is your part.
+#
+# ## Exercises
+#
+# Replace the dots and run the cell. The solution follows each exercise, folded away.
+#
+# ### Exercise 15.1 · Four flights
+#
+# Four trainings of this lesson's network were recorded. One is healthy. In one the learning rate is too high, in one
+# all units behind a ReLU are dead from the start, and in one the validation images were also training images. Look at
+# their curves, and give a dict that names each: `{"A": "healthy", "B": "rate", "C": "dead", "D": "leak"}`, in the
+# right order.
+
+# %% mystnb={"image": {"alt": "Four panels A to D with the loss of training and validation images over the epochs."}}
+flights = recorded_runs("flights")
+plots.curves(range(1, len(flights[0]["train_loss"]) + 1),
+             {run["flight"]: {"train": run["train_loss"],
+                              "valid": run["valid_loss"]}
+              for run in flights},
+             columns=2, title="Four flights", xlabel="epoch")
+
+# %%
+flight_causes = ...
+check("15.1", flight_causes)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 15.1
+flight_causes_solution = {run["flight"]: run["cause"] for run in flights}
+assert check("15.1", flight_causes_solution)
+
+# %% [markdown]
+# ### Exercise 15.2 · One more instrument
+#
+# Write `gradient_norms(model)`, to be called after `backward()`: a dict from the name of each parameter, as
+# `named_parameters()` has it, to the norm of its gradient, a plain number. Parameters without a gradient (`None`) are
+# left out.
+
+# %%
+def gradient_norms(model):
+    ...
+
+
+check("15.2", gradient_norms)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 15.2
+def gradient_norms_solution(model):
+    return {name: value.grad.norm().item()
+            for name, value in model.named_parameters()
+            if value.grad is not None}
+
+
+assert check("15.2", gradient_norms_solution)
+
+# %% [markdown]
+# ### Exercise 15.3 · The smoothing slider
+#
+# TensorBoard draws smoothed curves. With the slider at `weight`, it keeps `last = weight · last + (1 − weight) ·
+# value` from value to value, beginning with `last = 0`, and shows after the n-th value `last / (1 − weightⁿ)`, so
+# that the zero at the start does not pull the curve down. Write `smoothed(values, weight)`, which returns the shown
+# values as a list, for a weight from 0 to below 1.
+
+# %%
+def smoothed(values, weight):
+    ...
+
+
+check("15.3", smoothed)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 15.3
+def smoothed_solution(values, weight):
+    last, shown = 0, []
+    for n, value in enumerate(values, start=1):
+        last = weight * last + (1 - weight) * value
+        shown.append(last / (1 - weight**n))
+    return shown
+
+
+assert check("15.3", smoothed_solution)
+
+# %% [markdown]
+# ### Exercise 15.4 · An option more
+#
+# The program has no weight decay. Write `add_weight_decay(parser)`, which gets an `argparse.ArgumentParser` and adds
+# the option `--weight-decay`, a number, 0 if it is not given. A negative number must be refused by the parser itself:
+# give `add_argument` a `type` that is a function of your own, which raises `argparse.ArgumentTypeError`. Return the
+# parser.
+
+# %%
+import argparse
+
+
+def add_weight_decay(parser):
+    ...
+
+
+check("15.4", add_weight_decay)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 15.4
+def decay(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be at least 0; got {text}")
+    return value
+
+
+def add_weight_decay_solution(parser):
+    parser.add_argument("--weight-decay", type=decay, default=0.0)
+    return parser
+
+
+assert check("15.4", add_weight_decay_solution)
+
+# %% [markdown]
+# ### An open question
+#
+# No checker answers this one, so argue about it with somebody. Everything can be logged: each weight, each gradient,
+# each image that went wrong. What would you log in a run of a week, how often, and what would you leave out? Name one
+# number that you would look at every morning, and one that would only tempt you to stop too early.
+
+# %% [markdown]
+# ## What you can do now
+#
+# 1. A log is a file that is flushed, and its curve can be drawn while the run goes on, or after it has died.
+# 2. TensorBoard's file holds scalars, pictures, a graph, an embedding and curves, and can be read without a server.
+# 3. Hooks and counters confirm torchinfo's summary, but for the additions of biases.
+# 4. A time contains the warm-up, the loading and the neighbours, and needs its machine beside it.
+# 5. A program has options with defaults, a dry run, and one clear line for a wrong value.
+# 6. Flat, exploding, gapless: each failure has its curve.
+#
+# ## Further reading
+#
+# - PyTorch, *Visualizing models, data, and training with TensorBoard*: the example that this lesson follows.
+# - Python documentation, *argparse tutorial*.
+# - A. Karpathy, *A recipe for training neural networks* (2019): what to look at, in which order.
