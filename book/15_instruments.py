@@ -287,8 +287,9 @@ agree("recall of shirts at one half, from the log and by counting",
 # since its server would be gone when you read this. In a terminal, `tensorboard --logdir FOLDER` does the same.
 
 # %% tags=["skip-execution"]
-# %load_ext tensorboard
-# %tensorboard --logdir {LOGS}
+from tensorboard import notebook
+
+notebook.start(f"--logdir {LOGS}")
 
 # %% [markdown]
 # ## Look at a network before you train it
@@ -301,6 +302,9 @@ agree("recall of shirts at one half, from the log and by counting",
 # %%
 summary = torchinfo.summary(model, (1, 1, 28, 28), verbose=0)
 print(summary)
+
+# %% [markdown]
+# Do the hooks of lesson 14 see the same output sizes, and does our counter find as many parameters?
 
 # %%
 layers = [row for row in summary.summary_list if row.is_leaf_layer]
@@ -423,16 +427,11 @@ claim("The example reads {value:.2%} of the test digits.",
 # Why are the validation digits read better than the training digits? The network has dropout, which is switched on
 # only in training (lesson 8). An instrument tells you what happened. Why it happened is your part.
 #
-# ## Exercises
+# ## Four flights
 #
-# Replace the dots and run the cell. The solution follows each exercise, folded away.
-#
-# ### Exercise 15.1 · Four flights
-#
-# Four trainings of this lesson's network were recorded. One is healthy. In one the learning rate is too high, in one
-# all units behind a ReLU are dead from the start, and in one the validation images were also training images. Look at
-# their curves, and give a dict that names each: `{"A": "healthy", "B": "rate", "C": "dead", "D": "leak"}`, in the
-# right order.
+# Here are four recorded trainings of this lesson's network, on 2,000 images. One is healthy. In one the learning rate
+# is too high, in one all units behind the first ReLU are dead from the start, and in one the validation images were
+# also training images. Which is which? Take your time, for this is what a flight recorder is read for.
 
 # %% mystnb={"image": {"alt": "Four panels A to D with the loss of training and validation images over the epochs."}}
 flights = recorded_runs("flights")
@@ -442,13 +441,30 @@ plots.curves(range(1, len(flights[0]["train_loss"]) + 1),
               for run in flights},
              columns=2, title="Four flights", xlabel="epoch")
 
+# %% [markdown]
+# What would you look at first? The level at which a loss begins, then whether it moves at all, then the gap between
+# the two curves. The exercise below asks for your verdict.
+#
+# ## Exercises
+#
+# Replace the dots and run the cell. The solution follows each exercise, folded away.
+#
+# ### Exercise 15.1 · Four flights
+#
+# Look at the four flights above, and give a dict with a cause for each: `{"A": …, "B": …, "C": …, "D": …}`. The
+# causes are `"healthy"`, `"rate"`, `"dead"` and `"leak"`.
+
 # %%
 flight_causes = ...
 check("15.1", flight_causes)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 15.1
-flight_causes_solution = {run["flight"]: run["cause"] for run in flights}
+flight_causes_solution = {
+    "A": "leak",  # no gap at all, however well the network learns
+    "B": "rate",  # it jumps, and gets stuck far above the others
+    "C": "healthy",
+    "D": "dead"}  # flat, at ln 10
 assert check("15.1", flight_causes_solution)
 
 # %% [markdown]
@@ -522,7 +538,7 @@ check("15.4", add_weight_decay)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 15.4
-def decay(text):
+def decay_solution(text):
     value = float(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be at least 0; got {text}")
@@ -530,7 +546,7 @@ def decay(text):
 
 
 def add_weight_decay_solution(parser):
-    parser.add_argument("--weight-decay", type=decay, default=0.0)
+    parser.add_argument("--weight-decay", type=decay_solution, default=0.0)
     return parser
 
 

@@ -23,7 +23,6 @@ from ._machine import device
 from ._snapshot import pack
 from .data import batches, load
 from .history import History, Score
-from .training import evaluate, fit
 
 LEAST = {"batch_size": 1, "test_batch_size": 1, "epochs": 1, "lr": 0, "gamma": 0, "seed": 0, "log_interval": 1}
 
@@ -49,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
     return program
 
 
-def main(arguments: list[str] | None = None) -> tuple[History, Score]:
-    """Train as the options say, typed ones by default. Returns the history, and the one score of the test split."""
+def main(fit: Callable, evaluate: Callable, arguments: list[str] | None = None) -> tuple[History, Score]:
+    """Train with these two functions as the options say, typed ones by default; return history and test score."""
     program = parser()
     options = program.parse_args(arguments)
     try:

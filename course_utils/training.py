@@ -209,4 +209,4 @@ def fit(
 if __name__ == "__main__":
     from ._program import main
 
-    main()
+    main(fit, evaluate)

@@ -7,7 +7,7 @@ Takes about 25 minutes on two CPU cores. Saves at its end.
 
 from pathlib import Path
 
-from course_utils import load
+from course_utils import evaluate, fit, load
 from course_utils._program import main as train
 from course_utils.data import ImageData
 from tools.recording import command_line, record_all
@@ -17,7 +17,7 @@ CONFIG = {"arguments": ["--log-interval", "1000"], "seeds": [1]}
 
 def run(data: ImageData, config: dict, seed: int) -> dict:
     """Run the program; return its curves, and its one score of the test split."""
-    history, score = train([*config["arguments"], "--seed", str(seed)])
+    history, score = train(fit, evaluate, [*config["arguments"], "--seed", str(seed)])
     return {**history.finished().curves(), "test_loss": score.loss, "test_accuracy": score.accuracy}
 
 

@@ -211,7 +211,12 @@ def test_notebooks_are_valid():
 
 def test_commands_to_paste_name_the_running_python():
     """A message that holds a command gets it from `_console.command`; texts that only name a command are listed."""
-    names_only = ("python -m course_utils.data", "Recorded on ", " by python -m experiments.")
+    names_only = (
+        "python -m course_utils.data",
+        "python -m course_utils.training",
+        "Recorded on ",
+        " by python -m experiments.",
+    )
     found = []
     for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tools").glob("*.py")]:
         tree = ast.parse(read(path))

@@ -3,17 +3,19 @@
 import re
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 
-from course_utils import _program, evaluate, load
+from course_utils import _program, count_parameters, evaluate, fit, load
 from course_utils._files import PACKAGE
-from course_utils._program import main, parser
+from course_utils._program import parser
 from course_utils.data import batches
 from course_utils.history import Score
 from course_utils.networks import lenet, mnist_net
 
+main = partial(_program.main, fit, evaluate)
 SMALL = ["--network", "lenet", "--epochs", "1", "--log-interval", "5"]
 
 
@@ -99,19 +101,19 @@ def test_its_defaults_are_those_of_the_example_that_it_rebuilds():
     assert not (options.dry_run or options.save_model or options.no_cuda or options.no_mps)
 
 
-def test_the_rate_falls_by_gamma_after_each_epoch_and_the_optimizer_is_adadelta(monkeypatch):
+def test_the_rate_falls_by_gamma_after_each_epoch_and_the_optimizer_is_adadelta():
     seen = {}
-    monkeypatch.setattr(_program, "fit", lambda model, train, valid, optimizer, **options: seen.update(locals()))
-    monkeypatch.setattr(_program, "evaluate", lambda *_: Score(0.0, 0.0))
-    main(["--epochs", "3", "--lr", "0.5", "--gamma", "0.25"])
+
+    def note(model, train, valid, optimizer, **options):
+        seen.update(model=model, optimizer=optimizer, options=options)
+
+    _program.main(note, lambda *_: Score(0.0, 0.0), ["--epochs", "3", "--lr", "0.5", "--gamma", "0.25"])
     optimizer, scheduler = seen["optimizer"], seen["options"]["scheduler"]
     assert isinstance(optimizer, torch.optim.Adadelta) and optimizer.param_groups[0]["lr"] == 0.5
     optimizer.step()
     scheduler.step()
     assert optimizer.param_groups[0]["lr"] == 0.125 and seen["options"]["epochs"] == 3
-    assert sum(value.numel() for value in seen["model"].parameters()) == sum(
-        v.numel() for v in mnist_net().parameters()
-    )
+    assert count_parameters(seen["model"]) == count_parameters(mnist_net())
 
 
 @pytest.mark.parametrize(("device", "flag"), [("cuda", "--no-cuda"), ("mps", "--no-mps")])
