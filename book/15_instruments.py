@@ -83,11 +83,9 @@ EVERY = 100  # steps between two entries of the log
 # %%
 LOGS = Path(tempfile.mkdtemp())  # a folder of your own if you want to keep it
 garments = load("fashion_mnist").normalised([0.5], [0.5])
-torch.manual_seed(SEED)
-model = small_fashion_net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
 loader = batches(garments.train.take(IMAGES), 4, shuffle=True)
-print(f"{count_parameters(model):,} parameters, {len(loader):,} steps")
+parameters = count_parameters(small_fashion_net())
+print(f"{parameters:,} parameters, {len(loader):,} steps")
 
 # %% [markdown]
 # A single loss of four images jumps up and down, so we write the mean of the last `EVERY` losses. `flush` matters:
@@ -109,14 +107,22 @@ def record(model, loader, optimizer, write):
             losses.clear()
 
 # %% [markdown]
-# The log is a text file with one row for each entry, which every spreadsheet can read. At the same time we tell
-# TensorBoard, an instrument that we are going to read in the next section.
+# The log is a text file with one row for each entry, which every spreadsheet can read. At the same time we write for
+# TensorBoard, an instrument that the next section explains.
 
 # %%
-# Colab has TensorFlow: its slow file layer stays out of this.
+# Where TensorFlow is installed, as in Colab, its file layer stays out.
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
 from torch.utils.tensorboard import SummaryWriter
 
+# %% [markdown]
+# Now the run itself. It starts from the beginning whenever you run the cell.
+
+# %%
+torch.manual_seed(SEED)
+model = small_fashion_net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+shutil.rmtree(LOGS / "board", ignore_errors=True)  # of an earlier run
 writer = SummaryWriter(LOGS / "board")
 with open(LOGS / "log.csv", "w", newline="") as file:
     table = csv.writer(file)
