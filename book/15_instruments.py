@@ -19,7 +19,7 @@
 # 2. Write numbers, pictures, a graph, an embedding and curves for TensorBoard, and read them back.
 # 3. Check a summary of a network against hooks, and print the graph that autograd keeps.
 # 4. Say what a measured time contains, and list the devices of a machine.
-# 5. Run a training as a program, with options that refuse nonsense.
+# 5. Run training as a program that refuses nonsensical options.
 # 6. Tell from its curves what is wrong with a run.
 
 # %% [markdown]
@@ -72,12 +72,12 @@ EVERY = 100  # steps between two entries of the log
 # %% [markdown]
 # ## A flight recorder
 #
-# You start a training in the evening and go home. At two in the morning its loss becomes infinite. When you come
+# You start a training run in the evening and go home. At two in the morning its loss becomes infinite. When you come
 # back, the browser has lost the connection, and with it everything that the cell had printed. What do you wish you
 # had? An aeroplane has a flight recorder for such a case: it writes down a few numbers all the time, to a place that
-# survives the crash. A training deserves one, too, and ten lines of Python will do.
+# survives the crash. A training run deserves one too, and ten lines of Python will do.
 #
-# The network is the one of PyTorch's own TensorBoard example, a LeNet with ReLU, on FashionMNIST. Its recipe is
+# The network comes from PyTorch's own TensorBoard example: a LeNet with ReLU, trained on FashionMNIST. Its recipe is
 # unusual: batches of only four images, and a small learning rate.
 
 # %%
@@ -88,8 +88,9 @@ parameters = count_parameters(small_fashion_net())
 print(f"{parameters:,} parameters, {len(loader):,} steps")
 
 # %% [markdown]
-# A single loss of four images jumps up and down, so we write the mean of the last `EVERY` losses. `flush` matters:
-# without it, the last lines wait in memory, and a crash takes them along. They are the very lines you would want.
+# The loss of a single batch of four images jumps up and down, so we record the mean of the last `EVERY` losses.
+# `flush` matters: without it, the last lines wait in memory and are lost in a crash, and they are the very lines that
+# you would want.
 
 # %%
 def record(model, loader, optimizer, write):
@@ -107,11 +108,11 @@ def record(model, loader, optimizer, write):
             losses.clear()
 
 # %% [markdown]
-# The log is a text file with one row for each entry, which every spreadsheet can read. At the same time we write for
-# TensorBoard, an instrument that the next section explains.
+# The log is a text file with one row for each entry, which every spreadsheet can read. At the same time we send each
+# entry to TensorBoard, the instrument of the next section.
 
 # %%
-# Where TensorFlow is installed, as in Colab, its file layer stays out.
+# Colab has TensorFlow; this line keeps its slow file layer out.
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
 from torch.utils.tensorboard import SummaryWriter
 
@@ -147,8 +148,8 @@ plots.curves(steps, {"train": losses}, title="A loss, read from a file",
              xlabel="step", ylabel="loss")
 
 # %% [markdown]
-# The example trains for one epoch over all images. We have recorded that with five seeds. In this recipe an epoch is
-# a long way:
+# PyTorch's example trains for one epoch over all images. We have recorded this with five seeds. With batches of only
+# four, a single epoch takes many steps.
 
 # %%
 runs = recorded_runs("small_fashion")
@@ -162,10 +163,10 @@ claim("One epoch of 60,000 images in batches of four has {value:,} steps.",
 # %% [markdown]
 # ## TensorBoard, call by call
 #
-# A file of numbers is enough for a curve, but a training also has pictures to show. *TensorBoard* is a web page that
-# reads a folder of log files, and draws what it finds there while the training goes on. It began as a part of
-# TensorFlow. PyTorch writes its files with `torch.utils.tensorboard`, and the package `tensorboard` alone is enough.
-# There is no need to install TensorFlow, although some tutorials ask for it, in a version of 2023.
+# A file of numbers is enough for a curve, but a training run also has pictures to show. *TensorBoard* is a web page
+# that reads a folder of log files, and draws what it finds there while training goes on. It began as a part of
+# TensorFlow, but the package `tensorboard` alone is enough. You need not install TensorFlow, although some tutorials
+# tell you to, and even name a version from 2023. PyTorch writes the files with `torch.utils.tensorboard`.
 #
 # Each kind of entry has a method of the writer. **A picture** is a tensor C×H×W with pixels from 0 to 1.
 
@@ -175,8 +176,8 @@ grid = make_grid(x / 2 + 0.5)  # back to 0 … 1
 writer.add_image("four garments", grid)
 
 # %% [markdown]
-# **A graph** of the network, which it finds by sending one batch through. PyTorch warns that the tracing behind it is
-# old. The picture works all the same, so we silence the warning.
+# **A graph** of the network is found by sending one batch through it. PyTorch warns that the tracing behind this is
+# outdated. The graph is drawn all the same, so we silence the warning.
 
 # %%
 with warnings.catch_warnings():
@@ -184,8 +185,8 @@ with warnings.catch_warnings():
     writer.add_graph(model, x)
 
 # %% [markdown]
-# **A figure** of Matplotlib's. This one has the answers of the network as titles, in green where it is right and in
-# red where it is wrong, together with the probability that it gives them.
+# **A figure** from Matplotlib can be logged, too. Here each title is the network's answer and the probability that
+# the network gives it, in green where the answer is right and in red where it is wrong.
 
 # %%
 probabilities = predict(model, batches(garments.valid, 500)).softmax(1)
@@ -201,9 +202,9 @@ for k, panel in enumerate(panels):
 writer.add_figure("answers", figure)  # it also closes the figure
 
 # %% [markdown]
-# **An embedding** is a cloud of points in many dimensions, here a hundred images with their 784 pixels. TensorBoard's
-# *projector* turns it around in three dimensions, found by principal component analysis (lesson 14). `metadata` gives
-# each point a label, and `label_img` a small picture, a *sprite*.
+# **An embedding** is a cloud of points in many dimensions, here a hundred images of 784 pixels each. TensorBoard's
+# *projector* shows the cloud in three dimensions, found by principal component analysis (lesson 14), and lets you
+# turn it. `metadata` gives each point a label, and `label_img` a small picture, a *sprite*.
 
 # %%
 chosen = garments.valid.take(100, seed=SEED)
@@ -212,7 +213,7 @@ writer.add_embedding(chosen.x.flatten(1) / 255,
                      label_img=chosen.x / 255)
 
 # %% [markdown]
-# **A precision-recall curve** for each class: was this image a shirt, yes or no, and how probable did the network
+# **A precision-recall curve** asks of one class: was this image a shirt, yes or no, and how probable did the network
 # think it was? Ten classes make ten curves (lesson 9).
 
 # %%
@@ -256,12 +257,12 @@ for tag in tags["images"]:
     plots.images([picture.transpose(2, 0, 1)], columns=1, title=tag)
 
 # %% [markdown]
-# The curves are tensors of six rows: true positives, false positives, true negatives, false negatives, precision and
-# recall, for 127 thresholds from 0 to 1.
+# Each curve is a tensor of six rows: true positives, false positives, true negatives, false negatives, precision and
+# recall, each at 127 thresholds from 0 to 1.
 #
 # > **Predict before you run.** For which garment will the curve be the worst?
 
-# %% tags=["answer"] mystnb={"image": {"alt": "Precision over recall for ten classes. Trousers, bags and shoes are near the upper right corner; shirts are far below all others."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "Precision against recall for ten classes. Trousers, bags and shoes are near the upper right corner; shirts are far below all others."}}
 from tensorboard.util.tensor_util import make_ndarray
 
 curves = {}
@@ -274,9 +275,11 @@ plots.scatter(shown, title="Ten curves from the log",
               xlabel="recall", ylabel="precision")
 
 # %% [markdown]
-# The shirts again: they look like T-shirts, pullovers and coats, and a network that is not sure gives away precision
-# or recall. Are TensorBoard's curves right? We compare one of them with scikit-learn's. Both ask at different
-# thresholds, so we take TensorBoard's recall at a threshold of about one half, and count for ourselves.
+# It is the shirts again. They look like T-shirts, pullovers and coats, and a network that is not sure has to give up
+# precision or recall.
+#
+# Are TensorBoard's curves right? To find out, we take its recall for shirts at a threshold of one half, and count the
+# same number for ourselves.
 
 # %%
 shirt = garments.classes.index("Shirt")
@@ -300,17 +303,18 @@ notebook.start(f"--logdir {LOGS}")
 # %% [markdown]
 # ## Look at a network before you train it
 #
-# A summary tells what a network is made of. `torchinfo` prints one, and we can check it, because hooks tell us what
-# each layer gives out, and our own counters how many parameters and multiplications it has. `torchinfo` wants the
-# shape of a whole batch. Its predecessor `torchsummary`, which many tutorials still use, wants it without the first
-# number, and one of them explains its `(1, 28, 28)` as beginning with the batch.
+# A summary tells you what a network is made of. Ours is trained by now, but its summary would have been the same
+# before. `torchinfo` prints one, and wants the shape of a whole batch. Its predecessor `torchsummary`, which many
+# tutorials still use, wants the shape of a single image. There the 1 in `(1, 28, 28)` is the number of channels,
+# although one tutorial takes it for the batch.
 
 # %%
 summary = torchinfo.summary(model, (1, 1, 28, 28), verbose=0)
 print(summary)
 
 # %% [markdown]
-# Do the hooks of lesson 14 see the same output sizes, and does our counter find as many parameters?
+# We can check it: do the hooks of lesson 14 see the same output sizes, and does our own counter find as many
+# parameters?
 
 # %%
 layers = [row for row in summary.summary_list if row.is_leaf_layer]
@@ -325,13 +329,13 @@ print(f"{sum(same)} of {len(same)} layers have the output size that the "
 # %% tags=["claim"]
 more = summary.total_mult_adds - count_macs(model, (1, 1, 28, 28))
 biased = sum(maps[row.var_name].numel() for row in layers if row.num_params)
-claim("torchinfo counts {value:,} multiply-adds more than we do, "
-      "one for each bias that is added.", more, equals=biased)
+claim("torchinfo counts {value:,} more multiply-adds than we do, "
+      "one for each time a bias is added.", more, equals=biased)
 
 # %% [markdown]
 # The other thing to look at is the graph that autograd keeps for the backward pass, as in lesson 1. `torchviz` writes
-# it in the language of Graphviz. Where the program `dot` is installed, this becomes a drawing; elsewhere it stays a
-# text, which names one operation in each line.
+# it in the language of Graphviz. Where the program `dot` is installed, we turn this into a drawing; otherwise we
+# print a few of its lines, each of which names one operation.
 
 # %%
 loss = F.cross_entropy(model(x), y)
@@ -345,12 +349,12 @@ else:
     print(*operations[:8], "…", sep="\n")
 
 # %% [markdown]
-# ## What a clock tells
+# ## What a clock tells you
 #
 # A cell that begins with `%%time` prints how long it took. The answer is honest, but to which question? We time the
 # same step five times.
 #
-# > **Predict before you run.** Which of the five take longest?
+# > **Predict before you run.** Which of the five will take the longest?
 
 # %% tags=["answer"]
 torch.manual_seed(SEED)
@@ -364,10 +368,10 @@ for _ in range(5):
 print("milliseconds:", [round(value, 1) for value in milliseconds])
 
 # %% [markdown]
-# Most often the first steps are the slowest, because memory must be found and each operation must choose how it will
-# work on this machine. `%%time` shows the sum of everything in the cell: this warm-up, the loading of data, whatever
-# else the computer does at that moment. On a GPU it even leaves something out, for the program goes on while the GPU
-# is still at work. Lesson 16 measures properly.
+# Usually the first steps are the slowest, because memory has to be allocated, and each operation has to choose the
+# method that suits this machine. `%%time` shows the sum of everything in the cell: this warm-up, the loading of data,
+# whatever else the computer does at that moment. On a GPU it even leaves something out, for the program goes on while
+# the GPU is still at work. Lesson 16 measures properly.
 #
 # And which machine was it? A time without its machine means nothing, so list what there is, in code that also works
 # where there is no GPU:
@@ -383,9 +387,9 @@ print("NVIDIA GPUs:", [torch.cuda.get_device_name(k)
 # ## From a notebook to a program
 #
 # A notebook is a good place to think, and a bad place for a run of twelve hours: it needs a browser, its cells have
-# been run in an order that nobody remembers, and ten runs with ten seeds need ten people who click. A program is
-# started by one line, with *options* that say what is different this time. PyTorch's own MNIST example is such a
-# program. Here is ours, with the same options and the same defaults. Its code is short; `help` shows where it is.
+# been run in an order that nobody remembers, and for ten runs with ten seeds somebody has to click ten times. A
+# program is started by one line, with *options* that say what is different this time. PyTorch's own MNIST example is
+# such a program. Here is ours, with the same options and defaults, and `--network` besides.
 
 # %%
 def program(*options):
@@ -401,7 +405,7 @@ program("--help")
 # %% [markdown]
 # `argparse`, from Python's standard library, writes this page from the list of options. `--dry-run` trains on a
 # single batch. It is the first thing to try, since it finds in a second what would otherwise stop you after an hour,
-# such as a typing error in the lines that save the model.
+# such as a typo in the lines that save the model.
 
 # %%
 program("--dry-run", "--log-interval", "1", "--save-model")
@@ -415,8 +419,10 @@ program("--epochs", "0")
 
 # %% [markdown]
 # It refuses, in one line that says what was wrong and what it expected. A program that quietly does nothing costs its
-# user a night. Without any option it runs PyTorch's example whole, 14 epochs, which takes half an hour on two cores.
-# We have recorded it:
+# user a night.
+#
+# Without any options it runs PyTorch's example in full: 14 epochs, which take half an hour on two cores. We have
+# recorded it:
 
 # %% mystnb={"image": {"alt": "Two panels, loss and accuracy over 14 epochs for training and validation images. Both splits improve quickly and then level off; validation is better than training throughout."}}
 [run] = recorded_runs("mnist_program")
@@ -426,7 +432,7 @@ plots.curves(range(1, 15), parts, percent="accuracy", columns=2,
              title="PyTorch's MNIST example, 14 epochs", xlabel="epoch")
 
 # %% tags=["claim"]
-claim("The example reads {value:.2%} of the test digits.",
+claim("The example reads {value:.2%} of the test digits correctly.",
       run["test_accuracy"], at_least=0.985)
 
 # %% [markdown]
@@ -435,9 +441,9 @@ claim("The example reads {value:.2%} of the test digits.",
 #
 # ## Four flights
 #
-# Here are four recorded trainings of this lesson's network, on 2,000 images. One is healthy. In one the learning rate
-# is too high, in one all units behind the first ReLU are dead from the start, and in one the validation images were
-# also training images. Which is which? Take your time, for this is what a flight recorder is read for.
+# Here are four recorded runs of this lesson's network, on 2,000 images. One is healthy. In another the learning rate
+# is too high, in a third all units of the first ReLU are dead from the start, and in the last the validation images
+# are also training images. Which is which? Take your time, for this is what a flight recorder is read for.
 
 # %% mystnb={"image": {"alt": "Four panels A to D with the loss of training and validation images over the epochs."}}
 flights = recorded_runs("flights")
@@ -448,8 +454,8 @@ plots.curves(range(1, len(flights[0]["train_loss"]) + 1),
              columns=2, title="Four flights", xlabel="epoch")
 
 # %% [markdown]
-# What would you look at first? The level at which a loss begins, then whether it moves at all, then the gap between
-# the two curves. The exercise below asks for your verdict.
+# What would you look at first? We would begin with the level at which a loss starts, then ask whether it moves at
+# all, and then look at the gap between the two curves. The exercise below asks for your verdict.
 #
 # ## Exercises
 #
@@ -476,9 +482,9 @@ assert check("15.1", flight_causes_solution)
 # %% [markdown]
 # ### Exercise 15.2 · One more instrument
 #
-# Write `gradient_norms(model)`, to be called after `backward()`: a dict from the name of each parameter, as
-# `named_parameters()` has it, to the norm of its gradient, a plain number. Parameters without a gradient (`None`) are
-# left out.
+# Write `gradient_norms(model)`, which is called after `backward()` and returns a dict. It maps the name of each
+# parameter, as `named_parameters()` gives it, to the norm of its gradient, a plain number. Parameters without a
+# gradient (`None`) are left out.
 
 # %%
 def gradient_norms(model):
@@ -500,10 +506,10 @@ assert check("15.2", gradient_norms_solution)
 # %% [markdown]
 # ### Exercise 15.3 · The smoothing slider
 #
-# TensorBoard draws smoothed curves. With the slider at `weight`, it keeps `last = weight · last + (1 − weight) ·
-# value` from value to value, beginning with `last = 0`, and shows after the n-th value `last / (1 − weightⁿ)`, so
-# that the zero at the start does not pull the curve down. Write `smoothed(values, weight)`, which returns the shown
-# values as a list, for a weight from 0 to below 1.
+# TensorBoard draws smoothed curves. With the slider at `weight`, it starts from `last = 0` and updates `last = weight
+# · last + (1 − weight) · value` at each value. What it shows after the n-th value is `last / (1 − weightⁿ)`, so that
+# the zero at the start does not pull the curve down. Write `smoothed(values, weight)`, which returns the values that
+# are shown, as a list, for a weight from 0 to below 1.
 
 # %%
 def smoothed(values, weight):
@@ -525,10 +531,10 @@ def smoothed_solution(values, weight):
 assert check("15.3", smoothed_solution)
 
 # %% [markdown]
-# ### Exercise 15.4 · An option more
+# ### Exercise 15.4 · A new option
 #
 # The program has no weight decay. Write `add_weight_decay(parser)`, which gets an `argparse.ArgumentParser` and adds
-# the option `--weight-decay`, a number, 0 if it is not given. A negative number must be refused by the parser itself:
+# the option `--weight-decay`, a number that defaults to 0. A negative number must be refused by the parser itself:
 # give `add_argument` a `type` that is a function of your own, which raises `argparse.ArgumentTypeError`. Return the
 # parser.
 
@@ -562,18 +568,18 @@ assert check("15.4", add_weight_decay_solution)
 # ### An open question
 #
 # No checker answers this one, so argue about it with somebody. Everything can be logged: each weight, each gradient,
-# each image that went wrong. What would you log in a run of a week, how often, and what would you leave out? Name one
-# number that you would look at every morning, and one that would only tempt you to stop too early.
+# each image that went wrong. In a run that takes a week, what would you log, how often, and what would you leave out?
+# Name one number that you would look at every morning, and one that would only tempt you to stop too early.
 
 # %% [markdown]
 # ## What you can do now
 #
 # 1. A log is a file that is flushed, and its curve can be drawn while the run goes on, or after it has died.
 # 2. TensorBoard's file holds scalars, pictures, a graph, an embedding and curves, and can be read without a server.
-# 3. Hooks and counters confirm torchinfo's summary, but for the additions of biases.
-# 4. A time contains the warm-up, the loading and the neighbours, and needs its machine beside it.
+# 3. Hooks and counters confirm torchinfo's summary, except that it also counts the additions of biases.
+# 4. A measured time contains the warm-up, the loading and whatever else the computer does, and needs its machine beside it.
 # 5. A program has options with defaults, a dry run, and one clear line for a wrong value.
-# 6. Flat, exploding, gapless: each failure has its curve.
+# 6. Each failure has its own curve: flat, jumping, or without a gap.
 #
 # ## Further reading
 #

@@ -1,8 +1,8 @@
 """Train a network for MNIST, from a terminal.
 
-Every default is that of PyTorch's own MNIST example, so that without options this is its training: 14 epochs of batches
-of 64, Adadelta with a learning rate of 1, which is multiplied by 0.7 after each epoch. But a validation split is scored
-after each epoch, and the test split once, at the end.
+Every default is that of PyTorch's own MNIST example, so without options you repeat its training: 14 epochs in batches
+of 64, with Adadelta and a learning rate that starts at 1 and is multiplied by 0.7 after each epoch. Unlike it, this
+program scores a validation split after each epoch, and the test split only once, at the end.
 """
 
 import argparse
@@ -31,19 +31,19 @@ def parser() -> argparse.ArgumentParser:
     """The options of `python -m course_utils.training`."""
     style = argparse.ArgumentDefaultsHelpFormatter
     program = argparse.ArgumentParser("python -m course_utils.training", description=__doc__, formatter_class=style)
-    program.print_usage = lambda file=None: None  # type: ignore[method-assign]  # a wrong option is told in one line
+    program.print_usage = lambda file=None: None  # type: ignore[method-assign]  # a wrong option is reported in one line
     option = program.add_argument
-    option("--network", choices=("mnist_net", "lenet"), default="mnist_net", help="which of course_utils.networks")
+    option("--network", choices=("mnist_net", "lenet"), default="mnist_net", help="network from course_utils.networks")
     option("--batch-size", type=int, default=64, metavar="N", help="images in a training batch")
     option("--test-batch-size", type=int, default=1000, metavar="N", help="images in a batch that is scored")
     option("--epochs", type=int, default=14, metavar="N", help="times to go through the training images")
     option("--lr", type=float, default=1.0, metavar="X", help="learning rate")
-    option("--gamma", type=float, default=0.7, metavar="X", help="its factor after each epoch")
+    option("--gamma", type=float, default=0.7, metavar="X", help="factor for the learning rate after each epoch")
     option("--no-cuda", action="store_true", help="do not use an NVIDIA GPU")
     option("--no-mps", action="store_true", help="do not use an Apple GPU")
-    option("--dry-run", action="store_true", help="train on a single batch, to see whether all is well")
+    option("--dry-run", action="store_true", help="train on a single batch, to check that everything works")
     option("--seed", type=int, default=1, metavar="N", help="random seed")
-    option("--log-interval", type=int, default=10, metavar="N", help="batches from one printed loss to the next")
+    option("--log-interval", type=int, default=10, metavar="N", help="batches between two printed losses")
     option("--save-model", action="store_true", help="write the weights to mnist_cnn.pt")
     return program
 
@@ -75,7 +75,7 @@ def main(fit: Callable, evaluate: Callable, arguments: list[str] | None = None) 
 
 
 def _logged(interval: int) -> Callable:
-    """Cross-entropy, which prints itself every so many batches of the training."""
+    """Cross-entropy that prints its value every `interval` training batches."""
     steps = count(1)
 
     def loss_fn(logits: Tensor, labels: Tensor) -> Tensor:

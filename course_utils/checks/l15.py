@@ -15,9 +15,9 @@ from ._answers import Refused, number, numbers
 
 SIGNS = {
     "healthy": "Both losses fall, and the validation loss stays above, or rises once the images are learned by heart.",
-    "rate": "With too high a rate the loss jumps, and comes to rest far above where it could be, or nowhere.",
+    "rate": "With too high a rate the loss jumps, and settles far above where it could be, or never settles.",
     "dead": "Dead units pass no gradient. From the first epoch on, the loss stays at that of guessing, ln 10.",
-    "leak": "Validation images that are also training images are learned by heart: no gap, however long it trains.",
+    "leak": "Validation images that are also training images are learned by heart, so no gap opens.",
 }
 
 
@@ -29,15 +29,17 @@ def flight_causes(answer):
     causes = {run["flight"]: run["cause"] for run in recorded("flights")["runs"]}
     mine = {str(flight).strip().upper(): str(cause).strip().lower() for flight, cause in answer.items()}
     if set(mine) != set(causes):
-        return wrong(f"your dict has the keys {', '.join(map(str, answer))}", hint="One for each of A, B, C and D.")
+        return wrong(
+            f"your dict has the keys {', '.join(map(str, answer))}", hint="Give one key for each of A, B, C and D."
+        )
     if unknown := [cause for cause in mine.values() if cause not in SIGNS]:
-        return wrong(f"{unknown[0]!r} is no cause", hint=f"The causes are {', '.join(SIGNS)}.")
+        return wrong(f"{unknown[0]!r} is not one of the causes", hint=f"The causes are {', '.join(SIGNS)}.")
     if len(set(mine.values())) < len(causes):
-        return wrong("one cause is named twice", hint="Each of the four happens once.")
+        return wrong("one cause is named twice", hint="Each cause belongs to one flight.")
     off = [flight for flight in causes if mine[flight] != causes[flight]]
     if off:
         return wrong(f"{len(off)} of four are not right, {off[0]} among them", hint=SIGNS[causes[off[0]]])
-    return right("A flat line at ln 10 needs no longer training, and a missing gap no praise.")
+    return right("Training longer will not help a flat line at ln 10, and a missing gap is no reason for praise.")
 
 
 def _judge_norms(model, mine, frozen):
@@ -49,7 +51,7 @@ def _judge_norms(model, mine, frozen):
     if set(mine) - set(expected) == frozen:
         raise Refused("parameters without a gradient are in the dict", hint="Leave out those whose `.grad` is None.")
     if set(mine) != set(expected):
-        hint = f"Names as `named_parameters()` has them, such as '0.weight'; {len(expected)} of them here."
+        hint = f"Use the names from `named_parameters()`, such as '0.weight'; there are {len(expected)} here."
         raise Refused(f"the names are {', '.join(map(str, list(mine)[:4]))}…", hint=hint)
     for name, norm in expected.items():
         value = number(mine[name], what=f"the norm of {name}")
@@ -58,17 +60,17 @@ def _judge_norms(model, mine, frozen):
         gradient, weight = model.get_parameter(name).grad, model.get_parameter(name)
         for mistake, hint in (
             (norm**2, "Take the root: the norm is the root of the sum of the squares."),
-            (gradient.abs().max().item(), "That is the largest of its numbers. `norm()` takes them all."),
+            (gradient.abs().max().item(), "That is the largest entry. `norm()` uses all of them."),
             (
                 gradient.abs().mean().item(),
-                "That is the mean of their sizes. Take the root of the sum of squares.",
+                "That is the mean of the absolute values. Take the root of the sum of squares.",
             ),
             (
                 gradient.abs().sum().item(),
-                "That is the sum of their sizes. Take the root of the sum of squares.",
+                "That is the sum of the absolute values. Take the root of the sum of squares.",
             ),
             (weight.norm().item(), "That is the norm of the weights. Take that of their `.grad`."),
-            (gradient.square().mean().sqrt().item(), "Sum of the squares, not their mean."),
+            (gradient.square().mean().sqrt().item(), "Take the sum of the squares, not their mean."),
         ):
             if math.isclose(value, mistake, rel_tol=1e-4):
                 raise Refused(f"the norm of {name} is not {value:.4g}", hint=hint)
@@ -85,7 +87,7 @@ def gradient_norms(answer):
         with torch.no_grad():
             model[0].weight.grad.mul_(100)
         _judge_norms(model, answer(model), {f"{frozen}.weight", f"{frozen}.bias"})
-    return right("Log it every hundred steps: it explodes, or vanishes layer by layer, before the loss tells you.")
+    return right("Log them every hundred steps: norms explode, or vanish layer by layer, before the loss shows it.")
 
 
 def _smoothed(values, weight, last=0.0, corrected=True):
@@ -109,7 +111,7 @@ def smoothed(answer):
             "Begin with 0, not with the first value, and divide by 1 − weightⁿ.": _smoothed(
                 values, weight, last=values[0], corrected=False
             ),
-            "`weight` goes with what was, 1 − weight with the new value.": _smoothed(values, 1 - weight),
+            "Multiply the old `last` by `weight`, and the new value by 1 − weight.": _smoothed(values, 1 - weight),
         }
         for hint, mistake in mistakes.items():
             if all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in zip(mine, mistake, strict=True)):
@@ -117,11 +119,11 @@ def smoothed(answer):
         finding = f"{values} at {weight} becomes {[round(value, 4) for value in mine]}"
         hint = "Keep `last` as it is, without the division; only what is shown is divided. n counts from 1."
         return wrong(finding, hint=hint)
-    return right("At 0.6 a value counts for about 1/(1 − 0.6) steps. Smooth the picture, never the log.")
+    return right("At 0.6 the curve averages over about 1/(1 − 0.6) = 2.5 steps. Smooth the picture, never the log.")
 
 
 class _Silent(argparse.ArgumentParser):
-    """Tells its refusal as an exception."""
+    """Reports a refusal as an exception."""
 
     def error(self, message):
         raise SystemExit(message)
@@ -148,7 +150,7 @@ def add_weight_decay(answer):
     for typed, value in (("0.05", 0.05), ("1e-4", 1e-4), ("0", 0.0), ("2", 2.0)):
         given = read("--weight-decay", typed)
         if isinstance(given, str):
-            return wrong(f"--weight-decay {typed} is refused: {given}", hint="A number of at least 0 is right.")
+            return wrong(f"--weight-decay {typed} is refused: {given}", hint="Every number from 0 up must be accepted.")
         if isinstance(given.weight_decay, str):
             return wrong(
                 f"--weight-decay {typed} gives the text {given.weight_decay!r}", hint="`type=` makes it a number."
@@ -160,5 +162,5 @@ def add_weight_decay(answer):
             hint = "Your own function for `type` reads the text, and raises `argparse.ArgumentTypeError` below 0."
             return wrong(f"--weight-decay={typed} is not refused", hint=hint)
     if not isinstance(read("--weight-decay", "much"), str):
-        return wrong("--weight-decay much is not refused", hint="`float(text)` raises ValueError, which will do.")
+        return wrong("--weight-decay much is not refused", hint="Let `float(text)` raise its ValueError.")
     return right("A refusal at the start costs a second. The same mistake found at the end costs the run.")
