@@ -112,7 +112,7 @@ def record(model, loader, optimizer, write):
 # entry to TensorBoard, the instrument of the next section.
 
 # %%
-# Colab has TensorFlow; this line keeps its slow file layer out.
+# Colab has TensorFlow, which is not needed here, and slow to import.
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
 from torch.utils.tensorboard import SummaryWriter
 
@@ -123,8 +123,8 @@ from torch.utils.tensorboard import SummaryWriter
 torch.manual_seed(SEED)
 model = small_fashion_net()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
-shutil.rmtree(LOGS / "board", ignore_errors=True)  # of an earlier run
-writer = SummaryWriter(LOGS / "board")
+folder = tempfile.mkdtemp(prefix="run", dir=LOGS)  # one for each run
+writer = SummaryWriter(folder, flush_secs=5)  # at the latest
 with open(LOGS / "log.csv", "w", newline="") as file:
     table = csv.writer(file)
     table.writerow(["step", "loss"])
@@ -148,8 +148,8 @@ plots.curves(steps, {"train": losses}, title="A loss, read from a file",
              xlabel="step", ylabel="loss")
 
 # %% [markdown]
-# PyTorch's example trains for one epoch over all images. We have recorded this with five seeds. With batches of only
-# four, a single epoch takes many steps.
+# PyTorch's example trains for one epoch over all 60,000 images. We have recorded this with five seeds, less the 5,000
+# images that we keep for validation. With batches of only four, a single epoch takes many steps.
 
 # %%
 runs = recorded_runs("small_fashion")
@@ -157,7 +157,7 @@ final = [run["test_accuracy"] for run in runs]
 print("accuracy on test images:", mean_and_spread(final))
 
 # %% tags=["claim"]
-claim("One epoch of 60,000 images in batches of four has {value:,} steps.",
+claim("PyTorch's example has {value:,} steps.",
       60_000 // 4, equals=15_000)
 
 # %% [markdown]
@@ -177,11 +177,11 @@ writer.add_image("four garments", grid)
 
 # %% [markdown]
 # **A graph** of the network is found by sending one batch through it. PyTorch warns that the tracing behind this is
-# outdated. The graph is drawn all the same, so we silence the warning.
+# deprecated. The graph is drawn all the same, so we silence that one warning.
 
 # %%
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
+    warnings.filterwarnings("ignore", message=".*torch.jit")
     writer.add_graph(model, x)
 
 # %% [markdown]
@@ -210,7 +210,7 @@ writer.add_figure("answers", figure)  # it also closes the figure
 chosen = garments.valid.take(100, seed=SEED)
 writer.add_embedding(chosen.x.flatten(1) / 255,
                      metadata=[garments.classes[k] for k in chosen.y],
-                     label_img=chosen.x / 255)
+                     label_img=chosen.x / 255, tag="garments")
 
 # %% [markdown]
 # **A precision-recall curve** asks of one class: was this image a shirt, yes or no, and how probable did the network
@@ -231,15 +231,15 @@ writer.close()
 from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator)
 
-board = EventAccumulator(str(LOGS / "board"))
+board = EventAccumulator(folder)
 board.Reload()
 tags = board.Tags()
 print({kind: tags[kind] for kind in ("scalars", "images", "graph")})
 print("curves:", tags["tensors"])
 
 # %% [markdown]
-# The scalars are what we have written to our own file. They agree to seven digits only, because TensorBoard stores
-# them in `float32`.
+# The scalars are what we have written to our own file. They agree to seven significant digits only, because a log
+# stores them in `float32`.
 
 # %%
 scalars = board.Scalars("training loss")
@@ -252,13 +252,13 @@ agree("the losses in our file and in TensorBoard's",
 
 # %% mystnb={"image": {"alt": "Two pictures from the log: four garments in a row, and four garments with the network's answers as titles, green where right."}}
 for tag in tags["images"]:
-    stored = board.Images(tag)[0].encoded_image_string
+    stored = board.Images(tag)[-1].encoded_image_string
     picture = np.array(Image.open(io.BytesIO(stored)).convert("RGB"))
     plots.images([picture.transpose(2, 0, 1)], columns=1, title=tag)
 
 # %% [markdown]
 # Each curve is a tensor of six rows: true positives, false positives, true negatives, false negatives, precision and
-# recall, each at 127 thresholds from 0 to 1.
+# recall, each at 127 thresholds from 0 to 1. PyTorch has computed them when it wrote the log.
 #
 # > **Predict before you run.** For which garment will the curve be the worst?
 
@@ -267,24 +267,24 @@ from tensorboard.util.tensor_util import make_ndarray
 
 curves = {}
 for name in garments.classes:
-    stored = make_ndarray(board.Tensors(name)[0].tensor_proto)
-    curves[name] = stored[4:]  # precision and recall
-shown = {name: (recall, precision)
-         for name, (precision, recall) in curves.items()}
-plots.scatter(shown, title="Ten curves from the log",
+    stored = make_ndarray(board.Tensors(name)[-1].tensor_proto)
+    found = stored[0] + stored[1] > 0  # else there is no precision
+    precision, recall = stored[4:, found]
+    curves[name] = (recall, precision)
+plots.scatter(curves, title="Ten curves from the log",
               xlabel="recall", ylabel="precision")
 
 # %% [markdown]
 # It is the shirts again. They look like T-shirts, pullovers and coats, and a network that is not sure has to give up
 # precision or recall.
 #
-# Are TensorBoard's curves right? To find out, we take its recall for shirts at a threshold of one half, and count the
-# same number for ourselves.
+# Are the curves right? To find out, we take the recall for shirts at a threshold of one half, and count the same
+# number for ourselves.
 
 # %%
 shirt = garments.classes.index("Shirt")
 truth = garments.valid.y == shirt
-counts = make_ndarray(board.Tensors("Shirt")[0].tensor_proto)
+counts = make_ndarray(board.Tensors("Shirt")[-1].tensor_proto)
 half = counts.shape[1] // 2  # the threshold 63/126
 says = probabilities[:, shirt] >= 0.5
 agree("recall of shirts at one half, from the log and by counting",
@@ -298,7 +298,7 @@ agree("recall of shirts at one half, from the log and by counting",
 # %% tags=["skip-execution"]
 from tensorboard import notebook
 
-notebook.start(f"--logdir {LOGS}")
+notebook.start(f'--logdir "{LOGS.as_posix()}"')
 
 # %% [markdown]
 # ## Look at a network before you train it
@@ -309,7 +309,7 @@ notebook.start(f"--logdir {LOGS}")
 # although one tutorial takes it for the batch.
 
 # %%
-summary = torchinfo.summary(model, (1, 1, 28, 28), verbose=0)
+summary = torchinfo.summary(model, (1, 1, 28, 28), device="cpu", verbose=0)
 print(summary)
 
 # %% [markdown]
@@ -369,9 +369,10 @@ print("milliseconds:", [round(value, 1) for value in milliseconds])
 
 # %% [markdown]
 # Usually the first steps are the slowest, because memory has to be allocated, and each operation has to choose the
-# method that suits this machine. `%%time` shows the sum of everything in the cell: this warm-up, the loading of data,
-# whatever else the computer does at that moment. On a GPU it even leaves something out, for the program goes on while
-# the GPU is still at work. Lesson 16 measures properly.
+# method that suits this machine. `%%time` prints the time that the processor has worked for this cell, and the *wall
+# time*, which contains everything: this warm-up, the loading of data, whatever else the computer does at that moment.
+# On a GPU both leave something out, because work is only ordered there, *asynchronously*, and the program goes on
+# while the GPU is still busy. Lesson 16 measures properly.
 #
 # And which machine was it? A time without its machine means nothing, so list what there is, in code that also works
 # where there is no GPU:
@@ -380,8 +381,8 @@ print("milliseconds:", [round(value, 1) for value in milliseconds])
 print("torch", torch.__version__, "with", torch.get_num_threads(), "threads")
 print("CPU capability:", torch.backends.cpu.get_cpu_capability())
 print("Apple GPU:", torch.backends.mps.is_available())
-print("NVIDIA GPUs:", [torch.cuda.get_device_name(k)
-                       for k in range(torch.cuda.device_count())])
+print("CUDA GPUs:", [torch.cuda.get_device_name(k)
+                     for k in range(torch.cuda.device_count())])
 
 # %% [markdown]
 # ## From a notebook to a program
@@ -389,25 +390,27 @@ print("NVIDIA GPUs:", [torch.cuda.get_device_name(k)
 # A notebook is a good place to think, and a bad place for a run of twelve hours: it needs a browser, its cells have
 # been run in an order that nobody remembers, and for ten runs with ten seeds somebody has to click ten times. A
 # program is started by one line, with *options* that say what is different this time. PyTorch's own MNIST example is
-# such a program. Here is ours, with the same options and defaults, and `--network` besides.
+# such a program. Here is ours, with its recipe, its default numbers and much the same options. Two things differ: it
+# keeps 5,000 of the training images for validation, and always shuffles the others.
 
 # %%
 def program(*options):
     """Run the course's training program in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "course_utils.training", *options],
-        cwd=LOGS, capture_output=True, text=True)
-    print(done.stdout or done.stderr)
+        cwd=LOGS, capture_output=True, encoding="utf-8", errors="replace")
+    print(done.stdout + (done.stderr if done.returncode else ""))
 
 
 program("--help")
 
 # %% [markdown]
 # `argparse`, from Python's standard library, writes this page from the list of options. `--dry-run` trains on a
-# single batch. It is the first thing to try, since it finds in a second what would otherwise stop you after an hour,
+# single batch. It is the first thing to try, since it finds in seconds what would otherwise stop you after an hour,
 # such as a typo in the lines that save the model.
 
 # %%
+load("mnist")  # so that the program finds it
 program("--dry-run", "--log-interval", "1", "--save-model")
 print([file.name for file in LOGS.glob("*.pt")])
 
@@ -421,7 +424,7 @@ program("--epochs", "0")
 # It refuses, in one line that says what was wrong and what it expected. A program that quietly does nothing costs its
 # user a night.
 #
-# Without any options it runs PyTorch's example in full: 14 epochs, which take half an hour on two cores. We have
+# Without any options it runs the recipe in full: 14 epochs, which take a quarter of an hour on two cores. We have
 # recorded it:
 
 # %% mystnb={"image": {"alt": "Two panels, loss and accuracy over 14 epochs for training and validation images. Both splits improve quickly and then level off; validation is better than training throughout."}}
@@ -436,8 +439,10 @@ claim("The example reads {value:.2%} of the test digits correctly.",
       run["test_accuracy"], at_least=0.985)
 
 # %% [markdown]
-# Why are the validation digits read better than the training digits? The network has dropout, which is switched on
-# only in training (lesson 8). An instrument tells you what happened. Why it happened is your part.
+# Why are the validation digits read better than the training digits? For two reasons, and both are in the instrument.
+# The network has dropout, which is switched on only in training (lesson 8). And the training score is collected
+# during the epoch, by weights that are still improving, while the validation score comes afterwards. An instrument
+# tells you what it has measured, and how it was measured is for you to know.
 #
 # ## Four flights
 #
@@ -473,9 +478,9 @@ check("15.1", flight_causes)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 15.1
 flight_causes_solution = {
-    "A": "leak",  # no gap at all, however well the network learns
-    "B": "rate",  # it jumps, and gets stuck far above the others
-    "C": "healthy",
+    "A": "leak",  # it learns as C does, but there is no gap
+    "B": "rate",  # it jumps, and stays far above C
+    "C": "healthy",  # after a few epochs a gap opens
     "D": "dead"}  # flat, at ln 10
 assert check("15.1", flight_causes_solution)
 
@@ -508,8 +513,8 @@ assert check("15.2", gradient_norms_solution)
 #
 # TensorBoard draws smoothed curves. With the slider at `weight`, it starts from `last = 0` and updates `last = weight
 # · last + (1 − weight) · value` at each value. What it shows after the n-th value is `last / (1 − weightⁿ)`, so that
-# the zero at the start does not pull the curve down. Write `smoothed(values, weight)`, which returns the values that
-# are shown, as a list, for a weight from 0 to below 1.
+# the zero at the start does not pull the curve down: an *exponential moving average* without bias. Write
+# `smoothed(values, weight)`, which returns the values that are shown, as a list, for a weight from 0 to below 1.
 
 # %%
 def smoothed(values, weight):
@@ -577,9 +582,9 @@ assert check("15.4", add_weight_decay_solution)
 # 1. A log is a file that is flushed, and its curve can be drawn while the run goes on, or after it has died.
 # 2. TensorBoard's file holds scalars, pictures, a graph, an embedding and curves, and can be read without a server.
 # 3. Hooks and counters confirm torchinfo's summary, except that it also counts the additions of biases.
-# 4. A measured time contains the warm-up, the loading and whatever else the computer does, and needs its machine beside it.
+# 4. A measured time contains the warm-up, the loading and whatever else happens, and needs its machine beside it.
 # 5. A program has options with defaults, a dry run, and one clear line for a wrong value.
-# 6. Each failure has its own curve: flat, jumping, or without a gap.
+# 6. A failure shows in its curve: flat, jumping, or suspiciously without a gap.
 #
 # ## Further reading
 #

@@ -14,7 +14,7 @@ from course_utils.records import recorded
 from ._answers import Refused, number, numbers
 
 SIGNS = {
-    "healthy": "Both losses fall, and the validation loss stays above, or rises once the images are learned by heart.",
+    "healthy": "Both losses fall. After a few epochs the validation loss is above, and levels off: a gap opens.",
     "rate": "With too high a rate the loss jumps, and settles far above where it could be, or never settles.",
     "dead": "Dead units pass no gradient. From the first epoch on, the loss stays at that of guessing, ln 10.",
     "leak": "Validation images that are also training images are learned by heart, so no gap opens.",
