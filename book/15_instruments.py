@@ -52,6 +52,7 @@ import torch.nn.functional as F
 import torchinfo
 import torchviz
 from PIL import Image
+from sklearn.decomposition import PCA
 from torchvision.utils import make_grid
 
 from course_utils import (
@@ -236,6 +237,7 @@ board.Reload()
 tags = board.Tags()
 print({kind: tags[kind] for kind in ("scalars", "images", "graph")})
 print("curves:", tags["tensors"])
+print("nodes of the graph:", len(board.Graph().node))
 
 # %% [markdown]
 # The scalars are what we have written to our own file. They agree to seven significant digits only, because a log
@@ -255,6 +257,21 @@ for tag in tags["images"]:
     stored = board.Images(tag)[-1].encoded_image_string
     picture = np.array(Image.open(io.BytesIO(stored)).convert("RGB"))
     plots.images([picture.transpose(2, 0, 1)], columns=1, title=tag)
+
+# %% [markdown]
+# The embedding is stored beside the log, as two tables and a sprite with all hundred pictures. Here is the sprite,
+# and the view that the projector would open with, along its first two directions.
+
+# %% mystnb={"image": {"alt": "A square of ten by ten small garments, and a cloud of a hundred points in ten colours and shapes, by class: shoes on one side, coats and pullovers on the other."}}
+stored = next(Path(folder).rglob("tensors.tsv")).parent
+sprite = np.array(Image.open(stored / "sprite.png").convert("RGB"))
+plots.images([sprite.transpose(2, 0, 1)], columns=2, title="The sprite")
+points = np.loadtxt(stored / "tensors.tsv", delimiter="\t")
+labels = np.array((stored / "metadata.tsv").read_text().splitlines())
+plane = PCA(2).fit_transform(points)
+plots.scatter({name: plane[labels == name].T for name in garments.classes},
+              title="A hundred garments, by their pixels",
+              xlabel="first direction", ylabel="second direction")
 
 # %% [markdown]
 # Each curve is a tensor of six rows: true positives, false positives, true negatives, false negatives, precision and
@@ -450,17 +467,18 @@ claim("The example reads {value:.2%} of the test digits correctly.",
 # is too high, in a third all units of the first ReLU are dead from the start, and in the last the validation images
 # are also training images. Which is which? Take your time, for this is what a flight recorder is read for.
 
-# %% mystnb={"image": {"alt": "Four panels A to D with the loss of training and validation images over the epochs."}}
+# %% mystnb={"image": {"alt": "Two panels with the training loss and the validation loss of four runs, A to D. D is flat at 2.3 in both. B jumps far above A and C. A and C have the same training loss; of their validation losses, that of C levels off, that of A goes on falling."}}
 flights = recorded_runs("flights")
 plots.curves(range(1, len(flights[0]["train_loss"]) + 1),
-             {run["flight"]: {"train": run["train_loss"],
-                              "valid": run["valid_loss"]}
-              for run in flights},
+             {f"{split} loss": {run["flight"]: run[f"{split}_loss"]
+                                for run in flights}
+              for split in ("train", "valid")},
              columns=2, title="Four flights", xlabel="epoch")
 
 # %% [markdown]
 # What would you look at first? We would begin with the level at which a loss starts, then ask whether it moves at
-# all, and then look at the gap between the two curves. The exercise below asks for your verdict.
+# all, and then compare the two panels, because a gap between training and validation is what you expect of a healthy
+# run on so few images. The exercise below asks for your verdict.
 #
 # ## Exercises
 #
@@ -478,7 +496,7 @@ check("15.1", flight_causes)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 15.1
 flight_causes_solution = {
-    "A": "leak",  # it learns as C does, but there is no gap
+    "A": "leak",  # it learns as C does, but no gap opens
     "B": "rate",  # it jumps, and stays far above C
     "C": "healthy",  # after a few epochs a gap opens
     "D": "dead"}  # flat, at ln 10
