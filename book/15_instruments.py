@@ -444,7 +444,7 @@ program("--epochs", "0")
 # Without any options it runs the recipe in full: 14 epochs, which take a quarter of an hour on two cores. We have
 # recorded it:
 
-# %% mystnb={"image": {"alt": "Two panels, loss and accuracy over 14 epochs for training and validation images. Both splits improve quickly and then level off; validation is better than training throughout."}}
+# %% mystnb={"image": {"alt": "Two panels, loss and accuracy over 14 epochs for training and validation images. Both splits improve quickly and then level off. At first validation is better than training, later they change places."}}
 [run] = recorded_runs("mnist_program")
 parts = {part: {split: run[f"{split}_{part}"] for split in ("train", "valid")}
          for part in ("loss", "accuracy")}
@@ -456,10 +456,10 @@ claim("The example reads {value:.2%} of the test digits correctly.",
       run["test_accuracy"], at_least=0.985)
 
 # %% [markdown]
-# Why are the validation digits read better than the training digits? For two reasons, and both are in the instrument.
-# The network has dropout, which is switched on only in training (lesson 8). And the training score is collected
-# during the epoch, by weights that are still improving, while the validation score comes afterwards. An instrument
-# tells you what it has measured, and how it was measured is for you to know.
+# Why are the validation digits read better than the training digits, in the first epochs? For two reasons, and both
+# are in the instrument. The network has dropout, which is switched on only in training (lesson 8). And the training
+# score is collected during the epoch, by weights that are still improving, while the validation score comes
+# afterwards. An instrument tells you what it has measured, and how it was measured is for you to know.
 #
 # ## Four flights
 #
