@@ -11,7 +11,7 @@
 #
 # *How do you watch a training run without staring at numbers?*
 #
-# **Read** 40 min · **Run** 60 s on two CPU cores · **Before this** lessons 7 and 9
+# **Read** 40 min · **Run** 25 s on two CPU cores · **Before this** lessons 7 and 9
 #
 # ## What you will be able to do
 #
