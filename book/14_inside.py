@@ -292,9 +292,6 @@ plots.bars({"": dict(zip(garments.classes, probabilities, strict=True))},
 # %% [markdown]
 # It is tempting to read stories into such maps: this one finds outlines, that one sleeves. For the control, we send a
 # photograph through a large network that has never been trained, as a published lesson does.
-#
-# > **Predict before you run.** Its filters are pure chance. What will you recognise in its second layer's maps? (We
-# > leave out those that are 0 everywhere.)
 
 # %%
 photo = torch.tensor(load_sample_image("china.jpg")).permute(2, 0, 1)[None]
@@ -305,6 +302,10 @@ simple_cnn = nn.Sequential(
     nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
     nn.Flatten(), nn.Linear(32 * 46 * 84, 256))
 print(f"{count_parameters(simple_cnn):,} parameters, all of them random")
+
+# %% [markdown]
+# > **Predict before you run.** Its filters are pure chance. What will you recognise in its second layer's maps? (We
+# > leave out those that are 0 everywhere.)
 
 # %% tags=["answer"] mystnb={"image": {"alt": "A photograph of a Chinese tower and seven feature maps of an untrained network; in most of them the tower can be recognised."}}
 chance_maps = feature_maps(simple_cnn, photo)["4"][0]

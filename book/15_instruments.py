@@ -11,7 +11,7 @@
 #
 # *How do you watch a training run without staring at numbers?*
 #
-# **Read** 40 min · **Run** 25 s on two CPU cores · **Before this** lessons 7 and 9
+# **Read** 40 min · **Run** 25 s on two CPU cores · **Before this** lessons 8, 9 and 14
 #
 # ## What you will be able to do
 #
@@ -34,6 +34,7 @@ import course_utils
 course_utils.setup("15_instruments")
 
 # %%
+import argparse
 import csv
 import io
 import shutil
@@ -52,7 +53,6 @@ import torch.nn.functional as F
 import torchinfo
 import torchviz
 from PIL import Image
-from sklearn.decomposition import PCA
 from torchvision.utils import make_grid
 
 from course_utils import (
@@ -76,13 +76,37 @@ EVERY = 100  # steps between two entries of the log
 # You start a training run in the evening and go home. At two in the morning its loss becomes infinite. When you come
 # back, the browser has lost the connection, and with it everything that the cell had printed. What do you wish you
 # had? An aeroplane has a flight recorder for such a case: it writes down a few numbers all the time, to a place that
-# survives the crash. A training run deserves one too, and ten lines of Python will do.
+# survives the crash. A training run deserves one too, and a few lines of Python will do. First it needs a folder.
+
+# %%
+LOGS = Path(tempfile.mkdtemp())  # one of your own, to keep the logs
+
+# %% [markdown]
+# Will what we write survive? Let a small program write three lines and then crash, once with `flush` after each line
+# and once without.
+#
+# > **Predict before you run.** What will be in the file in each case?
+
+# %% tags=["answer"]
+crash = """
+import os, sys
+file = open("crash.txt", "w")
+for step in range(3):
+    print(step, file=file, flush=sys.argv[1] == "flush")
+os._exit(1)  # no time to close the file
+"""
+for how in ("flush", "no flush"):
+    subprocess.run([sys.executable, "-c", crash, how], cwd=LOGS)
+    print(f"{how}: {(LOGS / 'crash.txt').read_text().split()}")
+
+# %% [markdown]
+# Without `flush`, lines wait in memory until there are enough of them, and the crash takes them along. They are the
+# very lines that you would want.
 #
 # The network comes from PyTorch's own TensorBoard example: a LeNet with ReLU, trained on FashionMNIST. Its recipe is
 # unusual: batches of only four images, and a small learning rate.
 
 # %%
-LOGS = Path(tempfile.mkdtemp())  # a folder of your own if you want to keep it
 garments = load("fashion_mnist").normalised([0.5], [0.5])
 loader = batches(garments.train.take(IMAGES), 4, shuffle=True)
 parameters = count_parameters(small_fashion_net())
@@ -90,8 +114,6 @@ print(f"{parameters:,} parameters, {len(loader):,} steps")
 
 # %% [markdown]
 # The loss of a single batch of four images jumps up and down, so we record the mean of the last `EVERY` losses.
-# `flush` matters: without it, the last lines wait in memory and are lost in a crash, and they are the very lines that
-# you would want.
 
 # %%
 def record(model, loader, optimizer, write):
@@ -113,7 +135,7 @@ def record(model, loader, optimizer, write):
 # entry to TensorBoard, the instrument of the next section.
 
 # %%
-# Colab has TensorFlow, which is not needed here, and slow to import.
+# Tells TensorBoard not to look for TensorFlow, which is slow to import.
 sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
 from torch.utils.tensorboard import SummaryWriter
 
@@ -140,7 +162,7 @@ with open(LOGS / "log.csv", "w", newline="") as file:
 # %% [markdown]
 # Whether the run is still alive or long dead, a few lines draw its curve from the file.
 
-# %% mystnb={"image": {"alt": "The training loss over the steps. It falls quickly at first and then slowly, with some noise."}}
+# %% mystnb={"image": {"alt": "The training loss over the steps: nearly flat at first, then a steep fall, then a slow one with some noise."}}
 with open(LOGS / "log.csv", newline="") as file:
     rows = list(csv.DictReader(file))
 steps = [int(row["step"]) for row in rows]
@@ -149,13 +171,14 @@ plots.curves(steps, {"train": losses}, title="A loss, read from a file",
              xlabel="step", ylabel="loss")
 
 # %% [markdown]
-# PyTorch's example trains for one epoch over all 60,000 images. We have recorded this with five seeds, less the 5,000
+# PyTorch's example trains for one epoch over all 60,000 images. We have recorded this with five seeds, less the
 # images that we keep for validation. With batches of only four, a single epoch takes many steps.
 
 # %%
 runs = recorded_runs("small_fashion")
 final = [run["test_accuracy"] for run in runs]
-print("accuracy on test images:", mean_and_spread(final))
+print(f"{len(garments.train) // 4:,} steps, accuracy on test images: "
+      f"{mean_and_spread(final)}")
 
 # %% tags=["claim"]
 claim("PyTorch's example has {value:,} steps.",
@@ -169,7 +192,8 @@ claim("PyTorch's example has {value:,} steps.",
 # TensorFlow, but the package `tensorboard` alone is enough. You need not install TensorFlow, although some tutorials
 # tell you to, and even name a version from 2023. PyTorch writes the files with `torch.utils.tensorboard`.
 #
-# Each kind of entry has a method of the writer. **A picture** is a tensor C×H×W with pixels from 0 to 1.
+# Each kind of entry has a method of the writer. **A picture** is a tensor C×H×W with pixels from 0 to 1. (`batches`
+# has normalised the pixels. In `garments.valid.x` they are still from 0 to 255.)
 
 # %%
 x, y = next(iter(batches(garments.valid, 4)))
@@ -214,7 +238,7 @@ writer.add_embedding(chosen.x.flatten(1) / 255,
                      label_img=chosen.x / 255, tag="garments")
 
 # %% [markdown]
-# **A precision-recall curve** asks of one class: was this image a shirt, yes or no, and how probable did the network
+# **A precision-recall curve** asks of one class: was this image a bag, yes or no, and how probable did the network
 # think it was? Ten classes make ten curves (lesson 9).
 
 # %%
@@ -262,7 +286,9 @@ for tag in tags["images"]:
 # The embedding is stored beside the log, as two tables and a sprite with all hundred pictures. Here is the sprite,
 # and the view that the projector would open with, along its first two directions.
 
-# %% mystnb={"image": {"alt": "A square of ten by ten small garments, and a cloud of a hundred points in ten colours and shapes, by class: shoes on one side, coats and pullovers on the other."}}
+# %% mystnb={"image": {"alt": "A square of ten by ten small garments, and a cloud of a hundred points, marked by class: shoes on one side, coats and pullovers on the other."}}
+from sklearn.decomposition import PCA
+
 stored = next(Path(folder).rglob("tensors.tsv")).parent
 sprite = np.array(Image.open(stored / "sprite.png").convert("RGB"))
 plots.images([sprite.transpose(2, 0, 1)], columns=2, title="The sprite")
@@ -285,7 +311,7 @@ from tensorboard.util.tensor_util import make_ndarray
 curves = {}
 for name in garments.classes:
     stored = make_ndarray(board.Tensors(name)[-1].tensor_proto)
-    found = stored[0] + stored[1] > 0  # else there is no precision
+    found = stored[0] + stored[1] > 0  # where any answer is yes
     precision, recall = stored[4:, found]
     curves[name] = (recall, precision)
 plots.scatter(curves, title="Ten curves from the log",
@@ -323,7 +349,7 @@ notebook.start(f'--logdir "{LOGS.as_posix()}"')
 # A summary tells you what a network is made of. Ours is trained by now, but its summary would have been the same
 # before. `torchinfo` prints one, and wants the shape of a whole batch. Its predecessor `torchsummary`, which many
 # tutorials still use, wants the shape of a single image. There the 1 in `(1, 28, 28)` is the number of channels,
-# although one tutorial takes it for the batch.
+# although one tutorial takes it for the batch. (By `Units.MEGABYTES` torchinfo means millions.)
 
 # %%
 summary = torchinfo.summary(model, (1, 1, 28, 28), device="cpu", verbose=0)
@@ -331,7 +357,7 @@ print(summary)
 
 # %% [markdown]
 # We can check it: do the hooks of lesson 14 see the same output sizes, and does our own counter find as many
-# parameters?
+# parameters? A row of the summary knows its layer's name, which is also the key in `feature_maps`.
 
 # %%
 layers = [row for row in summary.summary_list if row.is_leaf_layer]
@@ -352,7 +378,7 @@ claim("torchinfo counts {value:,} more multiply-adds than we do, "
 # %% [markdown]
 # The other thing to look at is the graph that autograd keeps for the backward pass, as in lesson 1. `torchviz` writes
 # it in the language of Graphviz. Where the program `dot` is installed, we turn this into a drawing; otherwise we
-# print a few of its lines, each of which names one operation.
+# print a few of its lines, from the loss back towards the weights.
 
 # %%
 loss = F.cross_entropy(model(x), y)
@@ -369,9 +395,9 @@ else:
 # ## What a clock tells you
 #
 # A cell that begins with `%%time` prints how long it took. The answer is honest, but to which question? We time the
-# same step five times.
+# same step, forward and backward, of a fresh network five times.
 #
-# > **Predict before you run.** Which of the five will take the longest?
+# > **Predict before you run.** By what factor will the first be slower than the last?
 
 # %% tags=["answer"]
 torch.manual_seed(SEED)
@@ -385,11 +411,11 @@ for _ in range(5):
 print("milliseconds:", [round(value, 1) for value in milliseconds])
 
 # %% [markdown]
-# Usually the first steps are the slowest, because memory has to be allocated, and each operation has to choose the
-# method that suits this machine. `%%time` prints the time that the processor has worked for this cell, and the *wall
-# time*, which contains everything: this warm-up, the loading of data, whatever else the computer does at that moment.
-# On a GPU both leave something out, because work is only ordered there, *asynchronously*, and the program goes on
-# while the GPU is still busy. Lesson 16 measures properly.
+# Usually the first is the slowest, because memory has to be allocated, and each operation has to choose the method
+# that suits this machine. `%%time` prints the time that the processor has worked for this cell, and the *wall time*,
+# which contains everything: this warm-up, the loading of data, whatever else the computer does at that moment. On a
+# GPU both leave something out, because work is only ordered there, *asynchronously*, and the program goes on while
+# the GPU is still busy. Lesson 16 measures properly.
 #
 # And which machine was it? A time without its machine means nothing, so list what there is, in code that also works
 # where there is no GPU:
@@ -422,9 +448,17 @@ def program(*options):
 program("--help")
 
 # %% [markdown]
-# `argparse`, from Python's standard library, writes this page from the list of options. `--dry-run` trains on a
-# single batch. It is the first thing to try, since it finds in seconds what would otherwise stop you after an hour,
-# such as a typo in the lines that save the model.
+# `argparse`, from Python's standard library, writes this page from the list of options. Each option is one line. Its
+# `type` may be any function that makes a value of a text:
+
+# %%
+toy = argparse.ArgumentParser(prog="toy")
+toy.add_argument("--epochs", type=int, default=14)
+print(toy.parse_args([]), toy.parse_args(["--epochs", "3"]))
+
+# %% [markdown]
+# `--dry-run` trains on a single batch, and scores everything once. It is the first thing to try, since it finds in
+# seconds what would otherwise stop you after an hour, such as a typo in the lines that save the model.
 
 # %%
 load("mnist")  # so that the program finds it
@@ -441,7 +475,7 @@ program("--epochs", "0")
 # It refuses, in one line that says what was wrong and what it expected. A program that quietly does nothing costs its
 # user a night.
 #
-# Without any options it runs the recipe in full: 14 epochs, which take a quarter of an hour on two cores. We have
+# Without any options it runs the recipe in full: 14 epochs, which take about twenty minutes on two cores. We have
 # recorded it:
 
 # %% mystnb={"image": {"alt": "Two panels, loss and accuracy over 14 epochs for training and validation images. Both splits improve quickly and then level off. At first validation is better than training, later they change places."}}
@@ -476,9 +510,9 @@ plots.curves(range(1, len(flights[0]["train_loss"]) + 1),
              columns=2, title="Four flights", xlabel="epoch")
 
 # %% [markdown]
-# What would you look at first? We would begin with the level at which a loss starts, then ask whether it moves at
-# all, and then compare the two panels, because a gap between training and validation is what you expect of a healthy
-# run on so few images. The exercise below asks for your verdict.
+# In the left panel A and C coincide, so one of them covers the other. What would you look at first? We would ask
+# whether a loss moves at all, then where it settles, and then compare the two panels. The exercise below asks for
+# your verdict.
 #
 # ## Exercises
 #
@@ -562,9 +596,6 @@ assert check("15.3", smoothed_solution)
 # parser.
 
 # %%
-import argparse
-
-
 def add_weight_decay(parser):
     ...
 
