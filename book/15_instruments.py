@@ -253,9 +253,13 @@ writer.close()
 # reading now. But the log is a file, and TensorBoard's own `EventAccumulator` reads it.
 
 # %%
+import logging
+
 from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator)
 
+# Else it complains if you have run a cell twice and so logged twice.
+logging.getLogger("tensorboard").setLevel("ERROR")
 board = EventAccumulator(folder)
 board.Reload()
 tags = board.Tags()
