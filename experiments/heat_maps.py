@@ -25,10 +25,15 @@ RECIPE = {"images": 20_000, "epochs": 3, "batch_size": 128, "max_lr": 0.006}
 CONFIG = {"recipe": RECIPE, "shirts": 100, "compared": 100, "cover": 5, "seeds": [0, 1, 2, 3, 4]}
 
 
+def new_lenet(seed: int) -> nn.Sequential:
+    """LeNet before its training."""
+    torch.manual_seed(seed)
+    return lenet(pool=nn.MaxPool2d)
+
+
 def train_lenet(images: Images, valid: Images, seed: int, epochs: int, batch_size: int, max_lr: float) -> nn.Sequential:
     """LeNet as lesson 14 trains it."""
-    torch.manual_seed(seed)
-    model, train = lenet(pool=nn.MaxPool2d), batches(images, batch_size, shuffle=True)
+    model, train = new_lenet(seed), batches(images, batch_size, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=epochs * len(train))
     options = {"epochs": epochs, "scheduler": scheduler, "scheduler_step": "batch"}
@@ -69,8 +74,7 @@ def run(data: ImageData, config: dict, seed: int) -> dict:
     plain = train_lenet(images, data.valid, seed, **recipe)
     tricked = train_lenet(with_marks(images, shirt), marked, seed, **recipe)
     another = train_lenet(images, data.valid, seed + 100, **recipe)
-    torch.manual_seed(seed)
-    untrained = lenet(pool=nn.MaxPool2d).eval()
+    untrained = new_lenet(seed).eval()
     black = float((-data.train.mean / data.train.std)[0])
 
     def falls(model: nn.Module, x: Tensor, label: int) -> Tensor:

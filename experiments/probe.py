@@ -21,14 +21,13 @@ from torch import Tensor, nn
 
 from course_utils import batches, load
 from course_utils.data import ImageData, Images
-from course_utils.networks import lenet
-from experiments.heat_maps import train_lenet
+from experiments.heat_maps import RECIPE, new_lenet, train_lenet
 from tools.recording import command_line, record_all
 
 CONFIG = {
     "labels": [10, 100, 1_000],
     "readers": ["pixels", "random", "garments", "last random", "last garments", "from scratch"],
-    "garments": {"images": 20_000, "epochs": 3, "batch_size": 128, "max_lr": 0.006},
+    "garments": RECIPE,
     "strengths": [0.01, 0.1, 1, 10, 100],
     "lrs": [0.001, 0.003, 0.01],
     "steps": {"10": 150, "100": 150, "1000": 300},
@@ -37,11 +36,6 @@ CONFIG = {
     "valid": 1_000,
     "seeds": [0, 1, 2, 3, 4],
 }
-
-
-def new_network(seed: int) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return lenet(pool=nn.MaxPool2d)
 
 
 @cache
@@ -64,9 +58,9 @@ def linear_probe(features: nn.Module, splits: list, strengths: list[float]) -> d
     found = []
     for strength in strengths:
         probe = LogisticRegression(C=strength, max_iter=500).fit(a / scale, y)
-        found.append((probe.score(b / scale, y_valid), strength, probe.score(c / scale, y_test)))
-    valid, strength, test = max(found)
-    return {"strength": strength, "valid_accuracy": valid, "test_accuracy": test}
+        found.append((probe.score(b / scale, y_valid), strength, probe))
+    valid, strength, probe = max(found, key=lambda each: each[:2])
+    return {"strength": strength, "valid_accuracy": valid, "test_accuracy": probe.score(c / scale, y_test)}
 
 
 def from_scratch(splits: list, config: dict, steps: int, seed: int) -> dict:
@@ -79,7 +73,7 @@ def from_scratch(splits: list, config: dict, steps: int, seed: int) -> dict:
 
     found = []
     for lr in config["lrs"]:
-        model = new_network(seed)
+        model = new_lenet(seed)
         optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         for step in range(1, steps + 1):
             chosen = torch.randperm(len(x))[: config["batch_size"]]
@@ -104,16 +98,16 @@ def run(data: ImageData, config: dict, labels: int, reader: str, seed: int) -> d
     ]
     if reader == "from scratch":
         result = from_scratch(splits, config, config["steps"][str(labels)], seed)
-        return result | {"seconds": time.perf_counter() - start}
-    random, garments = new_network(seed).eval(), reads_garments(seed, **config["garments"])
-    features = {
-        "pixels": nn.Identity(),
-        "random": random[:6],  # both convolutions, each with ReLU and pooling: 400 numbers
-        "garments": garments[:6],
-        "last random": random[:-1],  # all but the last layer: 84 numbers
-        "last garments": garments[:-1],
-    }
-    result = linear_probe(features[reader], splits, config["strengths"])
+    else:
+        random, garments = new_lenet(seed).eval(), reads_garments(seed, **config["garments"])
+        features = {
+            "pixels": nn.Identity(),
+            "random": random[:6],  # both convolutions, each with ReLU and pooling: 400 numbers
+            "garments": garments[:6],
+            "last random": random[:-1],  # all but the last layer: 84 numbers
+            "last garments": garments[:-1],
+        }
+        result = linear_probe(features[reader], splits, config["strengths"])
     return result | {"seconds": time.perf_counter() - start}
 
 

@@ -12,24 +12,21 @@ from pathlib import Path
 
 import torch
 
-from course_utils import batches, device, evaluate, fit, load
+from course_utils import device, load
 from course_utils.data import ImageData
 from course_utils.networks import small_fashion_net
+from experiments.wide_mnist import follow
 from tools.recording import command_line, record_all
 
 CONFIG = {"batch_size": 4, "epochs": 1, "lr": 0.001, "momentum": 0.9, "seeds": [0, 1, 2, 3, 4]}
 
 
 def run(data: ImageData, config: dict, seed: int) -> dict:
-    """Train the network once; return its curves and its one look at the test split."""
-    data = data.normalised([0.5], [0.5])
+    """Train the network once."""
     torch.manual_seed(seed)
     model = small_fashion_net().to(device())
     optimizer = torch.optim.SGD(model.parameters(), lr=config["lr"], momentum=config["momentum"])
-    train = batches(data.train, config["batch_size"], shuffle=True, device=device())
-    valid, test = (batches(split, 500, device=device()) for split in (data.valid, data.test))
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
-    return history.curves() | {"test_accuracy": evaluate(model, test).accuracy}
+    return follow(data, config, model, optimizer)
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

@@ -11,6 +11,8 @@ Takes about 20 minutes on two CPU cores. Saves after every run, and goes on wher
 from pathlib import Path
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
@@ -20,16 +22,20 @@ from tools.recording import command_line, record_all
 CONFIG = {"batch_size": 64, "epochs": 5, "seeds": [0]}
 
 
-def run(data: ImageData, config: dict, seed: int) -> dict:
-    """Train the network once; return its curves, its seconds and its one look at the test split."""
+def follow(data: ImageData, config: dict, model: nn.Module, optimizer: Optimizer) -> dict:
+    """Train by a published recipe; return the curves, the seconds and the one look at the test split."""
     data = data.normalised([0.5], [0.5])
-    torch.manual_seed(seed)
-    model = wide_mnist_net().to(device())
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
     train = batches(data.train, config["batch_size"], shuffle=True, device=device())
     valid, test = (batches(split, 500, device=device()) for split in (data.valid, data.test))
     history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
     return history.curves() | {"test_accuracy": evaluate(model, test).accuracy}
+
+
+def run(data: ImageData, config: dict, seed: int) -> dict:
+    """Train the network once."""
+    torch.manual_seed(seed)
+    model = wide_mnist_net().to(device())
+    return follow(data, config, model, torch.optim.Adam(model.parameters(), fused=True))
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

@@ -90,6 +90,10 @@ def gradient_norms(answer):
     return right("Log them every hundred steps: norms explode, or vanish layer by layer, before the loss shows it.")
 
 
+def _alike(mine, others):
+    return all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in zip(mine, others, strict=True))
+
+
 def _smoothed(values, weight, last=0.0, corrected=True):
     shown_values = []
     for n, value in enumerate(values, start=1):
@@ -103,9 +107,9 @@ def smoothed(answer):
     """a function of (values, weight) that returns the smoothed values as a list."""
     for values, weight in (([3.0, 1.0, 4.0, 1.0, 5.0], 0.6), ([2.0] * 4, 0.9), ([7.0, -1.0], 0.0), ([0.5], 0.99)):
         mine = numbers(answer(list(values), weight), len(values), f"the shown values for {values} at {weight}")
-        expected = _smoothed(values, weight)
-        if all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in zip(mine, expected, strict=True)):
+        if _alike(mine, _smoothed(values, weight)):
             continue
+        finding = f"{values} at {weight} becomes {[round(value, 4) for value in mine]}"
         mistakes = {
             "Divide what is shown by 1 − weightⁿ; at the start n is 1.": _smoothed(values, weight, corrected=False),
             "Begin with 0, not with the first value, and divide by 1 − weightⁿ.": _smoothed(
@@ -114,9 +118,8 @@ def smoothed(answer):
             "Multiply the old `last` by `weight`, and the new value by 1 − weight.": _smoothed(values, 1 - weight),
         }
         for hint, mistake in mistakes.items():
-            if all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in zip(mine, mistake, strict=True)):
-                return wrong(f"{values} at {weight} becomes {[round(value, 4) for value in mine]}", hint=hint)
-        finding = f"{values} at {weight} becomes {[round(value, 4) for value in mine]}"
+            if _alike(mine, mistake):
+                return wrong(finding, hint=hint)
         hint = "Keep `last` as it is, without the division; only what is shown is divided. n counts from 1."
         return wrong(finding, hint=hint)
     return right("At 0.6 the curve averages over about 1/(1 − 0.6) = 2.5 steps. Smooth the picture, never the log.")
