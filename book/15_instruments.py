@@ -207,7 +207,8 @@ writer.add_image("four garments", grid)
 # %%
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=".*torch.jit")
-    writer.add_graph(model, x)
+    with torch.no_grad():
+        writer.add_graph(model, x)
 
 # %% [markdown]
 # **A figure** from Matplotlib can be logged, too. Here each title is the network's answer and the probability that

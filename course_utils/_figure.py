@@ -69,11 +69,6 @@ def make_panels(rows: int, columns: int, height: float, **options: object) -> tu
     return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
 
 
-def name_panel(axes: Axes, name: str) -> None:
-    """Write the name of a panel above its middle."""
-    axes.set_title(name)
-
-
 def colours_of(names: Iterable[str]) -> dict[str, str]:
     """A colour for each name: that of `COLOURS`, or the next of those that mean nothing."""
     names = dict.fromkeys(names)
@@ -127,7 +122,7 @@ def draw_picture(
             style = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
             axes.text(j, i, f"{value + 0.0:.4g}", **style)
     if name:
-        name_panel(axes, name)
+        axes.set_title(name)
     if frame is not None:
         row, column, height, width = frame
         place = (column - 0.5, row - 0.5)

@@ -9,7 +9,7 @@ import re
 import string
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from IPython.display import display
 
@@ -25,14 +25,9 @@ _agreements: dict[str, int] = {}  # the same for agreements
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-class _Scalar(Protocol):
-    """A tensor or NumPy value of one element."""
-
-    def item(self) -> float: ...
-
-
-Stated = float | str | _Scalar
+Stated = SupportsFloat | str  # a tensor or NumPy value of one element will do
 Bound = Stated | dict[str, Stated] | None
+Found = tuple[bool | None, str]  # whether the bounds hold, None where nobody has checked; and they in words
 
 
 class ClaimError(AssertionError):
@@ -176,7 +171,7 @@ def begin(lesson: str) -> None:
         _agreements.clear()
 
 
-def _bound(value: Any, equals: Bound, within: float, at_least: Bound, at_most: Bound) -> tuple[bool, str]:
+def _bound(value: Any, equals: Bound, within: float, at_least: Bound, at_most: Bound) -> Found:
     """Whether the bounds hold, and the bounds in words."""
     if equals is None and at_least is None and at_most is None:
         raise ValueError("A claim needs something to be checked against: equals=, at_least= or at_most=.")
@@ -280,8 +275,7 @@ class Claims:
             [claim 06-01, checked] The mean is 0.13.
         """
         value = _value(value)
-        holds, words = _bound(value, equals, within, at_least, at_most)
-        return self._show(sentence, value, "claim", holds, words)
+        return self._show(sentence, value, "claim", _bound(value, equals, within, at_least, at_most))
 
     def data(
         self,
@@ -314,9 +308,9 @@ class Claims:
         value, copy = _value(value), image_data("data", data).source
         bounds = [bound.get(copy) if isinstance(bound, dict) else bound for bound in (equals, at_least, at_most)]
         if copy == "sample" or all(bound is None for bound in bounds):
-            return self._show(sentence, value, "data", None, f"not checked on this data ({copy})", copy)
+            return self._show(sentence, value, "data", (None, f"not checked on this data ({copy})"), copy)
         holds, words = _bound(value, bounds[0], within, *bounds[1:])
-        return self._show(sentence, value, "data", holds, f"{words} ({data.name}, {copy})", copy)
+        return self._show(sentence, value, "data", (holds, f"{words} ({data.name}, {copy})"), copy)
 
     def measured(
         self,
@@ -351,30 +345,23 @@ class Claims:
         value, copy, strict = _value(value), image_data("data", data).source, os.environ.get("COURSE_STRICT") == "1"
         if copy == "sample" or not stated:
             why = f" on this data ({copy})" if copy == "sample" else ": the lesson ran at another size"
-            return self._show(sentence, value, "measured", None, f"not checked{why}", copy)
+            return self._show(sentence, value, "measured", (None, f"not checked{why}"), copy)
         runs, known = _recorded_runs(sentence, copy) if at_least is None and at_most is None else ({}, True)
         at_least = runs.get("at_least", at_least)
         if at_least is None and at_most is None:
             if strict and not known:
                 remedy = f"run `make calibrate LESSON={_lesson}`"
                 raise ClaimError(f"No runs are recorded for {sentence!r} on the {copy}: {remedy}.")
-            return self._show(sentence, value, "measured", None, f"no recorded runs on this data ({copy})", copy)
+            return self._show(sentence, value, "measured", (None, f"no recorded runs on this data ({copy})"), copy)
         holds, words = _bound(value, None, 0, at_least, at_most)
         if runs:
             words = _in_words(sentence, runs)
-        return self._show(sentence, value, "measured", holds, f"{words} ({data.name}, {copy})", copy, raises=strict)
+        return self._show(sentence, value, "measured", (holds, f"{words} ({data.name}, {copy})"), copy, strict)
 
     @staticmethod
-    def _show(
-        sentence: str,
-        value: float | str,
-        kind: str,
-        holds: bool | None,
-        words: str,
-        copy: str = "",
-        raises: bool = True,
-    ) -> None:
-        """Show the claim; without `holds` it is one that was not checked. A false one may raise instead."""
+    def _show(sentence: str, value: float | str, kind: str, found: Found, copy: str = "", raises: bool = True) -> None:
+        """Show the claim, with what was found of it. A false one may raise instead."""
+        holds, words = found
         status = {True: "checked", False: "missed", None: "skipped"}[holds]
         note = words if holds is None else f"{status}: {words}"
         statement = Statement(sentence, value, kind, status, note, copy)

@@ -13,17 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 
 from ._arguments import kind, shape, shown, tensor, whole
-from ._figure import (
-    COLOURS,
-    WIDTH,
-    Pictures,
-    draw_picture,
-    groups_of,
-    legend_below,
-    make_panels,
-    name_panel,
-    show_figure,
-)
+from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, legend_below, make_panels, show_figure
 
 Place: TypeAlias = tuple[int, int]
 Point: TypeAlias = tuple[float, float]
@@ -79,7 +69,7 @@ def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequen
         draw_picture(right, answer, signed=True, numbers=True, frame=(row, column, 1, 1))
         middle.set_xlabel(f"sum: {products.sum():g}")
     for axes, name in zip(grid[0], ("picture", "window × kernel", "answer"), strict=True):
-        name_panel(axes, name)
+        axes.set_title(name)
     show_figure(figure, title)
 
 
@@ -110,7 +100,7 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     draw_picture(bottom[1], row @ columns, signed=True, numbers=True, frame=(0, at, 1, 1))
     names = "picture", "its windows, one in each column", "kernel, as a row", "row × matrix: all answers at once"
     for axes, name in zip((*top, *bottom), names, strict=True):
-        name_panel(axes, name)
+        axes.set_title(name)
     show_figure(figure, title)
 
 
@@ -271,7 +261,7 @@ def _line_of_places(axes: Axes, setting: Mapping[str, int], count: int) -> None:
     """One panel of `places`: the line of pixels at the top, and below it what the kernel reads at each place."""
     signs = {"size": "H", "kernel_size": "K", "stride": "S", "padding": "P", "dilation": "D"}
     sizes = ", ".join(f"{sign} = {setting[name]}" for name, sign in signs.items() if name in setting)
-    name_panel(axes, f"{sizes}  →  {count}")
+    axes.set_title(f"{sizes}  →  {count}")
     padding = setting.get("padding", 0)
     taps = np.arange(setting["kernel_size"]) * setting.get("dilation", 1) - padding
     read = np.arange(count)[:, None] * setting.get("stride", 1) + taps  # place × weight: the pixel that they meet

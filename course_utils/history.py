@@ -101,36 +101,6 @@ class History(list[Epoch]):
                 best, highest = row, sign * value
         return best
 
-    def curves(self, *names: str) -> dict[str, list[float]]:
-        """Curves as a recorded result holds them, by names such as "valid_loss" or "seconds"; all of them by default.
-
-        Raises:
-            TypeError, ValueError: there is no such curve.
-
-        Example:
-            >>> run = History([Epoch(1, Score(0.9, 0.6), Score(0.8, 0.7), lr=0.1, seconds=2.0)])
-            >>> run.curves("valid_loss", "seconds")
-            {'valid_loss': [0.8], 'seconds': [2.0]}
-        """
-        curves = {monitor.replace(" ", "_"): self.column(*monitor.split()) for monitor in MONITORS}
-        curves["seconds"] = [row.seconds for row in self]
-        return {one_of("names", name, curves): curves[name] for name in names or curves}
-
-    def finished(self) -> "History":
-        """This history, if the training went to its end; a callback such as early stopping may set it.
-
-        Raises:
-            SystemExit: it was interrupted by hand. A script ends here, and keeps no half of a run.
-
-        Example:
-            >>> run = History([Epoch(1, Score(0.9, 0.6), Score(0.8, 0.7), lr=0.1, seconds=2.0)])
-            >>> run.finished() is run
-            True
-        """
-        if self.interrupted:
-            raise SystemExit("Interrupted: this run is not kept.")
-        return self
-
     def to_lists(self) -> list[list]:
         """The rows as plain lists and numbers, for a file; `from_lists` makes a History of them again.
 

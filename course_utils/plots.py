@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from . import _figure
 from ._arguments import kind, one_of, shown, whole
-from ._figure import COLOURS, WIDTH, Numbers, Pictures, draw_picture, name_panel, show_figure
+from ._figure import COLOURS, WIDTH, Numbers, Pictures, draw_picture, show_figure
 
 if TYPE_CHECKING:
     from .history import History
@@ -115,7 +115,7 @@ def curves(
                 style |= {"marker": "o", "linestyle": ":"}
             [handles[label]] = axes.plot(x[: len(values)], values, **style)
         axes.set(xlabel=xlabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
-        name_panel(axes, name)
+        axes.set_title(name)
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         if "x" not in log and all(float(value).is_integer() for value in x):
@@ -329,7 +329,7 @@ def reliability(answers: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, bin
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
         axes.scatter(stated, reached, s=areas, color=COLOURS["valid"], zorder=3, clip_on=False)
-        name_panel(axes, name)
+        axes.set_title(name)
         axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))

@@ -5,6 +5,8 @@ from torch import nn
 
 from ._arguments import kind, shape, whole
 
+WITH_WEIGHTS = (nn.Conv2d, nn.Linear)  # layers whose multiply-adds are counted
+
 
 def conv_output_size(
     size: int, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1, *, ceil_mode: bool = False
@@ -114,23 +116,22 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
         >>> count_macs(nn.Conv2d(1, 6, 5, padding=2), (1, 1, 28, 28))
         117600
     """
+    from ._loop import evaluation_mode  # the other counts ask the network nothing
+
     kind("model", model, nn.Module, "an nn.Module")
     shape("input_shape", input_shape)
     macs: list[int] = []
-    modes = {layer: layer.training for layer in model.modules()}
 
     def count(layer: nn.Module, _: tuple, output: torch.Tensor) -> None:
         places = output.numel() // layer.weight.shape[0]  # each place of each map takes one dot product with its filter
         macs.append(places * layer.weight.numel())
 
-    hooks = [layer.register_forward_hook(count) for layer in modes if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, WITH_WEIGHTS)]
     weight = next(model.parameters())
     try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(input_shape, dtype=weight.dtype, device=weight.device))
+        with evaluation_mode(model), torch.no_grad():
+            model(torch.zeros(input_shape, dtype=weight.dtype, device=weight.device))
     finally:
         for hook in hooks:
             hook.remove()
-        for layer, mode in modes.items():
-            layer.training = mode
     return sum(macs)

@@ -14,7 +14,7 @@ from torch import nn
 from course_utils import Augment, batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "data": ["mnist", "fashion_mnist", "cifar10"],
@@ -68,11 +68,9 @@ def run(several: Several, config: dict, data: str, change: str, seed: int) -> di
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
     return {
-        **history.curves("valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }

@@ -11,7 +11,7 @@ import torch
 
 from course_utils import batches, count_parameters, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "networks": ["small_fashion_net", "fashion_net", "mnist_net", "wide_mnist_net"],
@@ -31,10 +31,10 @@ def run(data: ImageData, config: dict, network: str, seed: int) -> dict:
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 500, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"], fused=True)
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
     return {
         "parameters": count_parameters(model),
-        **history.curves("valid_loss", "valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_loss", "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }

@@ -16,7 +16,7 @@ import torch
 from course_utils import Augment, batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "widths": {"c1": 6, "c2": 12, "hidden": 32},
@@ -38,10 +38,10 @@ def run(data: ImageData, config: dict, augmented: bool, batch_size: int, seed: i
     train = batches(images, batch_size, shuffle=True, augment=augment, **options)
     seen, valid = (batches(split, 500, **options) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
     return {
         "steps": config["epochs"] * len(train),
-        **history.curves("valid_loss", "valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_loss", "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": history[-1].valid._asdict(),
     }

@@ -15,7 +15,7 @@ from typing import Any
 from course_utils import count_parameters, device, load
 from course_utils.data import ImageData
 from experiments import cifar_headline
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, record_all
 
 WIDER = {"widths": [32, 64, 128, 256], "residual": False}
 CONFIG = {
@@ -37,7 +37,7 @@ CONFIG = {
 def run(data: ImageData, config: dict, **point: Any) -> dict:
     """Train one network; return its validation curve."""
     model, history, _ = cifar_headline.train(data, config["recipe"], point, config["seed"], device())
-    return {"parameters": count_parameters(model), **history.curves("valid_accuracy", "seconds")}
+    return {"parameters": count_parameters(model), **curves(history, "valid_accuracy", "seconds")}
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

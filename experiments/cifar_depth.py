@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "depths": [8, 20, 38, 56],
@@ -34,11 +34,9 @@ def run(data: ImageData, config: dict, depth: int, residual: bool, seed: int) ->
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
     return {
-        **history.curves("valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }

@@ -17,7 +17,7 @@ import torch
 from course_utils import Augment, batches, count_macs, count_parameters, device, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "hidden": [32, 64],
@@ -42,11 +42,11 @@ def run(data: ImageData, config: dict, seed: int, **widths: int) -> dict:
     train = batches(images, config["batch_size"], shuffle=True, augment=augment, **options)
     valid = batches(data.valid.take(config["valid_images"]), 500, **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
     return {
         "parameters": count_parameters(model),
         "multiply_adds": count_macs(model, (1, 3, 32, 32)),
-        **history.curves("valid_loss", "valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_loss", "valid_accuracy", "seconds"),
     }
 
 

@@ -23,7 +23,7 @@ from course_utils import Augment, batches, count_parameters, device, evaluate, f
 from course_utils.data import ImageData
 from course_utils.history import History
 from course_utils.networks import _classifier, _conv
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 FAST = {"widths": [32, 48, 96, 192], "residual": False}  # arguments of `networks.fast_cifar_net`
 SHORTCUTS = {"widths": [48, 96, 192], "residual": True}
@@ -92,7 +92,7 @@ def train(data: ImageData, config: dict, point: dict, seed: int, device: str) ->
         scheduler_step="batch",
         loss_fn=partial(F.cross_entropy, label_smoothing=recipe["label_smoothing"]),
     )
-    return model, history.finished(), options
+    return model, finished(history), options
 
 
 def run(data: ImageData, config: dict, point: str, seed: int, device: str) -> dict:
@@ -100,7 +100,7 @@ def run(data: ImageData, config: dict, point: str, seed: int, device: str) -> di
     model, history, options = train(data, config, config["points"][point], seed, device)
     return {
         "parameters": count_parameters(model),
-        **history.curves("valid_accuracy", "seconds"),
+        **curves(history, "valid_accuracy", "seconds"),
         "test_accuracy": evaluate(model, batches(data.test, 1_000, **options)).accuracy,
     }
 

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
 from course_utils.shapes import count_macs, count_parameters, receptive_field
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "start": {
@@ -144,13 +144,13 @@ def run(data: ImageData, config: dict, row: str, images: int, seed: int) -> dict
         scheduler=scheduler,
         scheduler_step="batch",
         loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
-    ).finished()
+    )
     result = {
         "before": row_before(row, config),
         "parameters": count_parameters(model),
         "multiply_adds": count_macs(model, (1, 3, 32, 32)),
         "receptive_field": receptive_field(model),
-        **history.curves("valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_accuracy", "seconds"),
         "accuracy": history[-1].valid.accuracy,
         "averaged weights": evaluate(average, valid).accuracy,
         "mirrored images": evaluate(Mirrored(model), valid).accuracy,

@@ -26,7 +26,7 @@ import torch
 from course_utils import Augment, Checkpoint, EarlyStopping, batches, count_parameters, device, fit, load, predict
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, record_all
 
 KEPT = Path(__file__).parents[1] / ".run" / "experiments"
 BASE: dict = {"network": {}, "augmented": False, "batch_size": 24, "lr": 0.001, "epochs": 10, "patience": None}
@@ -78,8 +78,8 @@ def trained(data: ImageData, config: dict, run: str, seed: int, minutes: float |
     if minutes:
         callbacks.append(TimeIsUp(minutes))
     history = fit(model, train, valid, optimizer, epochs=recipe["epochs"], callbacks=callbacks)
-    curves = history.curves()
-    if history.interrupted and not (minutes and sum(curves["seconds"]) >= 60 * minutes):
+    seen = curves(history)
+    if history.interrupted and not (minutes and sum(seen["seconds"]) >= 60 * minutes):
         raise SystemExit("Interrupted: the same command goes on after the last whole epoch.")
     scored = checkpoint.load_best(model).epoch if recipe["patience"] else len(history)
     answer, truth = predict(model, test).argmax(1), test.y
@@ -87,7 +87,7 @@ def trained(data: ImageData, config: dict, run: str, seed: int, minutes: float |
     return {
         "out_of_time": history.interrupted,
         "parameters": count_parameters(model),
-        **curves,
+        **seen,
         "scored_epoch": scored,
         "test_accuracy": (answer == truth).double().mean().item(),
         "test_counts": counts.tolist(),

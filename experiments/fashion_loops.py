@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import fashion_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "published": {"lr": 0.001, "batch_size": 32, "epochs": 5},
@@ -81,11 +81,9 @@ def ours(data: ImageData, config: dict, seed: int) -> dict:
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=config["max_lr"], total_steps=config["epochs"] * len(train)
     )
-    history = fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ).finished()
-    curves = history.curves("train_accuracy", "valid_loss", "valid_accuracy", "seconds")
-    return curves | {"test_accuracy": evaluate(model, test).accuracy}
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    seen = curves(finished(history), "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+    return seen | {"test_accuracy": evaluate(model, test).accuracy}
 
 
 def timed_steps(data: ImageData, config: dict) -> dict:

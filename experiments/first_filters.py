@@ -14,7 +14,7 @@ import torch
 from course_utils import batches, device, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import cifar_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {"images": 45_000, "batch_size": 128, "epochs": 4, "seeds": [0], "decimals": 4}
 
@@ -31,7 +31,7 @@ def run(data: ImageData, config: dict, seed: int) -> dict:
 
     before = filters()
     history = fit(model, train, batches(data.valid, 500, device=device()), optimizer, epochs=config["epochs"])
-    return {**history.finished().curves("valid_accuracy", "seconds"), "before": before, "after": filters()}
+    return {**curves(finished(history), "valid_accuracy", "seconds"), "before": before, "after": filters()}
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

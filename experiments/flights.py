@@ -12,7 +12,7 @@ import torch
 from course_utils import batches, device, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import small_fashion_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "flights": {"A": "leak", "B": "rate", "C": "healthy", "D": "dead"},
@@ -40,7 +40,8 @@ def run(data: ImageData, config: dict, flight: str) -> dict:
     lr = config["high_lr" if cause == "rate" else "lr"]
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=config["momentum"])
     valid = batches(asked, 500, device=device())
-    return {"cause": cause, **fit(model, train, valid, optimizer, epochs=config["epochs"]).finished().curves()}
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
+    return {"cause": cause, **curves(finished(history))}
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

@@ -19,7 +19,7 @@ from course_utils import batches, evaluate, fit, load
 from course_utils.data import ImageData, Images
 from course_utils.inside import grad_cam, occlusion
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, finished, record_all
 
 RECIPE = {"images": 20_000, "epochs": 3, "batch_size": 128, "max_lr": 0.006}
 CONFIG = {"recipe": RECIPE, "shirts": 100, "compared": 100, "cover": 5, "seeds": [0, 1, 2, 3, 4]}
@@ -37,7 +37,7 @@ def train_lenet(images: Images, valid: Images, seed: int, epochs: int, batch_siz
     optimizer = torch.optim.Adam(model.parameters())
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=epochs * len(train))
     options = {"epochs": epochs, "scheduler": scheduler, "scheduler_step": "batch"}
-    fit(model, train, batches(valid, 500), optimizer, **options).finished()
+    finished(fit(model, train, batches(valid, 500), optimizer, **options))
     return model.eval()
 
 

@@ -15,7 +15,7 @@ from course_utils.checks.l10 import blur_pool2d
 from course_utils.data import ImageData
 from course_utils.metrics import accuracy_curve
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "networks": {  # the network, and what `Augment` is asked for in its training
@@ -78,11 +78,9 @@ def run(data: ImageData, config: dict, network: str, seed: int) -> dict:
     optimizer = torch.optim.Adam(model.parameters())
     steps = config["epochs"] * len(train)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=config["max_lr"], total_steps=steps)
-    history = fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
     return {
-        **history.curves("valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_accuracy", "seconds"),
         "shift": accuracy_curve(model, data.valid, shift_right, config["pixels"]),
         "turn": accuracy_curve(model, data.valid, augment.rotate, config["degrees"]),
         "scale": accuracy_curve(model, data.valid, augment.scale, config["factors"]),

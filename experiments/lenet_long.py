@@ -21,7 +21,7 @@ from torch import nn
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "lr": 0.005,
@@ -72,9 +72,9 @@ def run(data: ImageData, config: dict, seed: int) -> dict:
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["epochs"])
     history = fit(
         model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, callbacks=rules.values()
-    ).finished()
+    )
     result: dict = {
-        **history.curves("valid_loss", "valid_accuracy", "train_accuracy", "seconds"),
+        **curves(finished(history), "valid_loss", "valid_accuracy", "train_accuracy", "seconds"),
         "rules": {"none": {"stop_epoch": None, "test_accuracy": evaluate(model, test).accuracy}},
     }
     for name, rule in rules.items():

@@ -16,7 +16,7 @@ from torch import nn
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "lr": 0.005,
@@ -39,9 +39,9 @@ def run(data: ImageData, config: dict, schedule: str, seed: int) -> dict:
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config["T_max"]) if schedule == "cosine" else None
     train = batches(data.train, config["batch_size"], shuffle=True, device=device())
     valid, test = (batches(split, 2_000, device=device()) for split in (data.valid, data.test))
-    history = fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler).finished()
+    history = fit(model, train, valid, optimizer, epochs=config[f"{schedule}_epochs"], scheduler=scheduler)
     return {
-        **history.curves(),
+        **curves(finished(history)),
         "test_accuracy": evaluate(model, test).accuracy,
     }
 

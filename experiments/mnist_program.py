@@ -10,7 +10,7 @@ from pathlib import Path
 from course_utils import evaluate, fit, load
 from course_utils._program import main as train
 from course_utils.data import ImageData
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {"arguments": ["--log-interval", "1000"], "seeds": [1]}
 
@@ -18,7 +18,7 @@ CONFIG = {"arguments": ["--log-interval", "1000"], "seeds": [1]}
 def run(data: ImageData, config: dict, seed: int) -> dict:
     """Run the program; return its curves, and its one score of the test split."""
     history, score = train(fit, evaluate, [*config["arguments"], "--seed", str(seed)])
-    return {**history.finished().curves(), "test_loss": score.loss, "test_accuracy": score.accuracy}
+    return {**curves(finished(history)), "test_loss": score.loss, "test_accuracy": score.accuracy}
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

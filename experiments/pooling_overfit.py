@@ -13,7 +13,7 @@ from torch import nn
 from course_utils import batches, count_parameters, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "networks": ["max pooling", "stride 2", "neither"],
@@ -44,10 +44,10 @@ def run(data: ImageData, config: dict, network: str, seed: int) -> dict:
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
     return {
         "parameters": count_parameters(model),
-        **history.curves("valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
     }

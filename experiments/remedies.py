@@ -14,7 +14,7 @@ from torch import nn
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import two_convolutions
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "remedies": {  # what differs from 30 epochs on 1,000 images
@@ -53,10 +53,10 @@ def run(data: ImageData, config: dict, remedy: str, seed: int) -> dict:
     train = batches(images, config["batch_size"], shuffle=True, device=device())
     seen, valid = (batches(split, 1_000, device=device()) for split in (images, data.valid))
     optimizer = torch.optim.AdamW(model.parameters(), lr=config["lr"], weight_decay=config["weight_decay"])
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
     times = config["left_on_times"] if config["dropout"] else 0
     return {
-        **history.curves("valid_loss", "valid_accuracy", "seconds"),
+        **curves(finished(history), "valid_loss", "valid_accuracy", "seconds"),
         "train": evaluate(model, seen)._asdict(),
         "valid": evaluate(model, valid)._asdict(),
         "left_on": [left_on(model, valid) for _ in range(times)],

@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 from course_utils import batches, device, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import lenet
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {
     "schedules": ["constant", "step", "exponential", "linear", "cosine", "one-cycle"],
@@ -42,10 +42,8 @@ def run(data: ImageData, config: dict, schedule: str, seed: int) -> dict:
     valid = batches(data.valid, 1_000, device=device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     scheduler = SCHEDULES[schedule](optimizer, config["epochs"] * len(train))
-    history = fit(
-        model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch"
-    ).finished()
-    return history.curves("valid_loss", "valid_accuracy", "seconds")
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
+    return curves(finished(history), "valid_loss", "valid_accuracy", "seconds")
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from course_utils import batches, device, evaluate, fit, load
 from course_utils.data import ImageData
 from course_utils.networks import wide_mnist_net
-from tools.recording import command_line, record_all
+from tools.recording import command_line, curves, finished, record_all
 
 CONFIG = {"batch_size": 64, "epochs": 5, "seeds": [0]}
 
@@ -27,8 +27,8 @@ def follow(data: ImageData, config: dict, model: nn.Module, optimizer: Optimizer
     data = data.normalised([0.5], [0.5])
     train = batches(data.train, config["batch_size"], shuffle=True, device=device())
     valid, test = (batches(split, 500, device=device()) for split in (data.valid, data.test))
-    history = fit(model, train, valid, optimizer, epochs=config["epochs"]).finished()
-    return history.curves() | {"test_accuracy": evaluate(model, test).accuracy}
+    history = fit(model, train, valid, optimizer, epochs=config["epochs"])
+    return curves(finished(history)) | {"test_accuracy": evaluate(model, test).accuracy}
 
 
 def run(data: ImageData, config: dict, seed: int) -> dict:

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
-from course_utils._arguments import DataSet, image_data, kind, shown
+from course_utils._arguments import DataSet, image_data, kind, one_of, shown
 from course_utils._console import forgive
 from course_utils._files import PACKAGE, replace
 from course_utils._lock import alone
 from course_utils._machine import machine
+from course_utils.history import MONITORS, History
 
 
 def record_all(
@@ -80,6 +81,34 @@ def record_all(
                 if content := _awaiting(mark, file, new, place):
                     content["runs"].append(result)
                     replace(file, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def finished(history: History) -> History:
+    """The history of a training that went to its end; a callback such as early stopping may set that end.
+
+    Raises:
+        SystemExit: it was interrupted by hand. A script ends here, and keeps no half of a run.
+    """
+    if history.interrupted:
+        raise SystemExit("Interrupted: this run is not kept.")
+    return history
+
+
+def curves(history: History, *names: str) -> dict[str, list[float]]:
+    """Curves as a recorded result holds them, by names such as "valid_loss" or "seconds"; all of them by default.
+
+    Raises:
+        TypeError, ValueError: there is no such curve.
+
+    Example:
+        >>> from course_utils.history import Epoch, History, Score
+        >>> run = History([Epoch(1, Score(0.9, 0.6), Score(0.8, 0.7), lr=0.1, seconds=2.0)])
+        >>> curves(run, "valid_loss", "seconds")
+        {'valid_loss': [0.8], 'seconds': [2.0]}
+    """
+    found = {monitor.replace(" ", "_"): history.column(*monitor.split()) for monitor in MONITORS}
+    found["seconds"] = [row.seconds for row in history]
+    return {one_of("names", name, found): found[name] for name in names or found}
 
 
 def command_line(script: str | None, main: Callable, arguments: list[str] | None = None, **options: dict) -> None:

@@ -1,5 +1,6 @@
 """`python -m course_utils.training`: the training of lesson 15 as a program, run as a reader runs it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -123,3 +124,73 @@ def test_an_accelerator_can_be_left_alone(device, flag, monkeypatch):
     monkeypatch.setattr(_program, "device", lambda: device)
     history, _ = main([*SMALL, flag])
     assert len(history) == 1
+
+
+# Several processes
+
+
+def trained_by_torchrun(folder, *arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += ["-m", "course_utils.training", "--no-cuda", *arguments]
+    environment = os.environ | {"COURSE_DATA": "sample", "PYTHONPATH": str(PACKAGE.parent), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_two_processes_train_the_network_that_one_trains_and_one_of_them_speaks(tmp_path, capsys):
+    done = trained_by_torchrun(tmp_path, *SMALL, "--batch-size", "100", "--save-model")
+    assert done.returncode == 0, done.stderr
+    shared = torch.load(tmp_path / "mnist_cnn.pt", weights_only=True)
+    _, score = main([*SMALL, "--batch-size", "100", "--save-model"])
+    alone = torch.load(tmp_path / "mnist_cnn.pt", weights_only=True)
+    for name, value in alone.items():
+        torch.testing.assert_close(shared[name], value, rtol=0, atol=1e-5)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert done.stdout.count("test loss") == done.stdout.count("batch 5:") == 1 and last in done.stdout
+    assert f"{score.accuracy:.2%}" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--batch-size", "9"], ["--dry-run", "--batch-size", "1"]])
+def test_a_batch_that_cannot_be_shared_equally_is_refused(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit):
+        main([*SMALL, *arguments])
+    assert "--batch-size must be a multiple of 2 processes; got" in capsys.readouterr().err
+
+
+@pytest.fixture
+def no_others(monkeypatch):
+    """As one of several processes, with nobody to speak to."""
+    monkeypatch.setattr(_program.distributed, "init_process_group", lambda: None)
+    monkeypatch.setattr(_program.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(_program, "DistributedDataParallel", lambda model: model)
+
+
+def test_each_process_takes_its_share_of_every_batch_and_apple_gpus_are_left_alone(no_others, monkeypatch, capsys):
+    monkeypatch.setattr(_program, "device", lambda: "mps")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    seen = {}
+    for rank in "10":
+        monkeypatch.setenv("RANK", rank)
+
+        def note(model, train, *_, rank=rank, **__):
+            seen[rank] = list(train)
+            print("spoken by", rank)
+
+        _program.main(note, lambda *_: Score(0.0, 0.0), ["--batch-size", "100"])
+    assert "spoken by 0" in (said := capsys.readouterr().out) and "spoken by 1" not in said
+    torch.manual_seed(1)
+    mnist_net()  # draws its weights before the order is drawn
+    for whole, first, second in zip(batches(load("mnist").train, 100, shuffle=True), seen["0"], seen["1"], strict=True):
+        for part, mine, theirs in zip(whole, first, second, strict=True):
+            assert torch.equal(mine, part[::2]) and torch.equal(theirs, part[1::2]) and mine.device.type == "cpu"
+
+
+def test_images_that_cannot_be_shared_equally_are_left_out(no_others, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "7")
+    sizes = []
+    _program.main(
+        lambda model, train, *_, **__: sizes.extend(len(y) for _, y in train),
+        lambda *_: Score(0.0, 0.0),
+        ["--batch-size", "70"],
+    )
+    assert len(load("mnist").train) == 1200 and sum(sizes) == 171 and set(sizes) == {10, 1}

@@ -25,7 +25,7 @@ from course_utils._files import PACKAGE
 from course_utils.data import ImageData, Images
 from course_utils.records import recorded
 from tools import recording
-from tools.recording import record_all
+from tools.recording import finished, record_all
 
 DATA = SimpleNamespace(name="mnist", source="official")
 SCRIPTS = sorted((PACKAGE.parent / "experiments").glob("*.py"))
@@ -332,13 +332,13 @@ def test_an_interrupted_training_ends_its_script(epoch):
     history = trained(Interrupt(epoch))
     assert len(history) == epoch
     with pytest.raises(SystemExit, match="not kept"):
-        history.finished()
+        finished(history)
 
 
 def test_a_training_that_went_to_its_end_or_was_stopped_by_a_callback_is_finished():
     whole, stopped = trained(), trained(EarlyStopping(1))
     assert (len(whole), len(stopped)) == (3, 2)
-    assert whole.finished() is whole and stopped.finished() is stopped
+    assert finished(whole) is whole and finished(stopped) is stopped
 
 
 # The scripts
@@ -347,7 +347,7 @@ def test_a_training_that_went_to_its_end_or_was_stopped_by_a_callback_is_finishe
 @pytest.mark.parametrize("path", SCRIPTS, ids=NAMES)
 def test_a_script_that_fits_asks_whether_the_training_is_finished(path):
     text = path.read_text(encoding="utf-8")
-    assert not re.search(r"(?<![.\w])fit\(", text) or re.search(r"\.finished\(|\.interrupted\b", text)
+    assert not re.search(r"(?<![.\w])fit\(", text) or re.search(r"\bfinished\(|\.interrupted\b", text)
 
 
 @pytest.mark.parametrize("name", NAMES)

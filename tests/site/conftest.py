@@ -10,7 +10,13 @@ from bs4 import BeautifulSoup
 PREFIX = "/some/sub/path"  # GitHub Pages serves a book below its host's root
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # of connections that wait: a browser opens many at once, and a busy machine is slow
+
+
 class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # a connection may ask more than once
+
     def translate_path(self, path):
         return super().translate_path(path.removeprefix(PREFIX)) if path.startswith(f"{PREFIX}/") else "/nothing/here"
 
@@ -32,7 +38,7 @@ def pages(site):
 @pytest.fixture(scope="session")
 def address(site):
     """Where the site is served: on this machine, below a sub-path."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=site))
+    server = Server(("127.0.0.1", 0), functools.partial(Handler, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}{PREFIX}/"
     server.shutdown()
