@@ -418,6 +418,7 @@ FINAL = script("cifar_published").CONFIG["runs"]["final"] | {"network": TINY, "a
 TRIED = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1}
 SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
     "augmentations": ({"images": 32, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
+    "busy_machine": ({"networks": {"lenet": [1, 28, 28]}, "sides": [[1, 0], [1, 1]], "seconds": 0.1, "rounds": 1}, 2),
     "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
     "cifar_ablation": ({"images": 64, "epochs": 1, "seeds": [0], "widths": TINY}, 4),
     "cifar_choices": (
@@ -483,6 +484,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "learning_curve": ({"sizes": [64, 128], "steps": 3, "seeds": [0]}, 4),
     "lenet_long": ({"epochs": 3, "patience": 1, "few": 50, "seeds": [0]}, 1),
     "lenet_plateau": ({"constant_epochs": 1, "cosine_epochs": 2, "constant_seeds": [0, 1]}, 3),
+    "loading": ({"images": 32, "batch_size": 16, "rounds": 1}, 8),
     "mnist_program": ({"arguments": ["--dry-run"]}, 1),
     "pooling_overfit": ({"images": 64, "epochs": 1, "seeds": [0]}, 3),
     "probe": (
@@ -495,6 +497,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         2,
     ),
+    "processes": ({"networks": {"lenet": 1}}, 1),
     "remedies": (
         {
             "remedies": script("remedies").CONFIG["remedies"] | {"10,000 images": {"images": 128}},
@@ -508,6 +511,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     ),
     "schedules": ({"schedules": ["constant", "one-cycle"], "seeds": [0, 1]}, 4),
     "small_fashion": ({"batch_size": 32, "seeds": [0]}, 1),
+    "step_times": ({"images": 16, "batch_size": 8, "batch_sizes": [4], "rounds": 1, "compile": False}, 3),
     "wide_mnist": ({"epochs": 1, "batch_size": 128}, 1),
 }
 
@@ -534,7 +538,9 @@ def test_a_short_run_records_what_was_recorded(name):
     assert {run - {"processor", "threads", "dirty"} for run in old} >= new
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name != "processes"]
+)  # which trains in processes of its own
 def test_an_interrupted_run_is_not_kept(name, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "backward", interrupted_by_hand)
     with pytest.raises((SystemExit, KeyboardInterrupt)):
