@@ -50,7 +50,7 @@ def train(network: str, batch: list[int], threads: int, seconds: float, begun: E
     return (time.perf_counter() - start) / steps
 
 
-def run(data: ImageData, config: dict, network: str, threads: int, beside: int) -> dict:
+def run(data: ImageData, config: dict, network: str, own: int, beside: int) -> dict:
     """Seconds of a step, round by round."""
     task, usual = (network, [config["batch_size"], *config["networks"][network]]), torch.get_num_threads()
     processes, seconds = multiprocessing.get_context("spawn"), []
@@ -61,7 +61,7 @@ def run(data: ImageData, config: dict, network: str, threads: int, beside: int) 
             other.start()
             begun.wait()
         try:
-            seconds.append(train(*task, threads, config["seconds"]))
+            seconds.append(train(*task, own, config["seconds"]))
         finally:
             if beside:
                 other.kill()
@@ -71,7 +71,7 @@ def run(data: ImageData, config: dict, network: str, threads: int, beside: int) 
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:
-    sides = [{"threads": threads, "beside": beside} for threads, beside in config["sides"]]
+    sides = [{"own": own, "beside": beside} for own, beside in config["sides"]]
     marks = [{"network": network, **side} for network in config["networks"] for side in sides]
     record_all("busy_machine", config, load("mnist"), run, marks, folder=folder, timed=True)
 
