@@ -509,6 +509,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         4,
     ),
+    "rounding": ({"batch_size": 16, "looks": [1, 3], "seeds": [0]}, 1),
     "schedules": ({"schedules": ["constant", "one-cycle"], "seeds": [0, 1]}, 4),
     "small_fashion": ({"batch_size": 32, "seeds": [0]}, 1),
     "step_times": ({"images": 16, "batch_size": 8, "batch_sizes": [4], "rounds": 1, "compile": False}, 3),
