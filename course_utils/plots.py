@@ -182,7 +182,7 @@ def bars(groups: Bars, *, title: str, ylabel: str, log: bool = False, horizontal
     axes.set(**{f"{along}label": ylabel, f"{along}scale": "log" if log else "linear"})
     axes.grid(axis=across, visible=False)
     if len(groups) > 1 or not horizontal:
-        axes.legend(ncols=len(groups), loc="upper left", bbox_to_anchor=(0, -0.12))
+        _figure.legend_below(figure, axes.containers)
     show_figure(figure, title)
 
 

@@ -245,7 +245,9 @@ class Battery:
             calls.append(1)
             if len(calls) == 1:
                 return result
-            return not result if isinstance(result, bool) else mapped(result, lambda part: part * 0 + 7)
+            if isinstance(result, bool | str):
+                return f"not {result}" if isinstance(result, str) else not result
+            return mapped(result, lambda part: part * 0 + 7)
 
         if exercise not in self.CHANGES:
             refused(exercise, after(function, spoil))

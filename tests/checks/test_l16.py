@@ -128,7 +128,7 @@ class Test(Checkers):
         ("16.2", lambda *given: stopwatch(*given, summary=min), "fastest"),
         ("16.2", lambda *given: stopwatch(*given, summary=max), "slowest"),
         ("16.2", lambda *given: stopwatch(*given, summary=lower_middle), "even number"),
-        ("16.2", all_at_once, "is the mean"),
+        ("16.2", all_at_once, "before you start the clock"),
         ("16.2", real_clock, "with the module's name"),
         ("16.2", lambda work, synchronize, repeats: 2.0, "with brackets"),
         ("16.3", by_total, "contains all others"),

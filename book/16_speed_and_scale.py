@@ -1,0 +1,848 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 16 · Speed and scale
+#
+# *Where does the time go, and what would really save it?*
+#
+# **Read** 40 min · **Run** 60 s on two CPU cores · **Before this** lessons 3, 11 and 15
+#
+# ## What you will be able to do
+#
+# 1. Measure how fast a machine can be, and time code without fooling yourself.
+# 2. Find out which of two ceilings a network is under: arithmetic or memory.
+# 3. Read a profile, and tell a loop that computes from one that waits for its images.
+# 4. Try a remedy fairly, and say what it was worth on your machine.
+# 5. Explain what a second busy process costs.
+# 6. Train one network in two processes, and check that it is the same network.
+# 7. Search with several workers, and lose nothing when one of them dies.
+
+# %% [markdown]
+# The first cell finds the course's small package, the second says what it runs on.
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
+# The setup cell: `make notebooks` puts it here.
+
+# %%
+import course_utils
+
+course_utils.setup("16_speed_and_scale")
+
+# %%
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from statistics import median
+
+import grpc
+import torch
+import torch.nn.functional as F
+from torch.profiler import profile
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from course_utils import (
+    Augment, agree, as_dataset, batches, check, claim, count_macs,
+    count_parameters, load, mean_and_spread, plots, recorded_runs,
+)
+from course_utils.inside import feature_maps
+from course_utils.networks import cifar_net, fashion_net, fast_cifar_net, lenet
+from course_utils.search import open_study
+
+import optuna
+from optuna.trial import TrialState
+
+# %% [markdown]
+# These numbers are yours to change. Everything is seeded from `SEED`, and small enough for the CPU.
+
+# %% nbmake={"mock": {"IMAGES": 128, "ROUNDS": 2, "PATIENCE": 0.05, "TRIALS": 6}}
+SEED = 0
+IMAGES = 1_024  # of CIFAR-10, to measure the loading with
+ROUNDS = 7  # how often each variant of a step is timed
+PATIENCE = 0.5  # seconds that the timer spends on one measurement
+TRIALS = 16  # of a search by two workers
+
+# %% [markdown]
+# ## How fast can this machine be?
+#
+# Your training takes an hour, and you would like it to take ten minutes. Before you change anything, ask what your
+# machine could do at best. If a program already runs at nine tenths of that speed, no trick will help, and you need
+# less work or another machine. If it runs at a twentieth, something holds it up, and it pays to find out what.
+#
+# The best case is the product of two large matrices, because processors and their libraries are made for it. Each of
+# its n² answers is a dot product of n multiplications and n additions. We count both as *operations*, as
+# manufacturers do; a multiply-add of lesson 3 is two of them.
+
+# %% tags=["claim"]
+claim("The product of two 1,000×1,000 matrices takes {value:,} operations.",
+      1_000**2 * (1_000 + 1_000), equals=2_000_000_000)
+
+# %% [markdown]
+# > **Find the bug.** Some notes on the foundations of PyTorch time such products, a hundred at once, with the lines
+# > below, and then the same on a GPU. What is wrong with the measurement? There are at least three things.
+
+# %%
+start = time.perf_counter()
+x = torch.FloatTensor(100, 1_000, 1_000)
+x @ x
+print(f"{time.perf_counter() - start:.2f} s")
+
+# %% [markdown]
+# The tensor was never filled: `FloatTensor` with sizes takes whatever happens to be in memory. It was timed once, and
+# the first time pays for warming up, as you saw in lesson 15. And on a GPU nobody waited for the answer. A GPU works
+# *asynchronously*: the program orders a product, and goes on at once. The notes found that on a GPU the time "hardly
+# changes" with the size, and took this for strength. They had timed the ordering. They also say that their tensors
+# hold up to 1,000 matrices, but `range` leaves out its end.
+
+# %% tags=["claim"]
+claim("Their largest tensor holds {value} matrices.",
+      max(i * 100 for i in range(1, 10)), equals=900)
+
+# %% [markdown]
+# `torch.utils.benchmark` avoids all three mistakes. It warms up, repeats until the measurement is long enough, waits
+# for a GPU, and keeps every repetition, so that you see how much the times scatter. Take the median: a single slow
+# repetition says something about your machine's other business.
+
+# %%
+# Silences a note on machines with NVIDIA's compiler, but no NVIDIA GPU.
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+from torch.utils import benchmark
+
+
+def seconds(statement, **names):
+    """The median time that a statement takes."""
+    timer = benchmark.Timer(statement, globals=names,
+                            num_threads=torch.get_num_threads())
+    return timer.blocked_autorange(min_run_time=PATIENCE).median
+
+
+torch.manual_seed(SEED)
+a, b = torch.randn(2, 1_024, 1_024)
+ceiling = 2 * 1_024**3 / seconds("a @ b", a=a, b=b)  # operations a second
+print(f"{torch.backends.cpu.get_cpu_capability()}, "
+      f"{torch.get_num_threads()} threads: {ceiling / 1e9:.0f} GFLOP/s")
+
+# %% [markdown]
+# A GFLOP/s is a billion operations with floating-point numbers in a second. A graphics card reaches thousands of them,
+# because it has thousands of small, slower cores that all do the same to different numbers. If you have an NVIDIA GPU,
+# the next cell shows what forgetting to wait does.
+
+# %%
+if torch.cuda.is_available():
+    large = torch.randn(100, 1_000, 1_000, device="cuda")
+    large @ large  # warms up
+    for wait in (False, True):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        large @ large
+        if wait:
+            torch.cuda.synchronize()
+        taken = time.perf_counter() - start
+        print(f"waited: {wait}, {1_000 * taken:.3f} ms")
+else:
+    print("There is no NVIDIA GPU here, so this cell measures nothing.")
+
+# %% [markdown]
+# ## The second ceiling
+#
+# A kitchen with ten cooks and one narrow door will not serve more than what fits through the door. A processor's door
+# is its memory: numbers have to be brought in before they can be multiplied, and answers carried out. How much fits
+# through in a second? Copying a large tensor shows it, because a copy computes nothing.
+
+# %%
+source = torch.randn(2**25)
+target = torch.empty_like(source)
+copied = 2 * 4 * len(source)  # four bytes a number, read and written
+bandwidth = copied / seconds("target.copy_(source)", source=source,
+                             target=target)
+print(f"{bandwidth / 1e9:.0f} GB/s")
+
+# %% [markdown]
+# Which of the two ceilings a piece of work is under depends on its *arithmetic intensity*: how many operations it does
+# for each byte that it moves. In a matrix product each number is used a thousand times once it is there. A ReLU uses
+# each number once, so for one operation it moves eight bytes: four in, four out.
+#
+# > **Predict before you run.** What share of the ceiling of the matrix product will a ReLU reach?
+
+# %% tags=["answer"]
+relu = len(source) / seconds("torch.relu(source)", source=source)
+print(f"{relu / 1e9:.1f} GFLOP/s, {relu / ceiling:.1%} of the ceiling")
+
+# %% [markdown]
+# Hardly anything, and no faster processor would help: the cooks wait at the door. This picture of two ceilings is
+# called the *roofline*. With an intensity of I operations per byte, a machine can do no more than
+#
+# $$\min(\text{peak},\; I \cdot \text{bandwidth})$$
+#
+# operations a second. Where are our networks? For each of them we count the operations of a forward pass, and estimate
+# the bytes: weights are read once, and each layer's output is written once and read once.
+
+# %%
+def roofline(model, x):
+    """Operations per byte, operations per second, and what is possible."""
+    operations = 2 * len(x) * count_macs(model, (1, *x.shape[1:]))
+    outputs = sum(maps.numel() for maps in feature_maps(model, x).values())
+    moved = 4 * (count_parameters(model) + x.numel() + 2 * outputs)
+    with torch.inference_mode():
+        reached = operations / seconds("model(x)", model=model.eval(), x=x)
+    intensity = operations / moved
+    return intensity, reached, min(ceiling, intensity * bandwidth)
+
+# %% [markdown]
+# Three networks of the course, with batches of 128, from the fewest multiply-adds to the most. In brackets are the
+# operations per byte:
+
+# %% mystnb={"image": {"alt": "Two bars for each of three networks, on a logarithmic axis: what the two ceilings allow, and what the network reaches. LeNet reaches the least."}}
+grey, colour = torch.randn(128, 1, 28, 28), torch.randn(128, 3, 32, 32)
+found = {"LeNet": roofline(lenet(), grey),
+         "fast CIFAR": roofline(fast_cifar_net(), colour),
+         "FashionMNIST": roofline(fashion_net(), grey)}
+bars = {"the two ceilings allow": {}, "the network reaches": {}}
+for name, (intensity, reached, possible) in found.items():
+    label = f"{name} ({intensity:.0f})"
+    bars["the two ceilings allow"][label] = possible / 1e9
+    bars["the network reaches"][label] = reached / 1e9
+plots.bars(bars, title="What three networks could reach, and what they do",
+           ylabel="GFLOP/s", horizontal=True)
+
+# %% [markdown]
+# None of them reaches what the ceilings allow, and LeNet, the smallest, stays furthest below. So a network with a tenth
+# of the multiply-adds does not take a tenth of the time. The roofline is a bound. It says what a machine will never
+# do, and here it has been generous, because it averages over the layers. A convolution with many channels comes close
+# to a matrix product. The ReLU behind it moves as many numbers, for hardly any operations. And the first layers of
+# LeNet have so few channels that the processor, which works on eight or sixteen numbers at once, is half empty. Which
+# of this takes the time? For that we have to look inside a step.
+#
+# ## Where does a step go?
+#
+# A *profiler* takes down what the program does, operation by operation, and how long each takes by itself. One
+# training step of LeNet has about fifty operations. Here they are for twenty steps in batches of 64.
+
+# %%
+def stepper(model, x, y):
+    """A function that does one training step."""
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def step():
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+digits = torch.randn(64, 1, 28, 28)
+labels = torch.randint(10, (64,))
+step = stepper(lenet(), digits, labels)
+step()  # warms up
+os.environ["KINETO_LOG_LEVEL"] = "99"  # no remarks of the profiler's own
+with profile() as record:
+    for _ in range(20):
+        step()
+
+# %% [markdown]
+# > **Predict before you run.** Which takes the most: the convolutions, the linear layers, the pooling, or Adam?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "A bar for each of eight operations of a training step, with its share of the time. The backward pass of the convolution has the longest."}}
+events = record.key_averages()
+total = sum(event.self_cpu_time_total for event in events)
+events.sort(key=lambda event: event.self_cpu_time_total, reverse=True)
+shares = {event.key.removeprefix("aten::"): event.self_cpu_time_total / total
+          for event in events[:8]}
+plots.bars({"share": shares}, title="A step of LeNet, by its operations",
+           ylabel="share of the time", horizontal=True)
+
+# %% [markdown]
+# Look at what is *not* a convolution. In a small network the average pooling and Adam's bookkeeping are no small
+# change, and the linear layers, which hold most of the parameters, hardly count. `self_cpu_time_total` is the time of
+# an operation without those that it calls; with them, the outermost would always seem to take everything.
+#
+# ## Does the loop wait for its images?
+#
+# The profile began when the batch was there. In a real loop somebody has to make it: read, turn, colour, stack. The
+# published CIFAR-10 study (lesson 11) trained eight networks for ten epochs each, in 49 minutes and 44 seconds on a
+# graphics card.
+
+# %% tags=["claim"]
+claim("An epoch of the study's search took {value:.1f} s on average.",
+      (49 * 60 + 44) / (8 * 10), equals=37.3, within=0.05)
+
+# %% tags=["claim"]
+work = [count_macs(cifar_net(c1=c1, c2=c2), (1, 3, 32, 32))
+        for c1, c2 in ((48, 96), (96, 192))]
+claim("Its widest network does {value:.1f} times the work of its narrowest.",
+      work[1] / work[0], equals=3.8, within=0.05)
+
+# %% [markdown]
+# The narrowest network alone took 37 seconds an epoch, too. Nearly four times the work in the same time: what does that tell
+# you? The time went elsewhere. The study augments each image by itself, with the image library PIL, in the same
+# process that trains, and the graphics card waits for every batch. Our loop below takes two times: in all, and
+# between asking for a batch and getting it.
+
+# %%
+def one_epoch(loader, model):
+    """Train once through; return the seconds of waiting and of the rest."""
+    optimizer = torch.optim.Adam(model.parameters())
+    waiting, start = 0, time.perf_counter()
+    asked = start
+    for x, y in loader:
+        waiting += time.perf_counter() - asked
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        asked = time.perf_counter()
+    return waiting, time.perf_counter() - start - waiting
+
+# %% [markdown]
+# Our processor is no graphics card, so we take networks that are as small for it as the study's were for theirs, one
+# with four times the work of the other. The same augmentation comes in two ways: by PIL for one picture after the
+# other, and for the whole batch at once (lesson 10).
+
+# %%
+cifar = load("cifar10").train.take(IMAGES)
+pil = v2.Compose([v2.RandomRotation(20), v2.RandomHorizontalFlip(),
+                  v2.ColorJitter(brightness=0.2, hue=0.1)])
+whole = Augment(flip=0.5, rotation=20, brightness=0.2, hue=0.1)
+ways = {"one by one": DataLoader(as_dataset(cifar, pil), 128, shuffle=True),
+        "whole batches": batches(cifar, 128, shuffle=True, augment=whole)}
+for way, loader in ways.items():
+    for width in (4, 8):
+        model = cifar_net(c1=width, c2=2 * width, hidden=4 * width)
+        waited, computed = one_epoch(loader, model)
+        print(f"{way:13}, width {width}: waiting {waited:.2f} s, "
+              f"computing {computed:.2f} s")
+
+# %% [markdown]
+# One by one, nearly all the time is waiting, and the network's width hardly matters. In whole batches the waiting is
+# gone, and only then does the network decide. We have recorded this with more rounds and two more ways:
+
+# %% mystnb={"image": {"alt": "Seconds for 2,048 images in four ways to load them, for two widths. One tensor at a time is slowest, PIL next, with two workers or without; whole batches take a fraction, and only there the two widths differ clearly."}}
+runs = recorded_runs("loading")
+times = {f"width {width}": {run["pipeline"]: run["seconds"]["total"]
+                            for run in runs if run["width"] == width}
+         for width in (4, 8)}
+plots.intervals(times, title="Four ways to bring 2,048 images to a network",
+                xlabel="seconds, in all")
+
+# %% [markdown]
+# *Workers*, which a `DataLoader` starts with `num_workers=2`, are processes of their own that prepare batches in
+# advance. They are the usual advice, and good advice where cores are idle, as beside a graphics card. On two cores
+# they have to take their time from the network.
+#
+# ## Remedies, one at a time
+#
+# Every list of tips for faster training names the same few. Each is a line or two, and costs nothing to try:
+#
+# - `model.to(memory_format=torch.channels_last)`, and the same for the images: the numbers of all channels of a pixel
+#   are next to each other in memory. The shape of the tensor stays as it was.
+
+# %%
+last = colour.to(memory_format=torch.channels_last)
+print(colour.shape, colour.stride(), "becomes", last.shape, last.stride())
+net = fast_cifar_net().eval()
+with torch.inference_mode():
+    agree("the answers with channels last and without", net(last),
+          net(colour), within=1e-4)
+
+# %% tags=["claim"]
+claim("With channels last, a pixel's next channel is {value} place away.",
+      last.stride(1), equals=1)
+
+# %% [markdown]
+# - `torch.set_num_threads(n)`: on how many cores one operation is spread.
+# - Another batch size: larger batches have fewer steps, as long as their maps fit into the processor's cache.
+# - `torch.compile(model)`: reads the program, and writes a faster one. It needs a C++ compiler, and time.
+# - `torch.autocast("cpu", torch.bfloat16)` around the forward pass: numbers of two bytes, half the load for the door.
+#   Processors that know this format also multiply it faster. Others have to imitate it. (On a graphics card the same
+#   line, with `"cuda"`, is called *mixed precision*, and almost always pays.)
+#
+# To compare them fairly, we time them *in turns*: one round of each, then the next round. If the machine has a slow
+# minute, all of them have it, and the ratio within each round is hardly touched. First one of them live:
+
+# %%
+plain = stepper(fast_cifar_net(), colour, torch.randint(10, (128,)))
+
+
+def half():
+    """The plain step, with numbers of two bytes where they will do."""
+    with torch.autocast("cpu", torch.bfloat16):
+        plain()
+
+
+speeds = []
+for _ in range(ROUNDS + 1):
+    times = []
+    for variant in (plain, half):
+        start = time.perf_counter()
+        variant()
+        times.append(time.perf_counter() - start)
+    speeds.append(times[0] / times[1])
+print("bfloat16:", mean_and_spread(speeds[1:], ".2f"), "times the plain speed")
+
+# %% [markdown]
+# (The first round warmed up, so it is left out.)
+#
+# And now all of them, recorded for three networks. To the right of 1 is faster.
+
+# %% mystnb={"image": {"alt": "For three networks and seven remedies, the speed of a step relative to the plain one. Which remedy helps differs from network to network."}}
+runs = recorded_runs("step_times")
+groups = {}
+for run in runs:
+    rounds = run["seconds"]["rounds"]
+    groups[run["network"]] = {
+        name: [base / mine for mine, base in zip(taken, rounds["plain"],
+                                                 strict=True)]
+        for name, taken in rounds.items() if name != "plain"}
+plots.intervals(groups, title="Which remedy helps depends on the network",
+                xlabel="speed of a step, relative to the plain one")
+print("processor capability:", runs[0]["capability"])
+for run in runs:
+    compiled = run["seconds"]["first step"]["compiled"]
+    print(f"{run['network']}: the first compiled step took {compiled:.0f} s")
+
+# %% [markdown]
+# Look for remedies whose dots are all on one side of 1. Channels last helps all three networks in every round, and
+# costs two words. Batches of 1,024 save steps, and still make the FashionMNIST network slower: the maps of so many
+# images do not fit into the processor's cache. Where the dots are on both sides of 1, as for fused Adam, we claim
+# nothing. And what `torch.compile` gains has to pay for its first step before it saves a second.
+#
+# And `bfloat16`, which every list recommends? On this processor it takes five to ten times as long. It does not know
+# the format, so it has to convert each number there and back. On one that does, the same line can help a lot. A tip is
+# a thing to measure.
+#
+# ## The neighbour
+#
+# > **Predict before you run.** Two trainings run on the same two cores, each with two threads. How many times slower
+# > will each be than alone?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "How many times as long a step takes beside another training, for two networks: little more than once with one thread each, many times with two threads each."}}
+runs = recorded_runs("busy_machine")
+times = {}
+for run in runs:
+    own = f"{run['network']}, threads: {run['own']}"
+    times[own, run["beside"] > 0] = run["seconds"]
+factors = {}
+for own, beside in times:
+    if beside:
+        usual = median(times[own, False])
+        factors[own] = median(times[own, True]) / usual
+        print(own, [f"{value / usual:.1f}" for value in times[own, True]])
+plots.bars({"factor": factors}, title="Beside a second training, a step takes",
+           ylabel="times as long as alone", horizontal=True)
+
+# %% [markdown]
+# Twice as slow would be fair. With two threads each it is far worse, and no two rounds agree. An operation on two
+# threads is split into halves, and the next one begins when both are done. Four busy threads cannot all run on two
+# cores, so one half or the other is always waiting for its turn, and the processor probably spends most of the time on
+# threads that wait for each other. With *one* thread each, the two trainings hardly notice each other, and together
+# they get more done than a single one with two threads.
+#
+# So look at what else your machine is doing before you believe a time. And if you run several things at once, give
+# each of them fewer threads, by `torch.set_num_threads(1)` or by `OMP_NUM_THREADS=1` in its environment.
+#
+# ## One network, two processes
+#
+# What if one machine is no longer enough? The usual way is to start several processes, each on its own card or its own
+# computer, and to give each a part of every batch. Each has a copy of the network. After the backward pass they
+# average their gradients, and then all take the same step, so that the copies stay equal. This is *distributed data
+# parallel* training, and it is exact. The loss of a batch is the mean over its images, so its gradient is the mean of
+# the gradients of its halves:
+
+# %%
+model = lenet()
+
+
+def gradient(x, y):
+    model.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    return torch.cat([w.grad.flatten() for w in model.parameters()])
+
+
+first = gradient(digits[:32], labels[:32])
+second = gradient(digits[32:], labels[32:])
+agree("the mean of two halves' gradients and the whole batch's",
+      (first + second) / 2, gradient(digits, labels), within=1e-6)
+
+# %% [markdown]
+# All that is left is engineering, and PyTorch has it. `torchrun` starts the processes and tells each its number.
+# `DistributedDataParallel` wraps a network, and averages the gradients while the backward pass is still going on. The
+# processes talk through *gloo* on processors, and through NVIDIA's *NCCL* on its cards. The program of lesson 15
+# notices when `torchrun` has started it. It then calls `init_process_group()`, wraps its network, and takes every
+# second image of each batch, or every third where there are three processes. That is all.
+#
+# > **Predict before you run.** We train for one step alone, and for one step in two processes. Will the weights be the
+# > same to the last bit?
+
+# %%
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each trial
+work = Path(tempfile.mkdtemp())
+load("mnist")  # so that the program finds it
+
+
+def program(*launcher):
+    """Take one step in a process of its own; return the weights it saved."""
+    options = "--network lenet --dry-run --save-model --no-cuda --no-mps"
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "course_utils.training",
+         *options.split()], cwd=work, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, encoding="utf-8", errors="replace")
+    print(done.stdout + (done.stderr if done.returncode else ""))
+    return torch.load(work / "mnist_cnn.pt", weights_only=True)
+
+# %% [markdown]
+# (`python -m torch.distributed.run` is what the command `torchrun` calls.)
+
+# %% tags=["answer"]
+alone = program()
+together = program("-m", "torch.distributed.run", "--standalone",
+                   "--nproc-per-node=2")
+for name in ("0.weight", "7.weight"):
+    agree(f"{name}, after a step of one process and of two",
+          together[name], alone[name], within=1e-5)
+
+# %% [markdown]
+# Not to the last bit: the two halves are added in another order, and floating-point addition is rounded. (The printed
+# training losses differ for another reason. Each process knows the loss of its own half, and only the first one
+# speaks.) Then the second step starts from weights that differ in the last digits. Do the two stay together? We have
+# recorded it, with two halves of each batch, and for comparison with nothing changed but the number of threads.
+
+# %% mystnb={"image": {"alt": "The largest difference of a weight, against steps, both on logarithmic axes. For two threads and for two halves it rises from less than a millionth to a tenth within an epoch."}}
+runs = recorded_runs("rounding")
+looks = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 859]
+lines = {}
+for way in ("two threads", "two halves"):
+    table = [run["difference"][way] for run in runs]  # seeds × looks
+    lines[way] = [median(column) for column in zip(*table, strict=True)]
+plots.curves(looks, lines, title="A difference in the last digit grows",
+             xlabel="step", ylabel="largest difference of a weight", log="xy")
+
+# %% [markdown]
+# For a dozen steps the two are the same to seven decimal places. Then the difference explodes. Training is a little
+# like the weather: somewhere a ReLU falls on the other side of zero, the next gradients differ, and each step enlarges
+# what the last one left. But look at the other curve. A second thread alone does the same, so this is no fault of the
+# two processes. It is what "the same training" means on a computer: the same arithmetic in each step, up to rounding.
+
+# %% tags=["claim"]
+claim("After one step no weight of the two halves is off by more than "
+      "{value:.0e}.", max(run["difference"]["two halves"][0] for run in runs),
+      at_most=1e-6)
+
+# %% tags=["claim"]
+claim("After an epoch the largest difference is {value:.2f}.",
+      lines["two halves"][-1], at_least=0.01)
+
+# %% [markdown]
+# Have we trained a worse network, then? No: another one, and as good.
+
+# %%
+for way in ("one thread", "two threads", "two halves"):
+    scores = [run["valid_accuracy"][way] for run in runs]
+    print(f"{way:12} {mean_and_spread(scores, '.2%')}")
+
+# %% [markdown]
+# Was it faster? Here both processes share the two cores that a single process can have for itself, by using two
+# threads. We have recorded an epoch in the three ways:
+
+# %% mystnb={"image": {"alt": "Seconds of an epoch of LeNet, five rounds each: one process with one thread is slowest; one process with two threads and two processes with one thread each are close to each other."}}
+runs = recorded_runs("processes")
+ways = {}
+for run in runs:
+    if run["network"] == "lenet":
+        for way, taken in run["seconds"].items():
+            ways.setdefault(way, []).append(taken["epoch"])
+plots.intervals({"LeNet": ways}, title="One epoch of MNIST, in three ways",
+                xlabel="seconds")
+
+# %% [markdown]
+# Two processes use the two cores about as well as two threads do, and no better, for there is no third core. More
+# processes pay where each of them has cores or a card of its own.
+#
+# ## One search, many workers
+#
+# A search over hyperparameters is much easier to spread than a training: the trials do not need each other. All that
+# the workers share is the book of what was tried. In lesson 11 it was a file, which `open_study` opens. Any number of
+# workers may have it open. Here is a worker, as a program of its own. To keep the bookkeeping in view, its objective
+# is a parabola and a short sleep.
+
+# %%
+worker = """
+import sys
+import time
+import optuna
+from course_utils.search import open_study
+from optuna.trial import TrialState
+
+optuna.logging.disable_default_handler()
+
+def objective(trial):
+    x = trial.suggest_float("x", -10, 10)
+    time.sleep(0.2)  # your training goes here
+    return -((x - 2) ** 2)
+
+place, trials = sys.argv[1:]
+if place.isdigit():  # the port of a server
+    storage = optuna.storages.GrpcStorageProxy(
+        host="127.0.0.1", port=int(place))
+    study = optuna.load_study(study_name="parabola", storage=storage)
+else:
+    study = open_study(place, "parabola")
+enough = optuna.study.MaxTrialsCallback(
+    int(trials), states=[TrialState.COMPLETE])
+study.optimize(objective, callbacks=[enough])
+"""
+with open(work / "worker.py", "w") as program_file:
+    program_file.write(worker)
+
+# %% [markdown]
+# Now the drama: two workers start, a quarter of the trials is finished, and then the first is killed, as a machine
+# that loses its power. The second knows nothing of it.
+
+# %%
+def finished(study):
+    """Numbers and values of the trials that are done."""
+    trials = study.get_trials(states=[TrialState.COMPLETE])
+    return {trial.number: trial.value for trial in trials}
+
+
+def search(study, place):
+    """Two workers search, one is killed; return what was finished then."""
+    command = [sys.executable, "-W", "ignore", "worker.py"]
+    workers = [subprocess.Popen([*command, place, str(TRIALS)], cwd=work)
+               for _ in range(2)]
+    while len(finished(study)) < TRIALS // 4:
+        time.sleep(0.05)
+    workers[0].kill()
+    known = finished(study)
+    for one in workers:
+        one.wait()
+    return known
+
+# %% [markdown]
+# > **Predict before you run.** How many trials will be finished in the end, and how many lost?
+
+# %% tags=["answer"]
+file = Path(tempfile.mkdtemp()) / "search.journal"
+study = open_study(file, "parabola")
+before = search(study, str(file))
+after = finished(study)
+for state in TrialState:
+    print(state.name, len(study.get_trials(states=[state])))
+print(f"{len(before)} were finished at the kill, {len(after)} in the end; "
+      f"best x: {study.best_params['x']:.2f}")
+
+# %% tags=["claim"]
+lost = before.items() - after.items()
+claim("The kill has cost {value} finished trials.", len(lost), equals=0)
+
+# %% [markdown]
+# The trial that the dead worker had begun stays in the book as RUNNING, and nobody will ever end it. If each candidate
+# counts, as in a grid, `put_back` of lesson 11 returns it to the queue.
+#
+# A file is enough as long as all workers see the same disk. Many machines need a server. Optuna brings a small one,
+# the *storage proxy*: it alone opens the data base, and workers speak to it over the network. (It does not work with
+# the journal file, so we give it a data base, SQLite here.) The workers are the same; they are told a port instead of
+# a file.
+
+# %%
+server = """
+import sys
+import optuna
+from optuna.storages import get_storage, run_grpc_proxy_server
+
+optuna.logging.disable_default_handler()
+storage = get_storage("sqlite:///" + sys.argv[1])
+run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
+"""
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))  # 0: any port that is free
+    port = free.getsockname()[1]
+base = Path(tempfile.mkdtemp()) / "search.db"
+proxy = subprocess.Popen([sys.executable, "-W", "ignore", "-c", server,
+                          base.as_posix(), str(port)])
+channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+grpc.channel_ready_future(channel).result(timeout=60)  # until it answers
+
+# %%
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Optuna says that its proxy is young
+    storage = optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=port)
+study = optuna.create_study(study_name="parabola", storage=storage,
+                            direction="maximize")
+before = search(study, str(port))
+after = finished(study)
+proxy.kill()
+print(f"{len(before)} were finished at the kill, {len(after)} in the end")
+
+# %% tags=["claim"]
+lost = before.items() - after.items()
+claim("Through the server, too, the kill has cost {value} finished trials.",
+      len(lost), equals=0)
+
+# %% [markdown]
+# On a cluster the same two, `torchrun` and a study behind a server, do the same work; only who starts them differs.
+# The page *Beyond one machine*, in the reference part of the book, gives the commands.
+#
+# ## Exercises
+#
+# Replace the dots and run the cell. The solution follows each exercise, folded away.
+#
+# ### Exercise 16.1 · Their processor
+#
+# The notes timed the product of a hundred pairs of 1,000×1,000 matrices at 1.65 s. How many GFLOP/s did their
+# processor reach?
+
+# %%
+their_gflops = ...
+check("16.1", their_gflops)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 16.1
+their_gflops_solution = 100 * 2 * 1_000**3 / 1.65 / 1e9
+assert check("16.1", their_gflops_solution)
+
+# %% [markdown]
+# ### Exercise 16.2 · A stopwatch
+#
+# Write `stopwatch(work, synchronize, repeats)`. `work()` orders something from a device that works asynchronously, and
+# `synchronize()` waits until all that was ordered is done. Warm up once. Then measure `repeats` runs, one by one, so
+# that no run contains work of another, and return the median of their times by `time.perf_counter()`.
+
+# %%
+def stopwatch(work, synchronize, repeats):
+    ...
+
+
+check("16.2", stopwatch)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 16.2
+def stopwatch_solution(work, synchronize, repeats):
+    work()
+    taken = []
+    for _ in range(repeats):
+        synchronize()  # nothing is left from before
+        start = time.perf_counter()
+        work()
+        synchronize()
+        taken.append(time.perf_counter() - start)
+    return median(taken)
+
+
+assert check("16.2", stopwatch_solution)
+
+# %% [markdown]
+# ### Exercise 16.3 · Read a trace
+#
+# A profiler's trace is a list of events `(name, start, end)`, in milliseconds. Events contain others, as a step
+# contains its forward pass; two events never overlap in part. Write `bottleneck(trace)`, which returns the name with
+# the largest time *by itself*: the time of its events without that of the events directly inside them, summed over all
+# events of that name.
+
+# %%
+def bottleneck(trace):
+    ...
+
+
+check("16.3", bottleneck)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 16.3
+def bottleneck_solution(trace):
+    own = {}
+    inside = []  # the events that are open, the innermost last
+    for name, start, end in sorted(trace, key=lambda e: (e[1], -e[2])):
+        while inside and inside[-1][2] <= start:
+            inside.pop()
+        own[name] = own.get(name, 0) + end - start
+        if inside:
+            own[inside[-1][0]] -= end - start
+        inside.append((name, start, end))
+    return max(own, key=own.get)
+
+
+assert check("16.3", bottleneck_solution)
+
+# %% [markdown]
+# ### Exercise 16.4 · Before you buy
+#
+# An epoch takes 40 s. For 10 s of them one process prepares images and nothing else happens; the other 30 s are
+# computing. Suppose that several processes share the computing perfectly, but that all wait while the images are
+# prepared. Write `speed_up(workers)`, the factor by which the epoch gets shorter.
+
+# %%
+def speed_up(workers):
+    ...
+
+
+check("16.4", speed_up)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 16.4
+def speed_up_solution(workers):
+    return 40 / (10 + 30 / workers)
+
+
+assert check("16.4", speed_up_solution)
+
+# %% [markdown]
+# ### Exercise 16.5 · Unequal shares
+#
+# The mean of two gradients is right only if both come from equally many images. Write `shared_gradient(parts)`. Each
+# of the parts is a pair: how many images a process had, and the gradient of its mean loss, a tensor. Return the
+# gradient of the mean loss over all images.
+
+# %%
+def shared_gradient(parts):
+    ...
+
+
+check("16.5", shared_gradient)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 16.5
+def shared_gradient_solution(parts):
+    total = sum(count for count, _ in parts)
+    return sum(count * gradient for count, gradient in parts) / total
+
+
+assert check("16.5", shared_gradient_solution)
+
+# %% [markdown]
+# ### An open question
+#
+# No checker answers this one, so argue about it with somebody. In 2024 a program trained a network to read 94 % of
+# CIFAR-10's test images in 3.29 seconds, on one A100 graphics card. Much of its speed comes from changes that fit this
+# one data set and this one card. Is that progress? What of it would you take over for a task of your own, and how
+# would you find out whether it helps there?
+
+# %% [markdown]
+# ## What you can do now
+#
+# 1. A large matrix product shows the ceiling of a machine; a timer warms up, repeats, and waits.
+# 2. Work with few operations per byte is under the ceiling of memory, and a faster processor will not help it.
+# 3. A profile shows the time of each operation by itself, but not the time before the batch is there.
+# 4. A remedy is timed in turns with what it replaces, and is worth what it is worth on your machine.
+# 5. Two busy processes on the same cores can cost far more than a factor of two.
+# 6. Averaged gradients make several processes train one network, the same up to rounding.
+# 7. A study in shared storage loses no finished trial, whoever dies.
+#
+# ## Further reading
+#
+# - PyTorch, *Performance tuning guide*, and the tutorials on `torch.utils.benchmark` and the profiler.
+# - S. Williams, A. Waterman, D. Patterson, *Roofline: an insightful visual performance model* (2009).
+# - K. Jordan, *94 % on CIFAR-10 in 3.29 seconds on a single GPU*, arXiv 2404.00498.
+# - T. Akiba et al., *Optuna* (2019): its chapter on distributed optimization.
