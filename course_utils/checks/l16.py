@@ -4,12 +4,10 @@ import math
 import time
 from unittest.mock import patch
 
-import torch
-
 from course_utils._arguments import shown
 from course_utils.exercises import checker, right, wrong
 
-from ._answers import close, number, tensor
+from ._answers import number
 
 THEIRS = 2 * 100 * 1_000**3 / 1.65e9  # GFLOP/s
 
@@ -192,41 +190,3 @@ def speed_up(answer):
                 return wrong(finding, hint=hint)
         return wrong(finding, hint="The new time is 10 s and the workers' share of 30 s. Divide 40 s by it.")
     return right("This is Amdahl's law: a thousand workers bring a factor below 4. Shorten the 10 s first.")
-
-
-@checker("16.5")
-def shared_gradient(answer):
-    """a function of a list of (count, gradient) that returns one gradient."""
-    torch.manual_seed(16)
-    cases = [
-        [(32, torch.randn(4)), (32, torch.randn(4))],
-        [(30, torch.randn(2, 3)), (10, torch.randn(2, 3))],
-        [(1, torch.randn(5)), (2, torch.randn(5)), (5, torch.randn(5))],
-        [(7, torch.randn(3))],
-        [(8, torch.randn(2)), (0, torch.zeros(2))],
-    ]
-    for parts in cases:
-        total, shape = sum(count for count, _ in parts), parts[0][1].shape
-        mine = tensor(answer([(count, gradient.clone()) for count, gradient in parts]), "×".join(map(str, shape)))
-        weighted = sum(count * gradient.double() for count, gradient in parts)
-        if close(mine, weighted / total):
-            continue
-        counts = " and ".join(str(count) for count, _ in parts)
-        finding = f"for parts of {counts} images your gradient is another one"
-        mistakes = {
-            "That is the plain mean. A process with more images weighs more.": sum(
-                gradient.double() for _, gradient in parts
-            )
-            / len(parts),
-            "That is the sum. Divide by the number of all images.": weighted,
-            "Each gradient is already a mean over its images: multiply it by how many they are.": sum(
-                gradient.double() for _, gradient in parts
-            )
-            / total,
-            "Divide by the number of all images, not by that of the processes.": weighted / len(parts),
-        }
-        for hint, mistake in mistakes.items():
-            if close(mine, mistake):
-                return wrong(finding, hint=hint)
-        return wrong(finding, hint="Add up count · gradient, and divide by the sum of the counts.")
-    return right("The course's program avoids the question: it refuses batches that cannot be shared equally.")
