@@ -21,7 +21,7 @@
 # 4. Try a remedy fairly, and say what it was worth on your machine.
 # 5. Explain what a second busy process costs.
 # 6. Train one network in two processes, and check that it is the same network.
-# 7. Search with several workers, and lose nothing when one of them dies.
+# 7. Search with several workers, and lose no finished trial when one of them dies.
 
 # %% [markdown]
 # The first cell finds the course's small package, the second says what it runs on.
@@ -61,10 +61,9 @@ from course_utils.search import open_study
 # %% [markdown]
 # These numbers are yours to change. Everything is seeded from `SEED`, and small enough for the CPU.
 
-# %% nbmake={"mock": {"IMAGES": 128, "ROUNDS": 2, "PATIENCE": 0.05, "TRIALS": 6}}
+# %% nbmake={"mock": {"IMAGES": 128, "PATIENCE": 0.05, "TRIALS": 6}}
 SEED = 0
-IMAGES = 1_024  # of CIFAR-10, to measure the loading with
-ROUNDS = 7  # how often each variant of a step is timed
+IMAGES = 1_024  # of CIFAR-10, to time the loading with
 PATIENCE = 0.5  # seconds that the timer spends on one measurement
 TRIALS = 16  # of a search by two workers
 
@@ -72,12 +71,12 @@ TRIALS = 16  # of a search by two workers
 # ## How fast can this machine be?
 #
 # Your training takes an hour, and you would like it to take ten minutes. Before you change anything, ask what your
-# machine could do at best. If a program already runs at nine tenths of that speed, no trick will help, and you need
-# less work or another machine. If it runs at a twentieth, something holds it up, and it pays to find out what.
+# machine could do at best. If a program already runs at nine tenths of that speed, no trick will help: you need less
+# work or another machine. If it runs at a twentieth, something is holding it up, and it pays to find out what.
 #
-# The best case is the product of two large matrices, because processors and their libraries are made for it. Each of
-# its n² answers is a dot product of n multiplications and n additions. We count both as *operations*, as
-# manufacturers do; a multiply-add of lesson 3 is two of them.
+# The best case is the product of two large n×n matrices, because processors and their libraries are made for it. Each
+# of the n² answers is a dot product: n multiplications and n additions. We count both as *operations*, as
+# manufacturers do; a multiply-add (lesson 3) is two of them.
 
 # %% tags=["claim"]
 claim("The product of two 1,000×1,000 matrices takes {value:,} operations.",
@@ -85,7 +84,7 @@ claim("The product of two 1,000×1,000 matrices takes {value:,} operations.",
 
 # %% [markdown]
 # > **Find the bug.** Some notes on the foundations of PyTorch time such products, a hundred at once, with the lines
-# > below, and then the same on a GPU. What is wrong with the measurement? There are at least three things.
+# > below, then again on a GPU. What is wrong with the measurement? There are at least three mistakes.
 
 # %%
 start = time.perf_counter()
@@ -94,19 +93,20 @@ x @ x
 print(f"{time.perf_counter() - start:.2f} s")
 
 # %% [markdown]
-# The tensor was never filled: `FloatTensor` with sizes takes whatever happens to be in memory. It was timed once, and
-# the first time pays for warming up, as you saw in lesson 15. And on a GPU nobody waited for the answer. A GPU works
-# *asynchronously*: the program orders a product, and goes on at once. The notes found that on a GPU the time "hardly
-# changes" with the size, and took this for strength. They had timed the ordering. They also say that their tensors
-# hold up to 1,000 matrices, but `range` leaves out its end.
+# The tensor was never filled: `FloatTensor`, given sizes, takes whatever happens to be in memory. The clock also runs
+# while it is made. The product was timed once, and the first run pays for warming up, as you saw in lesson 15. And on
+# a GPU nobody waited for the answer. A GPU works *asynchronously*: the program orders a product, and goes on at once.
+# The notes found that on a GPU the time "hardly changes" with the size, and took this for strength. They had timed
+# the order, not the product. They also say that their tensors hold up to 1,000 matrices, but their `range(1, 10)`
+# leaves out its end.
 
 # %% tags=["claim"]
 claim("Their largest tensor holds {value} matrices.",
       max(i * 100 for i in range(1, 10)), equals=900)
 
 # %% [markdown]
-# `torch.utils.benchmark` avoids all three mistakes. It warms up, repeats until the measurement is long enough, and
-# waits for a GPU. We take the median: a single slow repetition says more about your machine's other business.
+# `torch.utils.benchmark` warms up, repeats until the measurement is long enough, and lets a GPU finish. We take the
+# median, because one slow run only shows that the machine was busy.
 
 # %%
 # Silences a note on machines with NVIDIA's compiler, but no NVIDIA GPU.
@@ -124,7 +124,7 @@ def seconds(statement, **names):
     return timer.blocked_autorange(min_run_time=PATIENCE).median
 
 # %% [markdown]
-# Now the ceiling, from two matrices of 1,024×1,024:
+# Now the ceiling, from two 1,024×1,024 matrices:
 
 # %%
 torch.manual_seed(SEED)
@@ -134,9 +134,9 @@ print(f"{torch.backends.cpu.get_cpu_capability()}, "
       f"{torch.get_num_threads()} threads: {ceiling / 1e9:.0f} GFLOP/s")
 
 # %% [markdown]
-# A GFLOP/s is a billion operations with floating-point numbers in a second. A graphics card reaches thousands of
-# them, because it has thousands of small, slower cores that all do the same to different numbers. If you have an
-# NVIDIA GPU, the next cell shows what forgetting to wait does.
+# A GFLOP/s is a billion floating-point operations per second. A graphics card reaches thousands of them, because its
+# many small, slower cores all do the same to different numbers. If you have an NVIDIA GPU, the next cell shows the
+# effect of not waiting.
 
 # %%
 if torch.cuda.is_available():
@@ -155,9 +155,9 @@ else:
 # %% [markdown]
 # ## The second ceiling
 #
-# A kitchen with ten cooks and one narrow door will not serve more than what fits through the door. A processor's door
-# is its memory: numbers have to be brought in before they can be multiplied, and answers carried out. How much fits
-# through in a second? Copying a large tensor shows it, because a copy computes nothing.
+# A kitchen with ten cooks and one narrow door can serve no more than fits through the door. A processor's door is its
+# memory: numbers have to be brought in before they can be multiplied, and answers carried out. How much fits through
+# in a second? Copying a large tensor tells us, because a copy computes nothing.
 
 # %%
 source = torch.randn(2**25)
@@ -168,22 +168,23 @@ print(f"{bandwidth / 1e9:.0f} GB/s")
 
 # %% [markdown]
 # Which of the two ceilings a piece of work is under depends on its *arithmetic intensity*: how many operations it
-# does for each byte that it moves. In a matrix product each number is used a thousand times once it is there. A ReLU
+# does for each byte that it moves. In a matrix product each number, once fetched, is used a thousand times. A ReLU
 # uses each number once, so for one operation it moves eight bytes: four in, four out.
 #
-# > **Predict before you run.** What share of the ceiling of the matrix product will a ReLU reach?
+# > **Predict before you run.** What share of the matrix product's ceiling will a ReLU reach?
 
 # %% tags=["answer"]
-relu = len(source) / seconds("torch.relu(source)", source=source)
+relu = len(source) / seconds("torch.clamp(source, min=0, out=target)",
+                             source=source, target=target)
 print(f"{relu / 1e9:.1f} GFLOP/s, {relu / ceiling:.1%} of the ceiling")
 
 # %% [markdown]
-# Hardly anything, and no faster processor would help: the cooks wait at the door. This picture of two ceilings is
-# called the *roofline*. With an intensity of I operations per byte, a machine can do no more than
+# Hardly any, and a faster processor would not help: the cooks are waiting at the door. This picture of two ceilings
+# is called the *roofline*. With an intensity of I operations per byte, a machine can do no more than
 #
 # $$\min(\text{peak},\; I \cdot \text{bandwidth})$$
 #
-# operations a second. Where are our networks? For each of them we count the operations of a forward pass, and
+# operations a second. Where do our networks fall? For each of them we count the operations of a forward pass, and
 # estimate the bytes: weights are read once, and each layer's output is written once and read once.
 
 # %%
@@ -198,7 +199,7 @@ def roofline(model, x):
     return intensity, reached, min(ceiling, intensity * bandwidth)
 
 # %% [markdown]
-# Three networks of the course, with batches of 128, from the fewest multiply-adds to the most.
+# Three of the course's networks, in batches of 128, from the fewest multiply-adds to the most:
 
 # %%
 grey, colour = torch.randn(128, 1, 28, 28), torch.randn(128, 3, 32, 32)
@@ -207,29 +208,31 @@ found = {"LeNet": roofline(lenet(), grey),
          "FashionMNIST": roofline(networks.fashion_net(), grey)}
 
 # %% [markdown]
-# In brackets are the operations per byte.
+# The brackets give the operations per byte.
 
 # %% mystnb={"image": {"alt": "Two bars for each of three networks: what the two ceilings allow, and what the network reaches. LeNet reaches the least."}}
+print(f"The ceilings meet at {ceiling / bandwidth:.0f} operations per byte.")
 bars = {"the two ceilings allow": {}, "the network reaches": {}}
 for name, (intensity, reached, possible) in found.items():
     label = f"{name} ({intensity:.0f})"
     bars["the two ceilings allow"][label] = possible / 1e9
     bars["the network reaches"][label] = reached / 1e9
-plots.bars(bars, title="What three networks could reach, and what they do",
+plots.bars(bars, title="What three networks could reach, and do reach",
            ylabel="GFLOP/s", horizontal=True)
 
 # %% [markdown]
-# None of them reaches what the ceilings allow, and LeNet, the smallest, stays furthest below. So a network with a
-# tenth of the multiply-adds does not take a tenth of the time. The roofline is a bound. It says what a machine will
-# never do, and here it has been generous, because it averages over the layers. A convolution with many channels comes
-# close to a matrix product. The ReLU behind it moves as many numbers, for hardly any operations. And the first layers
-# of LeNet have so few channels that the processor, which works on eight or sixteen numbers at once, is half empty.
-# Which of this takes the time? For that we have to look inside a step.
+# All three have enough operations per byte to be under the ceiling of arithmetic. No network reaches it, and LeNet,
+# the smallest, falls furthest short. So a network with a tenth of the multiply-adds does not take a tenth of the
+# time. The roofline is a bound. It says what a machine will never exceed, and here it is generous, because it
+# averages over the layers. A convolution with many channels comes close to a matrix product. The ReLU after it moves
+# as many numbers, for hardly any operations. And the first layers of LeNet have so few channels that the processor,
+# which works on eight or sixteen numbers at once, runs half empty. Which of these takes the time? To see, we must
+# look inside a step.
 #
 # ## Where does a step go?
 #
-# A *profiler* notes what a program does, operation by operation, and how long each takes by itself. We watch twenty
-# training steps of LeNet in batches of 64.
+# A *profiler* records what a program does, operation by operation, and how long each takes by itself. We watch twenty
+# training steps of LeNet with batches of 64.
 
 # %%
 digits, labels = torch.randn(64, 1, 28, 28), torch.randint(10, (64,))
@@ -247,17 +250,17 @@ def step():
     optimizer.step()
 
 # %% [markdown]
-# All that the profiler needs is a `with`:
+# All the profiler needs is a `with`:
 
 # %%
 step()  # warms up
-os.environ["KINETO_LOG_LEVEL"] = "99"  # no remarks of the profiler's own
+os.environ["KINETO_LOG_LEVEL"] = "99"  # keeps the profiler quiet
 with profile() as record:
     for _ in range(20):
         step()
 
 # %% [markdown]
-# > **Predict before you run.** Which takes the most: the convolutions, the linear layers, the pooling, or Adam?
+# > **Predict before you run.** Which takes longest: the convolutions, the linear layers, the pooling, or Adam?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "A bar for each of eight operations of a training step, with its share of the time. The backward pass of the convolution has the longest."}}
 events = record.key_averages()
@@ -265,17 +268,17 @@ total = sum(event.self_cpu_time_total for event in events)
 events.sort(key=lambda event: event.self_cpu_time_total, reverse=True)
 shares = {event.key.removeprefix("aten::"): event.self_cpu_time_total / total
           for event in events[:8]}
-plots.bars({"share": shares}, title="A step of LeNet, by its operations",
+plots.bars({"share": shares}, title="A step of LeNet, by operation",
            ylabel="share of the time", horizontal=True)
 
 # %% [markdown]
-# Look at what is *not* a convolution. In a small network the average pooling and Adam's bookkeeping are no small
-# change, and the linear layers, which hold most of the parameters, hardly count. `self_cpu_time_total` is the time of
-# an operation without those that it calls; with them, the outermost would always seem to take everything.
+# Look at what is *not* a convolution. In a small network average pooling and Adam's bookkeeping take a real share,
+# while the linear layers (`mm`, `addmm`), which hold most of the parameters, hardly count. `self_cpu_time_total`
+# leaves out the operations that an operation calls. Otherwise the outermost would always seem to take everything.
 #
 # ## Does the loop wait for its images?
 #
-# The profile began when the batch was there. In a real loop somebody has to make it: read, turn, colour, stack. The
+# Our profile began with the batch ready. In a real loop its images must be read, turned, recoloured and stacked. The
 # published CIFAR-10 study (lesson 11) trained eight networks for ten epochs each, in 49 minutes and 44 seconds on a
 # graphics card.
 
@@ -286,18 +289,18 @@ claim("An epoch of the study's search took {value:.1f} s on average.",
 # %% tags=["claim"]
 macs = [count_macs(cifar_net(c1=c1, c2=c2), (1, 3, 32, 32))
         for c1, c2 in ((48, 96), (96, 192))]
-claim("Its widest network does {value:.1f} times the work of its narrowest.",
-      macs[1] / macs[0], equals=3.8, within=0.05)
+claim("The widest network does {value:.1f} times the work of the "
+      "narrowest.", macs[1] / macs[0], equals=3.8, within=0.05)
 
 # %% [markdown]
-# The narrowest network alone took 37 seconds an epoch, too. Nearly four times the work in the same time: what does
-# that tell you? The time went elsewhere. The study augments each image by itself, with the image library PIL, in the
-# same process that trains, and the graphics card waits for every batch. Our loop below takes two times: in all, and
-# between asking for a batch and getting it.
+# Yet the narrowest network, too, took 37 seconds an epoch, the mean of all eight. If the work hardly matters, the
+# time went elsewhere. The study augments images one by one, with the image library PIL, in the same process that
+# trains, so the graphics card waits for every batch. Our loop below times the waiting, from asking for a batch to
+# getting it, and the rest.
 
 # %%
 def one_epoch(loader, model):
-    """Train once through; return the seconds of waiting and of the rest."""
+    """Train for an epoch; return the seconds of waiting and the rest."""
     optimizer = torch.optim.Adam(model.parameters())
     waiting, start = 0, time.perf_counter()
     asked = start
@@ -311,9 +314,8 @@ def one_epoch(loader, model):
     return waiting, time.perf_counter() - start - waiting
 
 # %% [markdown]
-# Our processor is no graphics card, so we take networks that are as small for it as the study's were for theirs. The
-# same augmentation comes in two ways: by PIL for one picture after the other, and for the whole batch at once (lesson
-# 10).
+# A processor is no graphics card, so our networks are as small for it as the study's were for its card. The same
+# augmentation is done in two ways: by PIL, picture by picture, and on the whole batch at once (lesson 10).
 
 # %%
 cifar = load("cifar10").train.take(IMAGES)
@@ -335,8 +337,9 @@ for way, loader in ways.items():
               f"computing {computed:.2f} s")
 
 # %% [markdown]
-# One by one, nearly all the time is waiting, and the network's width hardly matters. In whole batches the waiting is
-# gone, and only then does the network decide. We have recorded this with more rounds and two more ways:
+# One by one, most of the time is waiting, and the network's width hardly matters. With whole batches the waiting is
+# gone, and the network sets the time. We have recorded this with more rounds and two more ways: PIL in two workers,
+# and torchvision's transforms on one tensor at a time.
 
 # %% mystnb={"image": {"alt": "Seconds for 2,048 images in four ways to load them, for two widths. One tensor at a time is slowest, PIL next, with two workers or without; whole batches take a fraction, and only there the two widths differ clearly."}}
 runs = recorded_runs("loading")
@@ -347,16 +350,14 @@ plots.intervals(times, title="Four ways to bring 2,048 images to a network",
                 xlabel="seconds, in all")
 
 # %% [markdown]
-# *Workers*, which a `DataLoader` starts with `num_workers=2`, are processes of their own that prepare batches in
-# advance. They are the usual advice, and good advice where cores are idle, as beside a graphics card. On two cores
-# they have to take their time from the network.
+# *Workers*, which a `DataLoader` starts with `num_workers=2`, are separate processes that prepare batches in advance. They are the usual advice, and good advice where cores are idle, as beside a graphics card. On two cores they compete with the network.
 #
 # ## Remedies, one at a time
 #
-# Every list of tips for faster training names the same few. Each is a line or two:
+# Every list of tips for faster training names the same few remedies, each a line or two:
 #
-# - `model.to(memory_format=torch.channels_last)`, and the same for the images: the numbers of all channels of a pixel
-#   are next to each other in memory. The shape of the tensor stays as it was.
+# - `model.to(memory_format=torch.channels_last)`, and the same for the images: a pixel's channels
+#   are then next to each other in memory. The tensor keeps its shape.
 
 # %%
 last = colour.to(memory_format=torch.channels_last)
@@ -371,14 +372,15 @@ claim("With channels last, a pixel's next channel is {value} place away.",
       last.stride(1), equals=1)
 
 # %% [markdown]
-# - `torch.set_num_threads(n)`: on how many cores one operation is spread.
-# - Another batch size: larger batches have fewer steps, as long as their maps fit into the processor's cache.
+# - `torch.set_num_threads(n)`: how many cores one operation is spread over.
+# - `Adam(…, fused=True)`: one pass over all weights instead of several.
+# - Another batch size: larger batches mean fewer steps, and pay while their maps fit into the processor's cache.
 # - `torch.compile(model)`: reads the program, and writes a faster one. It needs a C++ compiler, and time.
-# - `torch.autocast("cpu", torch.bfloat16)` around the forward pass: numbers of two bytes, half the load for the door.
-#   Processors that know this format also multiply it faster. Others have to imitate it. (On a graphics card the same
-#   line, with `"cuda"`, is called *mixed precision*, and almost always pays.)
+# - `torch.autocast("cpu", torch.bfloat16)` around the forward pass: two-byte numbers, so half the
+#   load at the door. Processors that know this format also multiply it faster; others have to emulate it. (On a
+#   graphics card the same line with `"cuda"` is known as *mixed precision*.)
 #
-# The last of them is quickly measured, for a forward pass on your machine:
+# The last remedy is quickly measured, for a forward pass on your machine:
 
 # %%
 def half():
@@ -391,9 +393,9 @@ with torch.inference_mode():
     print(f"{plain / seconds('half()', half=half):.2f} times the plain speed")
 
 # %% [markdown]
-# To compare several of them fairly, we time them *in turns*: one round of each, then the next round. If the machine
-# has a slow minute, all of them have it, and the ratio within each round is hardly touched. Here are whole steps of
-# three networks, recorded. To the right of 1 is faster.
+# To compare several remedies fairly, we time them *in turn*: one round of each, then the next round. A slow minute
+# then slows all of them, and the ratios within a round hardly change. Here are recorded training steps of three
+# networks, each beside a plain one with batches of 128. Right of 1 is faster.
 
 # %% mystnb={"image": {"alt": "For three networks and seven remedies, the speed of a step relative to the plain one. Which remedy helps differs from network to network."}}
 runs = recorded_runs("step_times")
@@ -405,10 +407,10 @@ for run in runs:
                for plain, mine in zip(rounds["plain"], taken, strict=True)]
         for name, taken in rounds.items() if name != "plain"}
 plots.intervals(groups, title="Which remedy helps depends on the network",
-                xlabel="speed of a step, relative to the plain one")
+                xlabel="images a second, relative to the plain step")
 
 # %% [markdown]
-# The processor of that machine, and what compiling cost:
+# That machine's processor, by its widest instructions, and the seconds of the first compiled step:
 
 # %%
 for run in runs:
@@ -416,19 +418,19 @@ for run in runs:
     print(f"{run['network']}, {run['capability']}: {compiled:.0f} s")
 
 # %% [markdown]
-# Look for remedies whose dots are all on one side of 1. Channels last helps all three networks in every round, and
-# costs two words. Batches of 1,024 save steps, and still make the FashionMNIST network slower: the maps of so many
-# images do not fit into the processor's cache. Where the dots are on both sides of 1, as for fused Adam, we claim
-# nothing. And what `torch.compile` gains has to pay for its first step before it saves a second.
+# Look for remedies whose dots are all on one side of 1. Channels last helps all three networks in every round.
+# Batches of 1,024 save steps, yet make the CIFAR network slower, probably because the maps of so many images no
+# longer fit into the processor's cache. Where the dots are on both sides of 1, as for fused Adam, we claim nothing.
+# And `torch.compile` has to win back its slow first step before it saves any time.
 #
-# And `bfloat16`, which every list recommends? On this processor it takes many times as long. It does not know the
-# format, and has to convert each number there and back. On one that does, the same line can help a lot. A tip is a
-# thing to measure.
+# And `bfloat16`, which every list recommends? This processor takes many times as long with it, because it does not
+# know the format and has to convert each number there and back. On one that knows it, the same line can help a lot. A
+# tip is something to measure.
 #
 # ## The neighbour
 #
-# > **Predict before you run.** Two trainings run on the same two cores, each with two threads. How many times slower
-# > will each be than alone?
+# > **Predict before you run.** Two training runs share two cores, each with two threads. By what factor will each
+# > slow down?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "How many times as long a step takes beside another training, for two networks: little more than once with one thread each, many times with two threads each."}}
 runs = recorded_runs("busy_machine")
@@ -443,22 +445,21 @@ plots.bars({"factor": factors}, horizontal=True,
            ylabel="times as long as alone")
 
 # %% [markdown]
-# Twice as slow would be fair. With two threads each it is far worse, and no two rounds agree. An operation on two
-# threads is split into halves, and the next one begins when both are done. Four busy threads cannot all run on two
-# cores, so one half or the other waits for its turn, and the cores are probably most of the time busy with waiting.
-# With *one* thread each, the two trainings hardly notice each other, and together they get more done than a single
-# one with two threads.
+# Twice as slow would be fair. With two threads each, it is far worse. An operation on two threads is split in two,
+# and the next one begins when both halves are done. Four busy threads cannot all run on two cores, so one half or the
+# other waits for its turn, and the cores are probably busy waiting most of the time. With *one* thread each, the two
+# runs hardly notice each other, and together they get more done than a single one with two threads.
 #
 # So look at what else your machine is doing before you believe a time. If you run several things at once, give each
-# fewer threads, by `torch.set_num_threads(1)` or by `OMP_NUM_THREADS=1` in its environment.
+# fewer threads, with `torch.set_num_threads(1)` or with `OMP_NUM_THREADS=1` in its environment.
 #
 # ## One network, two processes
 #
 # What if one machine is no longer enough? The usual way is to start several processes, each on its own card or its
 # own computer, and to give each a part of every batch. Each has a copy of the network. After the backward pass they
-# average their gradients, and then all take the same step, so that the copies stay equal. This is *distributed data
-# parallel* training, and it is exact. The loss of a batch is the mean over its images, so its gradient is the mean of
-# the gradients of its halves:
+# average their gradients, and then all take the same step, so the copies stay equal. This is *distributed data
+# parallel* training. The loss of a batch is the mean over its images, so its gradient is the mean of the gradients of
+# its halves:
 
 # %%
 model = lenet()
@@ -476,21 +477,21 @@ agree("the mean of two halves' gradients and the whole batch's",
       (first + second) / 2, gradient(digits, labels), within=1e-6)
 
 # %% [markdown]
-# All that is left is engineering, and PyTorch has it. `torchrun` starts the processes and tells each its number.
-# `DistributedDataParallel` wraps a network, and averages the gradients while the backward pass is still going on. The
-# processes talk through *gloo*, or on NVIDIA's cards through *NCCL*. The program of lesson 15 notices when `torchrun`
+# The rest is engineering, and PyTorch has done it. `torchrun` starts the processes and tells each its number.
+# `DistributedDataParallel` wraps a network, and averages the gradients while the backward pass is still running. The
+# processes talk through *gloo* or, on NVIDIA cards, through *NCCL*. The program of lesson 15 notices when `torchrun`
 # has started it. It then calls `init_process_group()`, wraps its network, and takes every second image of each batch.
 # That is all.
 #
-# > **Predict before you run.** We train for one step alone, and for one step in two processes. Will the weights be
-# > the same to the last bit?
+# > **Predict before you run.** We train for one step in one process, and for one step in two. Will the weights be the
+# > same to the last bit?
 
 # %%
 work = Path(tempfile.mkdtemp())
 load("mnist")  # so that the program finds it
 
 # %% [markdown]
-# One step is what `--dry-run` takes. The weights come back in the file that `--save-model` writes.
+# `--dry-run` takes one step, and the weights come back in the file that `--save-model` writes.
 
 # %%
 def program(*launcher):
@@ -515,10 +516,10 @@ agree("the first filters, after a step of one process and of two",
       together["0.weight"], alone["0.weight"], within=1e-5)
 
 # %% [markdown]
-# Not to the last bit: the two halves are added in another order, and floating-point addition is rounded. (The printed
-# training losses differ for another reason. Each process knows the loss of its own half, and only the first one
-# speaks.) Then the second step starts from weights that differ in the last digits. Do the two stay together? We have
-# recorded it, with two halves of each batch, and for comparison with nothing changed but the number of threads.
+# Not to the last bit: the two halves are added in a different order, and floating-point addition is rounded. (The
+# printed training losses differ for another reason. Each process knows its own half's loss, and only the first one
+# prints.) So the second step starts from weights that differ in the last digits. Do the networks stay together? We
+# have recorded this with two halves of each batch and, for comparison, with only the number of threads changed.
 
 # %% mystnb={"image": {"alt": "The largest difference of a weight, against steps, both on logarithmic axes. For two threads and for two halves it rises from less than a millionth to a tenth within an epoch."}}
 runs = recorded_runs("rounding")
@@ -531,14 +532,13 @@ plots.curves(looks, lines, title="A difference in the last digit grows",
              xlabel="step", ylabel="largest difference of a weight", log="xy")
 
 # %% [markdown]
-# For a dozen steps the two are the same to six decimal places. Then the difference explodes. Training is a little
-# like the weather: somewhere a ReLU falls on the other side of zero, the next gradients differ, and each step
-# enlarges what the last one left. But look at the other curve. A second thread alone does the same, so this is no
-# fault of the two processes. It is what "the same training" means on a computer: the same arithmetic in each step, up
-# to rounding.
+# For a dozen steps the weights agree to six decimal places. Then the difference explodes. Training is a little like
+# the weather: somewhere a ReLU lands on the other side of zero, the next gradients differ, and each step enlarges the
+# difference. But look at the other curve. A second thread alone does the same, so the two processes are not to blame.
+# This is what "the same training" means on a computer: the same arithmetic in each step, up to rounding.
 
 # %% tags=["claim"]
-claim("After one step no weight of the two halves is off by more than "
+claim("After one step of two halves no weight is off by more than "
       "{value:.0e}.", max(run["difference"]["two halves"][0] for run in runs),
       at_most=1e-6)
 
@@ -547,7 +547,7 @@ claim("After an epoch the largest difference is {value:.2f}.",
       lines["two halves"][-1], at_least=0.01)
 
 # %% [markdown]
-# Have we trained a worse network, then? No: another one, and as good.
+# Have we trained a worse network, then? No: a different one, just as good.
 
 # %%
 for way in ("one thread", "two threads", "two halves"):
@@ -555,24 +555,24 @@ for way in ("one thread", "two threads", "two halves"):
     print(f"{way:12} {mean_and_spread(scores, '.2%')}")
 
 # %% [markdown]
-# Was it faster? Here both processes share the two cores that a single process can have for itself, by using two
-# threads. We have recorded an epoch in the three ways:
+# Were two processes faster? Here they share the two cores that one process can use alone, with two threads. We have
+# recorded an epoch in three ways:
 
 # %%
 runs = recorded_runs("processes")
-runs = [run for run in runs if run["network"] == "lenet"]
 for way in runs[0]["seconds"]:
-    epochs = [run["seconds"][way]["epoch"] for run in runs]
+    epochs = [run["seconds"][way]["epoch"] for run in runs
+              if run["network"] == "lenet"]
     print(f"{way:26} {mean_and_spread(epochs, '.1f')} s")
 
 # %% [markdown]
-# Two processes use the two cores about as well as two threads do, and no better, for there is no third core. More
-# processes pay where each of them has cores or a card of its own.
+# Two processes use the two cores about as well as two threads do, but no better: there is no third core. More
+# processes pay where each has its own cores or card.
 #
 # ## One search, many workers
 #
-# A search over hyperparameters is much easier to spread than a training: the trials do not need each other. All that
-# the workers share is the book of what was tried. In lesson 11 it was a file, which `open_study` opens, for any
+# A search over hyperparameters is much easier to spread than training: the trials do not need each other. All that
+# the workers share is the record of what was tried. In lesson 11 this was a file, which `open_study` opens for any
 # number of workers. Here is a worker, as a program of its own. To keep the bookkeeping in view, its objective is a
 # parabola and a short sleep.
 
@@ -592,7 +592,7 @@ def objective(trial):
     return -((x - 2) ** 2)
 
 place, trials = sys.argv[1:]
-if place.isdigit():  # the port of a server
+if place.isdigit():  # the port of a server, see below
     storage = optuna.storages.GrpcStorageProxy(
         host="127.0.0.1", port=int(place))
     study = optuna.load_study(study_name="parabola", storage=storage)
@@ -615,7 +615,7 @@ from optuna.trial import TrialState
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each trial
 
 # %% [markdown]
-# What is finished is in the book:
+# The study knows what is finished:
 
 # %%
 def finished(study):
@@ -624,12 +624,12 @@ def finished(study):
     return {trial.number: trial.value for trial in trials}
 
 # %% [markdown]
-# Two workers start, a quarter of the trials is finished, and then the first is killed, as when a machine loses its
-# power. The second knows nothing of it.
+# Two workers start, and once a quarter of the trials are finished, one is killed, as if its machine lost power. The
+# other knows nothing of it.
 
 # %%
 def search(study, place):
-    """Two workers search, one is killed; return what was finished then."""
+    """Let two workers search, kill one; return what was finished then."""
     command = [sys.executable, "-W", "ignore", "worker.py"]
     workers = [subprocess.Popen([*command, place, str(TRIALS)], cwd=work)
                for _ in range(2)]
@@ -642,28 +642,27 @@ def search(study, place):
     return known
 
 # %% [markdown]
-# > **Predict before you run.** How many trials will be finished in the end, and how many lost?
+# > **Predict before you run.** How many trials will be finished in the end, and how many finished ones lost?
 
 # %% tags=["answer"]
 file = Path(tempfile.mkdtemp()) / "search.journal"
 study = open_study(file, "parabola")
 before = search(study, str(file))
 after = finished(study)
-running = study.get_trials(states=[TrialState.RUNNING])
-print(f"finished at the kill: {len(before)}, in the end: {len(after)}, "
-      f"still running: {len(running)}")
+running = len(study.get_trials(states=[TrialState.RUNNING]))
+print("finished:", len(before), "then", len(after), "running:", running)
 
 # %% tags=["claim"]
 lost = before.items() - after.items()
-claim("The kill has cost {value} finished trials.", len(lost), equals=0)
+claim("The kill cost {value} finished trials.", len(lost), equals=0)
 
 # %% [markdown]
-# The trial that the dead worker had begun stays in the book as RUNNING, and nobody will ever end it. If each
-# candidate counts, as in a grid, `put_back` of lesson 11 returns it to the queue.
+# The trial that the dead worker had begun stays in the study as RUNNING, and nobody will ever finish it. If every
+# candidate counts, as in a grid, `put_back` from lesson 11 returns it to the queue.
 #
-# A file is enough as long as all workers see the same disk. Many machines need a server. Optuna brings a small one,
-# the *storage proxy*: it alone opens the data base, and workers speak to it over the network. It does not take a
-# journal file, so we give it SQLite. The workers are the same. They are told a port instead of a file.
+# A file is enough as long as all workers see the same disk. Machines without a shared disk need a server. Optuna has
+# a small one, the *storage proxy*: it alone opens a database, and workers talk to it over the network. It does not
+# take a journal file, so we give it SQLite. The workers are the same, but are given a port instead of a file.
 
 # %%
 import socket
@@ -681,14 +680,14 @@ run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
 """
 
 # %% [markdown]
-# It needs a port that nobody else uses:
+# The server needs a port that nothing else uses:
 
 # %%
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))  # 0: any port that is free
     port = free.getsockname()[1]
 # %% [markdown]
-# We start it, and wait until it answers.
+# We start the server, and wait until it answers.
 
 # %%
 base = Path(tempfile.mkdtemp()) / "search.db"
@@ -698,19 +697,19 @@ channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 grpc.channel_ready_future(channel).result(timeout=60)
 
 # %% [markdown]
-# For a worker, and for us, the study is where the port is:
+# Like the workers, we reach the study through the port:
 
 # %%
 import warnings
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Optuna says that its proxy is young
+    warnings.simplefilter("ignore")  # Optuna calls its proxy experimental
     storage = optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=port)
 study = optuna.create_study(study_name="parabola", storage=storage,
                             direction="maximize")
 
 # %% [markdown]
-# The same drama, through the server:
+# The same again, through the server:
 
 # %%
 before = search(study, str(port))
@@ -720,11 +719,11 @@ print(f"finished at the kill: {len(before)}, in the end: {len(after)}")
 
 # %% tags=["claim"]
 lost = before.items() - after.items()
-claim("Through the server, too, the kill has cost {value} finished trials.",
+claim("Through the server, too, the kill cost {value} finished trials.",
       len(lost), equals=0)
 
 # %% [markdown]
-# On a cluster `torchrun` and a study behind a server do the same work. The page *Beyond one machine*, in the
+# `torchrun` and a study behind a server work just the same on a cluster. The page *Beyond one machine*, in the
 # reference part of the book, gives the commands.
 #
 # ## Exercises
@@ -733,7 +732,7 @@ claim("Through the server, too, the kill has cost {value} finished trials.",
 #
 # ### Exercise 16.1 · Their processor
 #
-# The notes timed the product of a hundred pairs of 1,000×1,000 matrices at 1.65 s. How many GFLOP/s did their
+# The notes timed the products of a hundred pairs of 1,000×1,000 matrices at 1.65 s. How many GFLOP/s did their
 # processor reach?
 
 # %%
@@ -749,8 +748,8 @@ assert check("16.1", their_gflops_solution)
 # ### Exercise 16.2 · A stopwatch
 #
 # Write `stopwatch(work, synchronize, repeats)`. `work()` orders something from a device that works asynchronously,
-# and `synchronize()` waits until all that was ordered is done. Warm up once. Then measure `repeats` runs, one by one,
-# so that no run contains work of another, and return the median of their times by `time.perf_counter()`.
+# and `synchronize()` waits until everything ordered is done. Warm up once. Then measure `repeats` runs, one by one,
+# so that no run contains work from another, and return the median of their times, using `time.perf_counter()`.
 
 # %%
 def stopwatch(work, synchronize, repeats):
@@ -778,10 +777,10 @@ assert check("16.2", stopwatch_solution)
 # %% [markdown]
 # ### Exercise 16.3 · Read a trace
 #
-# A profiler's trace is a list of events `(name, start, end)`, in milliseconds. Events contain others, as a step
-# contains its forward pass; two events never overlap in part. Write `bottleneck(trace)`, which returns the name with
-# the largest time *by itself*: the time of its events without that of the events directly inside them, summed over
-# all events of that name.
+# A profiler's trace is a list of events `(name, start, end)`, in milliseconds, in any order. Events can contain
+# others, as a step contains its forward pass; two events never overlap partially. Write `bottleneck(trace)`, which
+# returns the name with the largest time *by itself*: the time of its events without that of the events directly
+# inside them, summed over all events of that name.
 
 # %%
 def bottleneck(trace):
@@ -810,12 +809,12 @@ assert check("16.3", bottleneck_solution)
 # %% [markdown]
 # ### Exercise 16.4 · Before you buy
 #
-# An epoch takes 40 s. For 10 s of them one process prepares images and nothing else happens; the other 30 s are
+# An epoch takes 40 s. For 10 s of that, one process prepares images and nothing else happens; the other 30 s go on
 # computing. Suppose that several processes share the computing perfectly, but that all wait while the images are
-# prepared. Write `speed_up(workers)`, the factor by which the epoch gets shorter.
+# prepared. Write `speed_up(processes)`, the factor by which the epoch gets faster.
 
 # %%
-def speed_up(workers):
+def speed_up(processes):
     ...
 
 
@@ -823,8 +822,8 @@ check("16.4", speed_up)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 16.4
-def speed_up_solution(workers):
-    return 40 / (10 + 30 / workers)
+def speed_up_solution(processes):
+    return 40 / (10 + 30 / processes)
 
 
 assert check("16.4", speed_up_solution)
@@ -832,21 +831,21 @@ assert check("16.4", speed_up_solution)
 # %% [markdown]
 # ### An open question
 #
-# No checker answers this one, so argue about it with somebody. In 2024 a program trained a network to read 94 % of
-# CIFAR-10's test images in 3.29 seconds, on one A100 graphics card. Much of its speed comes from changes that fit
-# this data set and this card. Is that progress? What of it would you take over for a task of your own, and how would
-# you find out whether it helps?
+# No checker answers this one, so argue about it with somebody. In 2024 a program trained a network in 3.29 seconds,
+# on one A100 graphics card, to read 94 % of CIFAR-10's test images. Much of its speed comes from changes that fit
+# this data set and this card. Is that progress? What of it would you adopt for your own task, and how would you find
+# out whether it helps?
 
 # %% [markdown]
 # ## What you can do now
 #
 # 1. A large matrix product shows the ceiling of a machine; a timer warms up, repeats, and waits.
-# 2. Work with few operations per byte is under the ceiling of memory, and a faster processor will not help it.
-# 3. A profile shows the time of each operation by itself, but not the time before the batch is there.
-# 4. A remedy is timed in turns with what it replaces, and is worth what it is worth on your machine.
+# 2. Work with few operations per byte is under the memory ceiling, where a faster processor will not help.
+# 3. A profile shows the time of each operation by itself, but not the wait for the batch.
+# 4. A remedy is timed in turn with what it replaces, and what it is worth depends on your machine.
 # 5. Two busy processes on the same cores can cost far more than a factor of two.
-# 6. Averaged gradients make several processes train one network, the same up to rounding.
-# 7. A study in shared storage loses no finished trial, whoever dies.
+# 6. Averaged gradients let several processes train one network, the same up to rounding.
+# 7. A study in shared storage loses no finished trial when a worker dies.
 #
 # ## Further reading
 #

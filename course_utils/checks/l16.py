@@ -17,7 +17,7 @@ def their_gflops(answer):
     """one number, in GFLOP/s."""
     mine = number(answer, "one number, such as 50")
     if math.isclose(mine, THEIRS, rel_tol=0.01):
-        return right("That is a good processor of its time. Their clock was right, apart from the warming up.")
+        return right("A good processor for its time. Without the warming up it would have looked a little better.")
     mistakes = {
         THEIRS / 2: "A multiply-add is two operations.",
         THEIRS / 100: "There are a hundred products in the tensor.",
@@ -132,6 +132,7 @@ TRACES = {
                ("conv", 105, 195), ("pool", 110, 185)],
     "in another order": [("conv", 10, 90), ("mul", 20, 40), ("epoch", 0, 200), ("step", 0, 100), ("wait", 100, 190)],
     "three deep": [("loop", 0, 100), ("conv", 0, 45), ("im2col", 5, 40)],
+    "together from the start": [("load", 0, 6), ("step", 0, 10)],
     "one": [("alone", 3, 4)],
     "an outer one": [("python", 0, 100), ("conv", 10, 30), ("pool", 40, 60)],
 }  # fmt: skip
@@ -155,7 +156,8 @@ def bottleneck(answer):
         longest = max(leaves, key=lambda event: event[2] - event[1])[0]
         finding = f"in the trace {title!r} you name {mine!r}, which has {own[mine]} ms by itself"
         if mine == max(total, key=total.get):
-            hint = "The outermost contains all others. Take from each event the time of those directly inside it."
+            hint = "The outermost contains the others. From each event, take the time of those directly inside it. "
+            hint += "They may begin or end together with it, and come in any order."
         elif mine == longest and sum(name == expected for name, _, _ in trace) > 1:
             hint = "Add up all events of a name: many short ones can take longer than one long one."
         else:
@@ -163,30 +165,33 @@ def bottleneck(answer):
                 f"{expected!r} has more. Only events directly inside are subtracted, not those inside of these again."
             )
         return wrong(finding, hint=hint)
-    return right("Profilers call this self time. Sort by it first, and by the total when you look for who calls whom.")
+    return right("Profilers call this self time. Sort by it first, and by the total to see who calls whom.")
 
 
 @checker("16.4")
 def speed_up(answer):
-    """a function of the number of workers that returns a factor."""
+    """a function of the number of processes that returns a factor."""
     for workers in (1, 2, 3, 8, 1_000):
         mine, expected = (
-            number(answer(workers), "one number", what=f"the factor for {workers} workers"),
+            number(answer(workers), "one number", what=f"the factor for {workers} processes"),
             4 / (1 + 3 / workers),
         )
         if math.isclose(mine, expected, rel_tol=1e-4):
             continue
-        finding = f"for {workers} workers your factor is {mine:g}"
+        finding = f"for {workers} process{'es' * (workers > 1)} your factor is {mine:g}"
         mistakes = {
             1 / expected: "A factor above 1 is faster: the old time divided by the new one.",
             40 / expected: "That is the new time. Divide the old one by it.",
             40 - 40 / expected: "Those are the seconds saved. Divide the old time by the new one.",
             30 / (10 + 30 / workers): "The old time is 40 s: preparing and computing.",
+            40 / (30 + 10 / workers): "The processes share the computing, not the images.",
+            40 / max(10, 30 / workers): "Nothing overlaps: in the 10 s nothing else happens.",
+            float(round(expected, 1)): "Do not round.",
         }
         if math.isclose(mine, workers, rel_tol=1e-4):
-            return wrong(finding, hint="The 10 s stay as they are, however many workers there are.")
+            return wrong(finding, hint="The 10 s stay as they are, however many processes there are.")
         for value, hint in mistakes.items():
             if math.isclose(mine, value, rel_tol=1e-4):
                 return wrong(finding, hint=hint)
-        return wrong(finding, hint="The new time is 10 s and the workers' share of 30 s. Divide 40 s by it.")
-    return right("This is Amdahl's law: a thousand workers bring a factor below 4. Shorten the 10 s first.")
+        return wrong(finding, hint="The new time is 10 s and the processes' share of 30 s. Divide 40 s by it.")
+    return right("This is Amdahl's law: a thousand processes stay below a factor of 4. Shorten the 10 s first.")

@@ -206,31 +206,33 @@ def mended_mean_loss(answer):
 @checker("17.7")
 def mended_keep(answer):
     """a function of a model that returns its weights as they are now."""
-    torch.manual_seed(7)
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2))
-    then = {name: value.clone() for name, value in model.state_dict().items()}
-    kept = answer(model)
-    with torch.no_grad():
-        for value in model.state_dict().values():
-            value += 1  # training goes on
-    if isinstance(kept, nn.Module):
-        kept = kept.state_dict()
-    if not isinstance(kept, dict):
-        return wrong(f"your function returns {shown(kept)}", hint="Return a dict that `load_state_dict` can read.")
-    if missing := [name for name in then if name not in kept]:
-        hint = "Keep all of `model.state_dict()`: batch normalisation has numbers that are no parameters."
-        return wrong(f"{missing[0]!r} is not in what you keep", hint=hint)
-    if changed := [name for name, value in then.items() if not torch.equal(torch.as_tensor(kept[name]), value)]:
-        hint = "The tensors are still the model's own. Copy each of them, for example by `copy.deepcopy`."
-        return wrong(f"when training goes on, {changed[0]!r} changes in what you kept", hint=hint)
+    for width in (2, 3):
+        torch.manual_seed(width)
+        model = nn.Sequential(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width), nn.Flatten(), nn.Linear(8, 2))
+        then = {name: value.clone() for name, value in model.state_dict().items()}
+        kept = answer(model)
+        with torch.no_grad():
+            for value in model.state_dict().values():
+                value += 1  # training goes on
+        if isinstance(kept, nn.Module):
+            kept = kept.state_dict()
+        if not isinstance(kept, dict):
+            return wrong(f"your function returns {shown(kept)}", hint="Return a dict that `load_state_dict` can read.")
+        if missing := [name for name in then if name not in kept]:
+            hint = "Keep all of `model.state_dict()`: batch normalisation has numbers that are no parameters."
+            return wrong(f"{missing[0]!r} is not in what you keep", hint=hint)
+        if changed := [name for name, value in then.items() if not torch.equal(torch.as_tensor(kept[name]), value)]:
+            hint = "The tensors are still the model's own. Copy each of them, for example by `copy.deepcopy`."
+            return wrong(f"when training goes on, {changed[0]!r} changes in what you kept", hint=hint)
     return right("Lesson 7. The tutorial always went back to the last epoch, and called it the best.")
 
 
 @checker("17.8")
 def mended_choose(answer):
     """a function of a dict {lr: {"valid": …, "test": …}} that returns one of its keys."""
+    pairs = {0.01: (0.9, 0.1), 0.03: (0.7, 0.7), 0.001: (0.3, 0.9), 0.1: (0.2, 0.5), 0.3: (0.6, 0.2)}
     cases = [
-        {0.1: {"valid": 0.7, "test": 0.9}, 0.01: {"valid": 0.8, "test": 0.6}, 0.001: {"valid": 0.5, "test": 0.7}},
+        {lr: {"valid": valid, "test": test} for lr, (valid, test) in pairs.items()},
         {0.3: {"valid": 0.9, "test": 0.1}, 0.03: {"valid": 0.2, "test": 0.3}},
         {0.1: {"valid": 0.4}, 0.2: {"valid": 0.6}},
     ]
