@@ -350,7 +350,9 @@ plots.intervals(times, title="Four ways to bring 2,048 images to a network",
                 xlabel="seconds, in all")
 
 # %% [markdown]
-# *Workers*, which a `DataLoader` starts with `num_workers=2`, are separate processes that prepare batches in advance. They are the usual advice, and good advice where cores are idle, as beside a graphics card. On two cores they compete with the network.
+# *Workers*, which a `DataLoader` starts with `num_workers=2`, are separate processes that prepare batches in advance.
+# They are the usual advice, and good advice where cores are idle, as beside a graphics card. On two cores they
+# compete with the network.
 #
 # ## Remedies, one at a time
 #
