@@ -223,7 +223,7 @@ plots.bars(bars, title="What three networks could reach, and do reach",
 # %% [markdown]
 # All three have enough operations per byte to be under the ceiling of arithmetic. No network reaches it, and LeNet,
 # the smallest, falls furthest short. So a network with a tenth of the multiply-adds does not take a tenth of the
-# time. The roofline is a bound. It says what a machine will never exceed, and here it is generous, because it
+# time. The roofline is a bound. It says what a machine will hardly exceed, and here it is generous, because it
 # averages over the layers. A convolution with many channels comes close to a matrix product. The ReLU after it moves
 # as many numbers, for hardly any operations. And the first layers of LeNet have so few channels that the processor,
 # which works on eight or sixteen numbers at once, runs half empty. Which of these takes the time? To see, we must
@@ -352,7 +352,7 @@ plots.intervals(times, title="Four ways to bring 2,048 images to a network",
 # %% [markdown]
 # *Workers*, which a `DataLoader` starts with `num_workers=2`, are separate processes that prepare batches in advance.
 # They are the usual advice, and good advice where cores are idle, as beside a graphics card. On two cores they
-# compete with the network.
+# compete with the network, although a more careful setting could gain a little.
 #
 # ## Remedies, one at a time
 #
@@ -376,7 +376,7 @@ claim("With channels last, a pixel's next channel is {value} place away.",
 # %% [markdown]
 # - `torch.set_num_threads(n)`: how many cores one operation is spread over.
 # - `Adam(…, fused=True)`: one pass over all weights instead of several.
-# - Another batch size: larger batches mean fewer steps, and pay while their maps fit into the processor's cache.
+# - Another batch size: larger batches mean fewer steps, but larger tensors.
 # - `torch.compile(model)`: reads the program, and writes a faster one. It needs a C++ compiler, and time.
 # - `torch.autocast("cpu", torch.bfloat16)` around the forward pass: two-byte numbers, so half the
 #   load at the door. Processors that know this format also multiply it faster; others have to emulate it. (On a
@@ -421,12 +421,12 @@ for run in runs:
 
 # %% [markdown]
 # Look for remedies whose dots are all on one side of 1. Channels last helps all three networks in every round.
-# Batches of 1,024 save steps, yet make the CIFAR network slower, probably because the maps of so many images no
-# longer fit into the processor's cache. Where the dots are on both sides of 1, as for fused Adam, we claim nothing.
-# And `torch.compile` has to win back its slow first step before it saves any time.
+# Batches of 1,024 save steps, yet make the CIFAR network slower, probably because tensors so large are fetched from
+# the operating system, page by page, in each step. Where the dots are on both sides of 1, as for fused Adam, we claim
+# nothing. And `torch.compile` has to win back its slow first step before it saves any time.
 #
 # And `bfloat16`, which every list recommends? This processor takes many times as long with it, because it does not
-# know the format and has to convert each number there and back. On one that knows it, the same line can help a lot. A
+# know the format, and PyTorch falls back on a slow convolution. On one that knows it, the same line can help a lot. A
 # tip is something to measure.
 #
 # ## The neighbour
@@ -434,23 +434,23 @@ for run in runs:
 # > **Predict before you run.** Two training runs share two cores, each with two threads. By what factor will each
 # > slow down?
 
-# %% tags=["answer"] mystnb={"image": {"alt": "How many times as long a step takes beside another training, for two networks: little more than once with one thread each, many times with two threads each."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "How many times as long a step takes beside another training, in three rounds for each of two networks: little more than once with one thread each, between three and more than thirty times with two threads each."}}
 runs = recorded_runs("busy_machine")
 times = {}
 for run in runs:
     own = f"{run['network']}, threads: {run['own']}"
-    times[own, run["beside"] > 0] = run["seconds"]
-factors = {own: median(times[own, True]) / median(times[own, False])
-           for own, beside in times if beside}
-plots.bars({"factor": factors}, horizontal=True,
-           title="Beside a second training, a step takes",
-           ylabel="times as long as alone")
+    times[own, run["beside"] > 0] = run["seconds"]  # of three rounds
+factors = {own: [value / median(times[own, False]) for value in taken]
+           for (own, beside), taken in times.items() if beside}
+plots.intervals({"factor": factors}, xlabel="times as long as alone",
+                title="Beside a second training, a step takes")
 
 # %% [markdown]
-# Twice as slow would be fair. With two threads each, it is far worse. An operation on two threads is split in two,
-# and the next one begins when both halves are done. Four busy threads cannot all run on two cores, so one half or the
-# other waits for its turn, and the cores are probably busy waiting most of the time. With *one* thread each, the two
-# runs hardly notice each other, and together they get more done than a single one with two threads.
+# Twice as slow would be fair. With two threads each, it is far worse, and no two rounds agree. An operation on two
+# threads is split in two, and the next one begins when both halves are done. Four busy threads cannot all run on two
+# cores, so one half or the other waits for its turn, and the cores are probably busy waiting most of the time. With
+# *one* thread each, the two runs hardly notice each other, and together they get more done than a single one with two
+# threads.
 #
 # So look at what else your machine is doing before you believe a time. If you run several things at once, give each
 # fewer threads, with `torch.set_num_threads(1)` or with `OMP_NUM_THREADS=1` in its environment.
@@ -460,8 +460,8 @@ plots.bars({"factor": factors}, horizontal=True,
 # What if one machine is no longer enough? The usual way is to start several processes, each on its own card or its
 # own computer, and to give each a part of every batch. Each has a copy of the network. After the backward pass they
 # average their gradients, and then all take the same step, so the copies stay equal. This is *distributed data
-# parallel* training. The loss of a batch is the mean over its images, so its gradient is the mean of the gradients of
-# its halves:
+# parallel* training. The loss of a batch is the mean over its images, so, without batch norm, its gradient is the
+# mean of those of its halves:
 
 # %%
 model = lenet()
@@ -505,10 +505,11 @@ def program(*launcher):
         cwd=work, env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True, encoding="utf-8", errors="replace")
     print(done.stdout + (done.stderr if done.returncode else ""))
+    done.check_returncode()
     return torch.load(work / "mnist_cnn.pt", weights_only=True)
 
 # %% [markdown]
-# (`python -m torch.distributed.run` is what the command `torchrun` calls.)
+# (This is what the command `torchrun` calls. PyTorch's Windows build lacks it: read on there.)
 
 # %% tags=["answer"]
 alone = program()
@@ -534,10 +535,11 @@ plots.curves(looks, lines, title="A difference in the last digit grows",
              xlabel="step", ylabel="largest difference of a weight", log="xy")
 
 # %% [markdown]
-# For a dozen steps the weights agree to six decimal places. Then the difference explodes. Training is a little like
-# the weather: somewhere a ReLU lands on the other side of zero, the next gradients differ, and each step enlarges the
-# difference. But look at the other curve. A second thread alone does the same, so the two processes are not to blame.
-# This is what "the same training" means on a computer: the same arithmetic in each step, up to rounding.
+# In most runs the weights agree to six decimal places for a dozen steps. Then the difference explodes. Training is a
+# little like the weather: somewhere a ReLU lands on the other side of zero, the next gradients differ, and each step
+# enlarges the difference. But look at the other curve. A second thread alone does the same, so the two processes are
+# not to blame. This is what "the same training" means on a computer: the same arithmetic in each step, up to
+# rounding.
 
 # %% tags=["claim"]
 claim("After one step of two halves no weight is off by more than "
@@ -568,8 +570,8 @@ for way in runs[0]["seconds"]:
     print(f"{way:26} {mean_and_spread(epochs, '.1f')} s")
 
 # %% [markdown]
-# Two processes use the two cores about as well as two threads do, but no better: there is no third core. More
-# processes pay where each has its own cores or card.
+# Once started, two processes do about as well as two threads, but no better: there is no third core. More processes
+# pay where each has its own cores or card.
 #
 # ## One search, many workers
 #
@@ -635,7 +637,7 @@ def search(study, place):
     command = [sys.executable, "-W", "ignore", "worker.py"]
     workers = [subprocess.Popen([*command, place, str(TRIALS)], cwd=work)
                for _ in range(2)]
-    while len(finished(study)) < TRIALS // 4:
+    while len(finished(study)) < TRIALS // 4 and workers[1].poll() is None:
         time.sleep(0.05)
     workers[0].kill()
     known = finished(study)
@@ -846,7 +848,8 @@ assert check("16.4", speed_up_solution)
 # 3. A profile shows the time of each operation by itself, but not the wait for the batch.
 # 4. A remedy is timed in turn with what it replaces, and what it is worth depends on your machine.
 # 5. Two busy processes on the same cores can cost far more than a factor of two.
-# 6. Averaged gradients let several processes train one network, the same up to rounding.
+# 6. Averaged gradients let several processes train one network: without batch norm and dropout the same one, up to
+#    rounding.
 # 7. A study in shared storage loses no finished trial when a worker dies.
 #
 # ## Further reading

@@ -5,7 +5,8 @@ Every default is that of PyTorch's own MNIST example, so without options you rep
 program keeps 5,000 training images for validation, shuffles the others, and reads the test split only once, at the end.
 
 Several processes share the work when torchrun starts them, as in torchrun --nproc-per-node=2 -m course_utils.training.
-Each takes its part of every batch, so --batch-size must be a multiple of their number; the first one speaks for all.
+Each takes its part of every batch, so --batch-size must be a multiple of their number. Only the first one prints; its
+training scores are those of its own part.
 """
 
 import argparse
@@ -76,7 +77,8 @@ def main(fit: Callable, evaluate: Callable, arguments: list[str] | None = None) 
     """Train with these two functions as the options say, typed ones by default; return history and test score."""
     program = parser()
     options = program.parse_args(arguments)
-    rank, local, processes = (int(os.environ.get(name, alone)) for name, alone in TORCHRUN.items())
+    launched = os.environ if "MASTER_ADDR" in os.environ else {}
+    rank, local, processes = (int(launched.get(name, alone)) for name, alone in TORCHRUN.items())
     try:
         for name, least in LEAST.items():
             number(f"--{name.replace('_', '-')}", getattr(options, name), least=least)
@@ -87,10 +89,13 @@ def main(fit: Callable, evaluate: Callable, arguments: list[str] | None = None) 
     torch.manual_seed(options.seed)
     place, data = "cpu" if getattr(options, f"no_{device()}", False) else device(), load("mnist")
     if processes > 1:
-        distributed.init_process_group()  # gloo between CPUs, NCCL between NVIDIA GPUs; no engine joins Apple's
-        place = f"cuda:{local}" if place == "cuda" else "cpu"
+        if place == "cuda":
+            torch.cuda.set_device(local)
+        place = "cuda" if place == "cuda" else "cpu"  # no engine joins Apple's GPUs
+        distributed.init_process_group()  # gloo between CPUs, NCCL between NVIDIA GPUs
     images = data.train[: options.batch_size] if options.dry_run else data.train
     images = images[: len(images) // processes * processes]
+    # All processes draw the same order, from equal seeds, because they draw equally often.
     train = Share(batches(images, options.batch_size, shuffle=True, device=place), slice(rank, None, processes))
     valid, test = (batches(split, options.test_batch_size, device=place) for split in (data.valid, data.test))
     model = getattr(networks, options.network)().to(place)

@@ -61,7 +61,7 @@ class Device:
 def _measured(answer, durations, repeats):
     """The answer's time on such a device, with the device."""
     device = Device(durations)
-    clock = {name: (lambda: device.now) for name in ("perf_counter", "time", "monotonic", "process_time")}
+    clock = {name: (lambda: device.now) for name in ("perf_counter", "time", "monotonic")}
     with patch.multiple(time, **clock, sleep=device.sleep):
         mine = answer(device.work, device.synchronize, repeats)
     return number(mine, "one number, the median in seconds", what="what your function returns"), device

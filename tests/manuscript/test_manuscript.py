@@ -95,7 +95,7 @@ def test_title(lesson, notebook):
 
 def test_exercises_are_numbered_after_the_lesson(lesson, notebook):
     headings = re.findall(r"^### Exercise (\S+) · \S", "\n".join(texts(notebook)), re.MULTILINE)
-    assert 4 <= len(headings) <= 8
+    assert 4 <= len(headings) <= (11 if lesson == "17_audit" else 8)  # the exam has ten mistakes
     assert headings == [f"{int(lesson[:2])}.{number}" for number in range(1, len(headings) + 1)]
     solutions = [cell.source.splitlines()[0].removeprefix(SOLUTION) for cell in notebook.cells if is_solution(cell)]
     assert solutions == headings

@@ -151,6 +151,7 @@ def test_two_processes_train_the_network_that_one_trains_and_one_of_them_speaks(
 
 @pytest.mark.parametrize("arguments", [["--batch-size", "9"], ["--dry-run", "--batch-size", "1"]])
 def test_a_batch_that_cannot_be_shared_equally_is_refused(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit):
         main([*SMALL, *arguments])
@@ -167,6 +168,7 @@ def no_others(monkeypatch):
 
 def test_each_process_takes_its_share_of_every_batch_and_apple_gpus_are_left_alone(no_others, monkeypatch, capsys):
     monkeypatch.setattr(_program, "device", lambda: "mps")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     seen = {}
     for rank in "10":
@@ -186,6 +188,7 @@ def test_each_process_takes_its_share_of_every_batch_and_apple_gpus_are_left_alo
 
 
 def test_images_that_cannot_be_shared_equally_are_left_out(no_others, monkeypatch):
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("WORLD_SIZE", "7")
     sizes = []
     _program.main(
@@ -194,3 +197,9 @@ def test_images_that_cannot_be_shared_equally_are_left_out(no_others, monkeypatc
         ["--batch-size", "70"],
     )
     assert len(load("mnist").train) == 1200 and sum(sizes) == 171 and set(sizes) == {10, 1}
+
+
+def test_a_number_of_processes_that_no_launcher_has_set_is_not_believed(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    history, _ = main(SMALL)
+    assert len(history) == 1
