@@ -641,8 +641,7 @@ def search(study, place):
         time.sleep(0.05)
     workers[0].kill()
     known = finished(study)
-    for one in workers:
-        one.wait()
+    workers[1].wait()
     return known
 
 # %% [markdown]
@@ -669,6 +668,7 @@ claim("The kill cost {value} finished trials.", len(lost), equals=0)
 # take a journal file, so we give it SQLite. The workers are the same, but are given a port instead of a file.
 
 # %%
+import atexit
 import socket
 
 import grpc
@@ -684,19 +684,16 @@ run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
 """
 
 # %% [markdown]
-# The server needs a port that nothing else uses:
+# We start the server at a port that nothing else uses, and wait until it answers.
 
 # %%
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))  # 0: any port that is free
     port = free.getsockname()[1]
-# %% [markdown]
-# We start the server, and wait until it answers.
-
-# %%
 base = Path(tempfile.mkdtemp()) / "search.db"
 proxy = subprocess.Popen([sys.executable, "-W", "ignore", "-c", server,
                           base.as_posix(), str(port)])
+atexit.register(proxy.kill)  # when this notebook ends
 channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 grpc.channel_ready_future(channel).result(timeout=60)
 
@@ -710,7 +707,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Optuna calls its proxy experimental
     storage = optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=port)
 study = optuna.create_study(study_name="parabola", storage=storage,
-                            direction="maximize")
+                            direction="maximize", load_if_exists=True)
 
 # %% [markdown]
 # The same again, through the server:
@@ -718,7 +715,6 @@ study = optuna.create_study(study_name="parabola", storage=storage,
 # %%
 before = search(study, str(port))
 after = finished(study)
-proxy.kill()
 print(f"finished at the kill: {len(before)}, in the end: {len(after)}")
 
 # %% tags=["claim"]
