@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils.exercises import check
+from course_utils.records import recorded
 from tests.checks.checkers import Checkers
+from tools.common import ROOT, read_notebook
 
 
 def split(images, *, first=0.8, second=0.8, shuffled=True):
@@ -193,3 +195,18 @@ def test_other_ways_to_be_right():
 @pytest.mark.parametrize("number", range(2, 12))
 def test_no_exercise_is_judged_right_for_nothing(number):
     assert not check(f"17.{number}", lambda *given: given[0] if given else None)
+
+
+def test_the_tutorial_quotes_runs_that_were_made():
+    """What place L compares are validation accuracies of the first three recorded seeds."""
+    [cell] = [
+        cell.source
+        for cell in read_notebook(ROOT / "notebooks" / "17_audit.ipynb").cells
+        if cell.source.startswith("without = [")
+    ]
+    quoted: dict = {"is_better": lambda ours, theirs: max(ours) > max(theirs)}
+    exec(cell, quoted)
+    for name, letters in (("without", "ABEHIJK0"), ("with_dropout", "ABEHIJK")):
+        runs = [run["valid_accuracy"] for run in recorded("audit")["runs"] if run["mended"] == letters]
+        assert [round(value, 4) for value in runs[:3]] == quoted[name]
+    assert quoted["is_better"](quoted["without"], quoted["with_dropout"])
