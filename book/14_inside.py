@@ -11,7 +11,7 @@
 #
 # *A network can be drawn in many ways. What would each drawing show if it had learned nothing?*
 #
-# **Read** 50 min · **Run** 25 s on two CPU cores · **Before this** lessons 6 and 9
+# **Read** 50 min · **Run** 20 s on two CPU cores · **Before this** lessons 6 and 9
 #
 # ## What you will be able to do
 #

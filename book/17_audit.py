@@ -11,7 +11,7 @@
 #
 # *Somebody else's tutorial runs without an error. What would you have to check before you believe it?*
 #
-# **Read** 40 min · **Run** 20 s on two CPU cores · **Before this** all lessons up to 11
+# **Read** 40 min · **Run** 70 s on two CPU cores · **Before this** all lessons up to 11
 #
 # ## What you will be able to do
 #
