@@ -358,7 +358,7 @@ plots.intervals(times, title="Four ways to bring 2,048 images to a network",
 #
 # Every list of tips for faster training names the same few remedies, each a line or two:
 #
-# - `model.to(memory_format=torch.channels_last)`, and the same for the images: a pixel's channels
+# - `model.to(memory_format=…)` with `torch.channels_last`, and the same for the images: a pixel's channels
 #   are then next to each other in memory. The tensor keeps its shape.
 
 # %%
@@ -484,9 +484,6 @@ agree("the mean of two halves' gradients and the whole batch's",
 # processes talk through *gloo* or, on NVIDIA cards, through *NCCL*. The program of lesson 15 notices when `torchrun`
 # has started it. It then calls `init_process_group()`, wraps its network, and takes every second image of each batch.
 # That is all.
-#
-# > **Predict before you run.** We train for one step in one process, and for one step in two. Will the weights be the
-# > same to the last bit?
 
 # %%
 work = Path(tempfile.mkdtemp())
@@ -509,7 +506,11 @@ def program(*launcher):
     return torch.load(work / "mnist_cnn.pt", weights_only=True)
 
 # %% [markdown]
-# (This is what the command `torchrun` calls. PyTorch's Windows build lacks it: read on there.)
+# The command `torchrun` is short for `python -m torch.distributed.run`. (PyTorch's Windows build lacks it: read on
+# there.)
+#
+# > **Predict before you run.** We train for one step in one process, and for one step in two. Will the weights be the
+# > same to the last bit?
 
 # %% tags=["answer"]
 alone = program()

@@ -642,8 +642,10 @@ agree("pooling before the ReLU and after it", F.relu(F.max_pool2d(x, 2)),
 #
 # What would the tutorial have reported without its mistakes? The mended functions take the places of the others, and
 # its own loop runs again. Only at the very end do the test images come in, once.
+#
+# > **Predict before you run.** Will the honest accuracy be lower or higher than the one that the tutorial reports?
 
-# %%
+# %% tags=["answer"]
 accuracy, keep = mended_accuracy_solution, mended_keep_solution
 torch.manual_seed(SEED)
 parts = mended_split_solution(garments.train.take(IMAGES))
@@ -707,10 +709,11 @@ claim("By the rule of place L the mended tutorial is {value}.",
       "better" if above else "not better", equals="better")
 
 # %% [markdown]
-# Which of the mistakes moved the accuracies? We have also mended them one at a time. These are points, new minus old,
-# for equal seeds:
+# We have also mended the mistakes one at a time. The next cell prints points, new minus old, for equal seeds.
+#
+# > **Predict before you run.** Which of A, E, H and I has moved the accuracies most?
 
-# %%
+# %% tags=["answer"]
 for letter in ("A", "E", "H", "I"):
     for column in ("valid_accuracy", "test_accuracy"):
         old, new = reported("", column), reported(letter, column)
