@@ -657,14 +657,15 @@ after = finished(study)
 running = len(study.get_trials(states=[TrialState.RUNNING]))
 print("finished:", len(before), "then", len(after), "running:", running)
 
+# %% [markdown]
+# The trial that the dead worker had begun stays in the study as RUNNING, and nobody will ever finish it. If every
+# candidate counts, as in a grid, `put_back` from lesson 11 returns it to the queue.
+
 # %% tags=["claim"]
 claim("The kill cost {value} finished trials.",
       len(before.items() - after.items()), equals=0)
 
 # %% [markdown]
-# The trial that the dead worker had begun stays in the study as RUNNING, and nobody will ever finish it. If every
-# candidate counts, as in a grid, `put_back` from lesson 11 returns it to the queue.
-#
 # A file is enough as long as all workers see the same disk. Machines without a shared disk need a server. Optuna has
 # a small one, the *storage proxy*: it alone opens a database, and workers talk to it over the network. It does not
 # take a journal file, so we give it SQLite. The workers are the same, but are given a port instead of a file.
