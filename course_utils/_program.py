@@ -91,7 +91,8 @@ def main(fit: Callable, evaluate: Callable, arguments: list[str] | None = None) 
     if processes > 1:
         if place == "cuda":
             torch.cuda.set_device(local)
-        place = "cuda" if place == "cuda" else "cpu"  # no engine joins Apple's GPUs
+        else:
+            place = "cpu"  # no engine joins Apple's GPUs
         distributed.init_process_group()  # gloo between CPUs, NCCL between NVIDIA GPUs
     images = data.train[: options.batch_size] if options.dry_run else data.train
     images = images[: len(images) // processes * processes]
