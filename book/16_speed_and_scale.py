@@ -686,9 +686,11 @@ run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
 """
 
 # %% [markdown]
-# We start the server at a port that nothing else uses, and wait until it answers.
+# We start the server at a port that nothing else uses, and wait until it answers. Where the way to the internet is a
+# proxy, gRPC would send even the calls to our own machine there. One variable tells it, and our workers, not to.
 
 # %%
+os.environ["no_grpc_proxy"] = "127.0.0.1"
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))  # 0: any port that is free
     port = free.getsockname()[1]

@@ -1,7 +1,7 @@
 """Run every lesson in fast mode, as the tests do, and build a throw-away site from them.
 
-Fast mode: copies in `.run/test/`, the sample, small parameters (nbmake's mocks), one thread each. The site lies in
-`.run/site/_build/html` and is built as strictly as the real one.
+Fast mode: copies in `.run/test/`, the sample, small parameters (nbmake's mocks), one thread each, and no way to the
+internet. The site lies in `.run/site/_build/html` and is built as strictly as the real one.
 """
 
 import shutil
@@ -14,12 +14,14 @@ from tools.common import ROOT, RUN, call, lessons, needs, read_notebook
 
 TEST = RUN / "test"
 TRACE = RUN / "trace"  # which modules each lesson has loaded and used: see tools/trace.py
+OFFLINE = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")  # a proxy at which nobody listens
 
 
 def run_in_fast_mode(*arguments: object, **variables: str) -> int:
     """Run notebooks by nbmake; arguments as for pytest, variables of the environment. Returns the exit status."""
     settings = ["-c", ROOT / "pyproject.toml", f"--rootdir={ROOT}", "-p", "no:cacheprovider"]
-    return call("pytest", "--nbmake", *settings, *arguments, COURSE_DATA="sample", OMP_NUM_THREADS="1", **variables)
+    fast = {"COURSE_DATA": "sample", "OMP_NUM_THREADS": "1"}
+    return call("pytest", "--nbmake", *settings, *arguments, **OFFLINE, **fast, **variables)
 
 
 def main() -> None:

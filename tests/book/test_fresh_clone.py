@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.common import ROOT, lessons
-
-OFFLINE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-
+from tools.rehearse import OFFLINE
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 
