@@ -681,8 +681,8 @@ import optuna
 from optuna.storages import get_storage, run_grpc_proxy_server
 
 optuna.logging.disable_default_handler()
-storage = get_storage("sqlite:///" + sys.argv[1])
-run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
+storage = get_storage("sqlite:///search.db")
+run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[1]))
 """
 
 # %% [markdown]
@@ -694,9 +694,8 @@ os.environ["no_grpc_proxy"] = "127.0.0.1"
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))  # 0: any port that is free
     port = free.getsockname()[1]
-base = Path(tempfile.mkdtemp()) / "search.db"
 proxy = subprocess.Popen([sys.executable, "-W", "ignore", "-c", server,
-                          base.as_posix(), str(port)])
+                          str(port)], cwd=tempfile.mkdtemp())
 channel = grpc.insecure_channel(f"127.0.0.1:{port}")
 grpc.channel_ready_future(channel).result(timeout=60)
 

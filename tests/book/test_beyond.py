@@ -100,8 +100,8 @@ def search_with_a_kill(folder, worker, study, *arguments):
 
 def slowed(worker):
     """A trial that takes long enough for a kill to come in the middle."""
-    assert worker.count("    return -(lr") == 1
-    return worker.replace("    return -(lr", "    __import__('time').sleep(0.1)\n    return -(lr")
+    assert worker.count("    return -((lr") == 1
+    return worker.replace("    return -((lr", "    __import__('time').sleep(0.1)\n    return -((lr")
 
 
 @pytest.mark.slow
