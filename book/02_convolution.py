@@ -24,7 +24,7 @@
 # 7. Write down the gradients of a convolution, and search for a kernel with them.
 
 # %% [markdown]
-# The first cell finds the course's small package, the second says what it runs on.
+# The first cell finds the course's small package. The second says what this notebook runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.

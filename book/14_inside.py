@@ -25,7 +25,7 @@
 # 8. Use features for another task, and say how much of their success was learned.
 
 # %% [markdown]
-# The first cell finds the course's small package, the second says what it runs on.
+# The first cell finds the course's small package. The second says what this notebook runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.

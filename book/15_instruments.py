@@ -23,7 +23,7 @@
 # 6. Tell from its curves what is wrong with a run.
 
 # %% [markdown]
-# The first cell finds the course's small package, the second says what it runs on.
+# The first cell finds the course's small package. The second says what this notebook runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.

@@ -24,7 +24,7 @@
 # 7. Search with several workers, and lose no finished trial when one of them dies.
 
 # %% [markdown]
-# The first cell finds the course's small package, the second says what it runs on.
+# The first cell finds the course's small package. The second says what this notebook runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.

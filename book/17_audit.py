@@ -15,13 +15,14 @@
 #
 # ## What you will be able to do
 #
-# 1. Read a program as a reviewer: line by line, with the question what each number would be if it were wrong.
-# 2. Show by a small experiment that a suspicion matters, or that it does not.
+# 1. Read a program as a reviewer does: line by line, asking what each number would be if the line that computes it
+#    were wrong.
+# 2. Show by a small experiment whether a suspected mistake matters.
 # 3. Mend a mistake so that a test would notice if it came back.
 # 4. State the honest result, with its interval.
 
 # %% [markdown]
-# The first cell finds the course's small package, the second says what it runs on.
+# The first cell finds the course's small package. The second says what this notebook runs on.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.
@@ -45,7 +46,7 @@ from course_utils import (
 )
 
 # %% [markdown]
-# These numbers are yours to change. The tutorial below uses them.
+# These numbers, which the tutorial below uses, are yours to change.
 
 # %% nbmake={"mock": {"IMAGES": 600, "EPOCHS": 1}}
 SEED = 0
@@ -55,18 +56,20 @@ EPOCHS = 4
 # %% [markdown]
 # ## The case
 #
-# This is the last lesson, and its exam. You have learned how a convolutional network works, how it is trained, and
-# how a result is measured. Now somebody sends you a tutorial, and asks whether they may teach from it. It is short,
-# it is friendly, it runs, and it reports a good number. Nothing in it raises an error. Still, much of it is wrong.
+# This is the last lesson, and it is also the exam of the course. You have learned how a convolutional network works,
+# how it is trained, and how a result is measured. Now somebody sends you a tutorial and asks whether they can teach
+# from it. It is short and friendly, it runs without an error, and it reports a good number. Still, much of it is
+# wrong.
 #
-# Its mistakes are such as people have published, most of them in the tutorials that this course grew from. A program
-# that crashes tells you that it is wrong. One that runs can be wrong in ten places, and will tell you about none.
+# Its mistakes are of the kind that people have really published, most of them in the tutorials that this course grew
+# from. A program that crashes tells you that it is wrong, whereas one that runs can be wrong in ten places without
+# telling you about any of them.
 #
-# Twelve places are marked with letters, `A` to `L`. Ten are mistakes. Two look wrong, and are right. (There are
-# smaller sins beside them, without a letter.) Read the whole tutorial first, as a reviewer: slowly, and with a
-# pencil. You may run whatever you like. For every letter ask what is promised there, by the line, by its function or
-# by the sentence that it prints, and what you would compute to find out whether the promise is kept. Sometimes the
-# line itself is fine, and something is missing.
+# Twelve places are marked with letters, `A` to `L`: ten of them are mistakes, and two look wrong but are right. There
+# are also smaller sins, which have no letter. Read the whole tutorial first, as a reviewer would: slowly, and with a
+# pencil in your hand. You may run whatever you like. At every letter, ask two things: what the line, its function or
+# the sentence that it prints promises, and what you would compute to find out whether that promise is kept. Sometimes
+# the line itself is fine, and the mistake is that something is missing.
 #
 # ---
 #
@@ -115,7 +118,8 @@ test_set = prepare(garments.test)
 
 # %% [markdown]
 # *Our network has two convolutions. Pooling comes before the ReLU, which saves time. There is no softmax at the end,
-# because the loss brings its own. Half of the last hidden numbers are dropped, so that it can't learn by heart.*
+# because the loss brings its own. Half of the last hidden numbers are dropped, so that the network can't learn the
+# images by heart.*
 
 # %% tags=["tutorial"]
 def network(dropout=0.5):
@@ -218,7 +222,7 @@ print(f"The best learning rate is {best}. Our network reads "
       f"with a loss of {mean_loss(model, *test_set):.3f}!")
 
 # %% [markdown]
-# *How sure is it? The softmax turns its scores into probabilities, and we take that of its answer.*
+# *How sure is it? The softmax turns its scores into probabilities, and we take the one that belongs to its answer.*
 
 # %% tags=["tutorial"]
 def confidence(logits):
@@ -277,14 +281,14 @@ print("Better without dropout:", is_better(without, with_dropout))
 # %% [markdown]
 # ## Your report
 #
-# Now it is your turn. Take your time with the first exercise: below it, the letters are taken up one by one, and
-# their headings tell you which of them to look at. For each, it is worth making a cell of your own, and running the
-# tutorial's line beside yours, before you write the mended version.
+# Now it is your turn. Take your time with the first exercise before you scroll on, because the exercises below it
+# take up the mistakes one by one, and their headings give the letters away. For each mistake it is worth making a
+# cell of your own and running the tutorial's line beside yours before you write the mended version.
 #
 # ## Exercises
 #
-# Replace the dots and run the cell. The solution follows each exercise, folded away. A mended function keeps its name
-# with `mended_` before it.
+# In each exercise, replace the dots and run the cell; the solution follows, folded away. A mended function keeps its
+# old name, with `mended_` in front of it.
 #
 # ### Exercise 17.1 · Ten of twelve
 #
@@ -304,7 +308,7 @@ assert check("17.1", suspects_solution)
 # %% [markdown]
 # ### Exercise 17.2 · Place A
 #
-# Write `mended_split(images)`, which returns training and validation images, eight tenths and two tenths.
+# Write `mended_split(images)`, which returns eight tenths of the images for training and two tenths for validation.
 
 # %%
 def mended_split(images):
@@ -315,7 +319,7 @@ check("17.2", mended_split)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 17.2
-# Validation images are also training images (lesson 5).
+# The tutorial also trained on some of its validation images (lesson 5).
 def mended_split_solution(images):
     order = torch.randperm(len(images))
     cut = len(images) * 8 // 10
@@ -327,8 +331,8 @@ assert check("17.2", mended_split_solution)
 # %% [markdown]
 # ### Exercise 17.3 · Place B
 #
-# Write `mended_prepare(images, mean, std)`, which returns pixels and labels. `mean` and `std` are numbers, for pixels
-# from 0 to 1. From which images would you take them?
+# Write `mended_prepare(images, mean, std)`, which returns pixels and labels. The numbers `mean` and `std` are meant
+# for pixels from 0 to 1. From which images would you compute them?
 
 # %%
 def mended_prepare(images, mean, std):
@@ -349,8 +353,8 @@ assert check("17.3", mended_prepare_solution)
 # %% [markdown]
 # ### Exercise 17.4 · Place D
 #
-# Write `share_in_convolutions(model)`: the share of the model's weights (with biases) that are in layers of the class
-# `nn.Conv2d`, from 0 to 1.
+# Write `share_in_convolutions(model)`, which returns the share of the model's weights that are in layers of the class
+# `nn.Conv2d`, as a number from 0 to 1. Biases count as weights here.
 
 # %%
 def share_in_convolutions(model):
@@ -373,7 +377,7 @@ assert check("17.4", share_in_convolutions_solution)
 # %% [markdown]
 # ### Exercise 17.5 · Place E
 #
-# Write `mended_accuracy(model, x, y)`. Whoever calls it may be in the middle of a training.
+# Write `mended_accuracy(model, x, y)`. The code that calls it may be in the middle of training.
 
 # %%
 def mended_accuracy(model, x, y):
@@ -399,7 +403,8 @@ assert check("17.5", mended_accuracy_solution)
 # %% [markdown]
 # ### Exercise 17.6 · Place F
 #
-# Write `mended_mean_loss(model, x, y)`, still in batches. (Leave the mode of the model to the caller.)
+# Write `mended_mean_loss(model, x, y)`, which should still work in batches. Whether the model is in training or
+# evaluation mode is up to the caller.
 
 # %%
 def mended_mean_loss(model, x, y):
@@ -410,7 +415,7 @@ check("17.6", mended_mean_loss)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 17.6
-# A small last batch counts as much as a large one (lesson 6).
+# In the tutorial a small last batch counts as much as a large one (lesson 6).
 def mended_mean_loss_solution(model, x, y):
     total = 0.0
     with torch.no_grad():
@@ -446,7 +451,8 @@ assert check("17.7", mended_keep_solution)
 # %% [markdown]
 # ### Exercise 17.8 · Place I
 #
-# Write `mended_choose(results)`. `results` is a dict from learning rates to dicts, as in the tutorial.
+# Write `mended_choose(results)`, where `results` is a dict that holds, for each learning rate, a dict of its scores,
+# as in the tutorial.
 
 # %%
 def mended_choose(results):
@@ -457,7 +463,7 @@ check("17.8", mended_choose)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 17.8
-# The test images choose, and are then asked again (lesson 11).
+# The tutorial chose by the test images, then reported on them (lesson 11).
 def mended_choose_solution(results):
     return max(results, key=lambda lr: results[lr]["valid"])
 
@@ -478,7 +484,7 @@ check("17.9", mended_confidence)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 17.9
-# The softmax runs over the images, not over the classes (lesson 9).
+# The tutorial's softmax ran over the images, not the classes (lesson 9).
 def mended_confidence_solution(logits):
     return logits.softmax(1).max(1).values
 
@@ -489,7 +495,7 @@ assert check("17.9", mended_confidence_solution)
 # ### Exercise 17.10 · Place K
 #
 # Write `mended_precision(counts)`, for a matrix with a row for each truth and a column for each answer. What should a
-# class get that was never an answer? Leave it NaN, as the division gives it.
+# class get if it was never an answer? Leave it at NaN, which is what the division gives.
 
 # %%
 def mended_precision(counts):
@@ -510,9 +516,10 @@ assert check("17.10", mended_precision_solution)
 # %% [markdown]
 # ### Exercise 17.11 · Place L
 #
-# Write `mended_is_better(ours, theirs)`, for two lists of accuracies, by the rule of this course. It is true if there
-# are at least five runs on each side, and our mean is higher by more than 2.5 standard deviations of the difference,
-# $\sqrt{s_1^2/n_1 + s_2^2/n_2}$. `statistics.stdev` gives each $s$.
+# Write `mended_is_better(ours, theirs)`, which compares two lists of accuracies by the rule of this course. It
+# returns true if there are at least five runs on each side and our mean is higher by more than 2.5 standard
+# deviations of the difference, $\sqrt{s_1^2/n_1 + s_2^2/n_2}$. Here $n$ is the number of runs in a list, and $s$ is
+# their standard deviation, which `statistics.stdev` computes.
 
 # %%
 def mended_is_better(ours, theirs):
@@ -536,9 +543,9 @@ assert check("17.11", mended_is_better_solution)
 # %% [markdown]
 # ### Your score
 #
-# The sheet below asks the checkers again. Add the letters for which you have *shown*, by an experiment of your own,
-# that the mistake matters. Finding takes a sharp eye and mending takes skill, but only what was shown convinces an
-# author.
+# The sheet below asks the checkers again and counts what you found and mended. Add the letters for which you have
+# *shown*, by an experiment of your own, that the mistake matters. Finding a mistake takes a sharp eye and mending it
+# takes skill, but an author is convinced only by what you have shown.
 
 # %%
 shown = ""  # the letters for which you made an experiment
@@ -556,8 +563,8 @@ print(f"found {len(found)}, shown {len(set(shown.upper()) & set(mended))}, "
 # %% [markdown]
 # ## What each mistake did
 #
-# The exam is over, so here are our own experiments, one for each place. A: a third of the images that were to be new
-# to the network were not.
+# The exam is over, so here are our own experiments, one for each place. We begin with A: a third of the images that
+# were supposed to be new to the network had been trained on.
 
 # %%
 known = {picture.numpy().tobytes() for picture in train_images.x}
@@ -565,8 +572,8 @@ twice = [picture.numpy().tobytes() in known for picture in valid_images.x]
 print(f"{sum(twice):,} of {len(twice):,} validation images were trained on")
 
 # %% [markdown]
-# B: a set that is scaled by itself needs the whole set. An image that comes alone gets other pixels, and sometimes
-# another answer.
+# B: if a set is scaled by its own mean and standard deviation, the pixels of each image depend on all the others in
+# the set. The same image on its own is scaled differently, and sometimes gets a different answer.
 
 # %%
 model.eval()
@@ -577,15 +584,16 @@ with torch.no_grad():
 print(f"{(together != alone).sum()} of 200 answers change")
 
 # %% [markdown]
-# D: the convolutions share their weights, so they are few. Nearly all are in the first linear layer.
+# D: a convolution uses the same weights at every place of the image, so it needs only a few. Nearly all the weights
+# of this network are in its first linear layer.
 
 # %% tags=["claim"]
 claim("Only {value:.1%} of the network's weights are in its convolutions.",
       share_in_convolutions_solution(network()), equals=0.023, within=0.0005)
 
 # %% [markdown]
-# E: with dropout still switched on, the network is worse than it could be, and answers differently each time. (The
-# loss and the logits are computed in the same mode, so they suffer, too.)
+# E: with dropout still switched on, the network does worse than it could, and answers differently each time it is
+# asked. The loss and the logits are computed in the same mode, so they suffer too.
 
 # %%
 model.train()
@@ -594,8 +602,9 @@ print([f"{score:.2%}" for score in scores], "as published,",
       f"{mended_accuracy_solution(model, *valid_set):.2%} without dropout")
 
 # %% [markdown]
-# F: with 10,000 images and a last batch of 100 the difference is small. With a last batch of one image it is not. A
-# mistake may sleep until somebody changes a number.
+# F: a small last batch counts as much as a full one. With 10,000 images and a last batch of 100 the difference is
+# small, but with a last batch of one image it is not, which shows that a mistake can sleep until somebody changes a
+# number.
 
 # %%
 model.eval()
@@ -605,8 +614,8 @@ print(f"{mean_loss(model, *few):.3f} as published,",
       f"{mended_mean_loss_solution(model, *few):.3f} in truth")
 
 # %% [markdown]
-# H: `state_dict` gives the living weights, which go on changing. The tutorial always went back to its last epoch, and
-# called it the best.
+# H: `state_dict` gives the weights themselves and not a copy, so what was kept goes on changing as the network
+# trains. This is why the tutorial always ended with its last epoch, and called it the best.
 
 # %%
 with torch.no_grad():
@@ -616,8 +625,8 @@ with torch.no_grad():
 print("kept:", kept["weight"].item(), "copied:", copied["weight"].item())
 
 # %% [markdown]
-# J and K: both numbers looked plausible. The softmax ran over ten images instead of ten classes, and the precision
-# was the recall.
+# J and K: both numbers looked plausible, although the softmax ran over ten images instead of ten classes, and what
+# was called the precision was really the recall.
 
 # %%
 print(f"confidence {confidence(logits[:10]).mean():.1%}, in truth "
@@ -626,8 +635,8 @@ print(f"precision for shirts {precision(counts)[shirt]:.1%}, in truth "
       f"{mended_precision_solution(counts)[shirt]:.1%}")
 
 # %% [markdown]
-# I and L need many runs, so they come below. And the two places that are right? C: of four numbers, the largest stays
-# the largest when all below zero become zero.
+# I and L need many runs, so they come further down. And the two places that are right? At C, pooling and the ReLU can
+# change places, because the largest of four numbers stays the largest when all those below zero become zero.
 
 # %%
 x = torch.randn(8, 16, 28, 28)
@@ -635,13 +644,13 @@ agree("pooling before the ReLU and after it", F.relu(F.max_pool2d(x, 2)),
       F.max_pool2d(F.relu(x), 2), within=0)
 
 # %% [markdown]
-# G: PyTorch adds gradients to those that are there. They must be cleared once between two steps, and it does not
-# matter at which end of the step.
+# G: PyTorch adds new gradients to those that are already there, so they must be cleared once between two steps.
+# Whether this happens at the beginning or at the end of a step does not matter.
 #
 # ## The honest result
 #
-# What would the tutorial have reported without its mistakes? The mended functions take the places of the others, and
-# its own loop runs again. Only at the very end do the test images come in, once.
+# What would the tutorial have reported without its mistakes? To find out, we put the mended functions in place of the
+# published ones and run the tutorial's own loop again. The test images come in only once, at the very end.
 #
 # > **Predict before you run.** Will the honest accuracy be lower or higher than the one that the tutorial reports?
 
@@ -667,11 +676,12 @@ low, high = wilson_interval(round(honest * len(test_set[1])),
 print(f"{honest:.1%} of the test images, interval {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# That is one run. We have recorded five of the tutorial as it was published, and five with all mistakes mended.
+# That is only one run, so we have recorded five runs of the tutorial as it was published, and five with all mistakes
+# mended.
 
 # %%
 runs = recorded_runs("audit")
-every = "ABEHIJK"  # all that change a number
+every = "ABEHIJK"  # all that change these numbers
 
 
 def reported(letters, column):
@@ -679,7 +689,7 @@ def reported(letters, column):
     return [run[column] for run in runs if run["mended"] == letters]
 
 # %% [markdown]
-# Three of the numbers that it reports:
+# Here are three of the numbers that the tutorial reports:
 
 # %% mystnb={"image": {"alt": "Three numbers of five runs each, as the tutorial reports them and with all mistakes mended: validation accuracy, test accuracy and precision for shirts. The mended ones are higher in all three."}}
 columns = {"validation accuracy": "valid_accuracy",
@@ -692,26 +702,28 @@ plots.intervals(
     title="What was reported, and what is true", xlabel="share", percent=True)
 
 # %% [markdown]
-# The honest numbers are the *higher* ones. Did you expect that? We tend to think of mistakes as flattery, but they
-# have no preference. Here the network was asked with half of its last numbers missing, and that cost far more than
-# all the flattering places together could add.
+# The honest numbers are the *higher* ones. Did you expect that? We tend to expect that mistakes flatter a result, but
+# they can push it in either direction. Here the network had to answer with half of its last hidden numbers missing,
+# and that cost far more than all the flattering mistakes together could add.
 
 # %% tags=["claim"]
 before, after = (mean(reported(letters, "test_accuracy"))
                  for letters in ("", every))
-claim("Mended, it reads {value:.1f} points more of the test images.",
+claim("Mended, the tutorial reads {value:.1f} points more of the test "
+      "images.",
       100 * (after - before), at_least=2)
 
 # %% tags=["claim"]
 above = mended_is_better_solution(reported(every, "test_accuracy"),
                                   reported("", "test_accuracy"))
-claim("By the rule of place L the mended tutorial is {value}.",
+claim("By the rule of place L, the mended tutorial is {value}.",
       "better" if above else "not better", equals="better")
 
 # %% [markdown]
-# We have also mended the mistakes one at a time. The next cell prints points, new minus old, for equal seeds.
+# We have also mended some of the mistakes one at a time. The next cell prints by how many points each accuracy
+# changed, new minus old, where the two runs of a pair have the same seed.
 #
-# > **Predict before you run.** Which of A, E, H and I has moved the accuracies most?
+# > **Predict before you run.** Which of A, E, H and I moves the accuracies most when it is mended?
 
 # %% tags=["answer"]
 for letter in ("A", "E", "H", "I"):
@@ -721,13 +733,14 @@ for letter in ("A", "E", "H", "I"):
         print(f"{letter} mended, {column}: {mean_and_spread(points, '+.1f')}")
 
 # %% [markdown]
-# Only E moved the scores, by a few points, in every run. What the others did is smaller than what the seeds do. The
-# same learning rate won by both splits, the last epoch was nearly always the best, and in four epochs there is little
-# time to learn an image by heart. Were those mistakes harmless, then? With thirty rates instead of three, or with
-# forty epochs, they would not be, and nothing in the tutorial would have told its author. That is why an audit says
-# both: what is wrong, and what it has cost here.
+# Only E moved the scores in every run, by a few points, while the effect of the others is smaller than that of the
+# seeds. The reasons are that the same learning rate won on both splits, that the last epoch was nearly always the
+# best, and that four epochs leave little time to learn an image by heart. Were those mistakes harmless, then? With
+# thirty learning rates instead of three, or with forty epochs, they might well not be, and nothing in the tutorial
+# would have warned its author. That is why an audit says both what is wrong and what it has cost in this case.
 #
-# One place is left, L. Here are five runs without dropout and five with it:
+# One place is left: L, where the tutorial says that no dropout is better. Here are five runs without dropout and five
+# with it:
 
 # %%
 without = reported(every + "0", "valid_accuracy")
@@ -738,20 +751,23 @@ print("better:", mended_is_better_solution(without, with_dropout),
       mended_is_better_solution(with_dropout, without))
 
 # %% [markdown]
-# Neither is better, by our rule. The advice to throw dropout out rested on one lucky run of three.
+# By our rule neither is better, which means that the advice to throw dropout out rested on one lucky run out of
+# three.
 #
 # ### An open question
 #
 # No checker answers this one, so argue about it with somebody. You have found ten mistakes in a tutorial that
-# thousands have read and thanked for. What do you write to its author, in the first three sentences? And what would
-# have had to be different about its code, so that the author had found them without you?
+# thousands of people have read and been grateful for. What are the first three sentences that you write to its
+# author? And what would have had to be different about the code for the author to find the mistakes without you?
 
 # %% [markdown]
 # ## What you can do now
 #
-# 1. For each line of somebody's program you can say what it promises, and compute whether it keeps it.
-# 2. An experiment turns a suspicion into a number; two of twelve suspicions were wrong.
-# 3. A mended function passes where the published one fails, so that the mistake cannot come back unseen.
+# 1. For each line of somebody's program you can say what it promises, and find out by an experiment whether it keeps
+#    that promise.
+# 2. An experiment turns a suspicion into a number, and may show that it was unfounded, as it did for two of the
+#    twelve here.
+# 3. A mended function passes a test that the published one fails, so the mistake cannot come back unnoticed.
 # 4. An honest result names its split, its seeds and its interval, and may well be better than the one it replaces.
 #
 # ## Further reading
