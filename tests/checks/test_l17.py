@@ -20,6 +20,17 @@ def split(images, *, first=0.8, second=0.8, shuffled=True):
     return images[order[: int(n * first + 0.5)]], images[order[int(n * second + 0.5) :]]
 
 
+def backwards(images):
+    order = torch.arange(len(images)).flip(0)
+    cut = len(images) * 8 // 10
+    return images[order[:cut]], images[order[cut:]]
+
+
+def sorted_halves(images):
+    train, valid = torch.randperm(len(images)).tensor_split([len(images) * 8 // 10])
+    return images[train.sort().values], images[valid.sort().values]
+
+
 def with_doubles(images):
     order = torch.randint(len(images), (len(images),))
     cut = len(images) * 8 // 10
@@ -74,6 +85,19 @@ def always_back_to_training(model, x, y):
     return score
 
 
+def mean_of_means(model, x, y):
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        hits = (model(x).argmax(1) == y).float()
+    model.train(training)
+    return torch.stack([part.mean() for part in hits.split(900)]).mean().item()
+
+
+def of_a_copy(model, x, y):
+    return left_in_evaluation(copy.deepcopy(model), x, y)
+
+
 def batch_losses(model, x, y):
     with torch.no_grad():
         pairs = zip(x.split(900), y.split(900), strict=True)
@@ -99,6 +123,20 @@ def is_better(ours, theirs, *, least=5, factor=2.5, spread=statistics.variance):
     return statistics.mean(ours) - statistics.mean(theirs) > factor * deviation
 
 
+def all_by_our_number(ours, theirs):
+    if min(len(ours), len(theirs)) < 5:
+        return False
+    deviation = ((statistics.variance(ours) + statistics.variance(theirs)) / len(ours)) ** 0.5
+    return statistics.mean(ours) - statistics.mean(theirs) > 2.5 * deviation
+
+
+def by_the_larger_spread(ours, theirs):
+    if min(len(ours), len(theirs)) < 5:
+        return False
+    deviation = (2 * max(statistics.variance(ours), statistics.variance(theirs)) / len(theirs)) ** 0.5
+    return statistics.mean(ours) - statistics.mean(theirs) > 2.5 * deviation
+
+
 def spread_of_one(ours, theirs):
     if min(len(ours), len(theirs)) < 5:
         return False
@@ -121,16 +159,17 @@ class Test(Checkers):
     }
     FREE = ("17.10",)
     WRONG = [
-        ("17.1", "ABCDEFGHIJKL", "changes nothing"),
-        ("17.1", "ABDEFHIJK", "what does its name"),
+        ("17.1", "ABCDEFGHIJKL", "then name ten"),
+        ("17.1", "ABDEFHIJK", "then name ten"),
         ("17.1", "ABX", "A to L"),
-        ("17.1", ["A", "C"], "changes nothing"),
-        ("17.1", "", "what does its name"),
+        ("17.1", list("ABCDEFHIJK"), "keeps its promise"),
+        ("17.1", "", "then name ten"),
         ("17.2", lambda images: split(images, second=0.7), "where does the other begin"),
         ("17.2", lambda images: split(images, second=0.9), "belongs to one"),
         ("17.2", lambda images: split(images)[::-1], "returned first"),
         ("17.2", lambda images: split(images, first=0.5, second=0.5), "Eight tenths"),
         ("17.2", lambda images: split(images, shuffled=False), "by chance"),
+        ("17.2", backwards, "by chance"),
         ("17.2", with_doubles, "names each position once"),
         ("17.2", lambda images: split(images)[0], "two parts"),
         ("17.3", own_numbers, "still uses its own"),
@@ -150,13 +189,16 @@ class Test(Checkers):
         ("17.5", lambda model, x, y: 100 * accuracy(model, x, y), "percentage"),
         ("17.5", lambda model, x, y: len(x) * accuracy(model, x, y), "number of images"),
         ("17.5", lambda model, x, y: 0.5, "gives the logits"),
+        ("17.5", mean_of_means, "Count all hits"),
         ("17.6", lambda *g: torch.stack([part.mean() for part in batch_losses(*g)]).mean().item(), "small last batch"),
         ("17.6", lambda *g: torch.cat(batch_losses(*g)).sum().item(), "by their number"),
         ("17.6", lambda *g: torch.cat(batch_losses(*g)).sum().item() / len(batch_losses(*g)), "that of the batches"),
         ("17.6", lambda model, x, y: mean_loss(model, x[:900], y[:900]), "adds up a batch"),
+        ("17.6", lambda model, x, y: F.cross_entropy(model(x), y).item(), "batches of 900"),
         ("17.7", lambda model: model.state_dict(), "model's own"),
         ("17.7", lambda model: dict(model.state_dict()), "model's own"),
-        ("17.7", lambda model: copy.copy(model), "model's own"),
+        ("17.7", copy.deepcopy, "load_state_dict"),
+        ("17.7", lambda model: {k: v.numpy().copy() for k, v in model.state_dict().items()}, "Keep tensors"),
         ("17.7", keep_parameters, "batch normalisation"),
         ("17.7", lambda model: list(model.parameters()), "load_state_dict"),
         (
@@ -180,6 +222,10 @@ class Test(Checkers):
         ("17.11", lambda ours, theirs: is_better(ours, theirs, least=2), "fewer than five"),
         ("17.11", lambda ours, theirs: is_better(ours, theirs, factor=2), "Our mean minus"),
         ("17.11", spread_of_one, "Our mean minus"),
+        ("17.11", lambda *runs: is_better(*runs, spread=statistics.pvariance), "divides by n − 1"),
+        ("17.11", all_by_our_number, "Our mean minus"),
+        ("17.11", by_the_larger_spread, "Our mean minus"),
+        ("17.11", lambda *runs: len(sum(runs, [])) >= 10 and is_better(*runs, least=2), "fewer than five"),
         ("17.11", lambda ours, theirs: min(len(ours), len(theirs)) >= 5 and max(ours) > max(theirs), "not the best"),
     ]
 
@@ -188,8 +234,9 @@ def test_other_ways_to_be_right():
     assert check("17.1", list("abdefhijkl")) and check("17.1", "A, B, D, E, F, H, I, J, K, L")
     assert check("17.1", set("ABDEFHIJKL"))
     assert check("17.7", lambda model: {name: value.clone() for name, value in model.state_dict().items()})
-    assert check("17.7", copy.deepcopy)
     assert check("17.9", lambda logits: logits.softmax(1).amax(1))
+    assert check("17.5", of_a_copy)
+    assert check("17.2", sorted_halves)
 
 
 @pytest.mark.parametrize("number", range(2, 12))
