@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ._arguments import kind, number, shown
+from ._arguments import kind, number, one_of, shown
 from ._files import resource
 
 Picture: TypeAlias = np.ndarray | torch.Tensor
@@ -74,6 +74,12 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
     names = dict.fromkeys(names)
     others = [name for name in names if name not in COLOURS]
     return {name: COLOURS[name] if name in COLOURS else f"C{others.index(name)}" for name in names}
+
+
+def scales(log: str) -> dict[str, str]:
+    """How `Axes.set` is told which axes are logarithmic. Raises: TypeError, ValueError."""
+    one_of("log", log, ("", "x", "y", "xy"))
+    return {f"{axis}scale": "log" if axis in log else "linear" for axis in "xy"}
 
 
 def legend_below(figure: Figure, handles: Sequence) -> None:

@@ -104,14 +104,15 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     show_figure(figure, title)
 
 
-def graph(result: Tensor, parameters: Mapping[str, Tensor], *, title: str) -> None:
+def graph(result: Tensor, tensors: Mapping[str, Tensor], *, title: str) -> None:
     """The operations that autograd has recorded, read from `result.grad_fn`, and the gradient on each of their arrows.
 
     The gradients come from a backward pass of their own, which leaves every `.grad` and the graph as they are.
 
     Args:
         result: a tensor of one number, before its `backward()`.
-        parameters: {name: tensor of one number}, all that `result` was computed from and that require a gradient.
+        tensors: {name: tensor of one number}: all that `result` was computed from and that require a gradient, and
+            what was computed on the way, if its value should be seen.
 
     Raises:
         TypeError: result is no tensor.
@@ -121,29 +122,33 @@ def graph(result: Tensor, parameters: Mapping[str, Tensor], *, title: str) -> No
 
     Example:
         >>> w = torch.tensor(2.0, requires_grad=True)
-        >>> graph((3 * w - 1) ** 2, {"w": w}, title="From w to the loss and back")
+        >>> error = 3 * w - 1
+        >>> graph(error**2, {"w": w, "error": error}, title="From w to the loss and back")
     """
     kind("result", result, torch.Tensor, "a tensor such as a loss")
     if result.grad_fn is None:
         raise ValueError(f"result must come from tensors with requires_grad=True; got {shown(result)} without a graph.")
-    if not all(isinstance(leaf, torch.Tensor) for leaf in groups_of("parameters", parameters).values()):
-        raise TypeError(f"parameters must be {{name: tensor}}; got {shown(parameters)}.")
-    names = {id(leaf): f"{name} = {leaf.item():g}" for name, leaf in parameters.items()}
+    if not all(isinstance(one, torch.Tensor) for one in groups_of("tensors", tensors).values()):
+        raise TypeError(f"tensors must be {{name: tensor}}; got {shown(tensors)}.")
+    values = {one.grad_fn or id(one): (name, f"{one.item():g}".replace("-", "−")) for name, one in tensors.items()}
     columns = _columns(result.grad_fn)
-    if not {id(node.variable) for node in columns if _is_leaf(node)} <= names.keys():
-        raise ValueError(f"parameters must name all tensors that result was computed from; got {list(parameters)}.")
-    gradients = _gradients(result, list(parameters.values()), [node for node in columns if not _is_leaf(node)])
+    leaves = {node: node.variable for node in columns if _is_leaf(node)}
+    if not {id(leaf) for leaf in leaves.values()} <= values.keys():
+        raise ValueError(f"tensors must name all that result was computed from; got {list(tensors)}.")
+    gradients = _gradients(result, list(leaves.values()), [node for node in columns if node not in leaves])
 
     members = {column: [node for node in columns if columns[node] == column] for column in columns.values()}
     tallest = max(map(len, members.values()))
-    figure, [[axes]] = make_panels(1, 1, 0.5 + 0.75 * tallest)
+    figure, [[axes]] = make_panels(1, 1, 0.5 + 0.85 * tallest)
     boxes: dict[Node | None, Patch] = {}
     places: dict[Node | None, Point] = {}
     for column, nodes in members.items():
         for k, node in enumerate(nodes):
             places[node] = (column, (len(nodes) - 1) / 2 - k)
-            name = names[id(node.variable)] if _is_leaf(node) else re.sub(r"Backward\d+$", "", node.name())
-            boxes[node] = _box(axes, *places[node], name, COLOURS["train" if _is_leaf(node) else "published"])
+            operation = re.sub(r"Backward\d+$", "", node.name())
+            _, value = values.get(node, ("", ""))
+            text = " = ".join(values[id(leaves[node])]) if node in leaves else f"{operation}\n{value}".strip()
+            boxes[node] = _box(axes, *places[node], text, COLOURS["train" if node in leaves else "published"])
     places[None] = (1, places[result.grad_fn][1])
     boxes[None] = _box(axes, *places[None], f"{result.item():g}")
     arrows = [(result.grad_fn, None, torch.ones(()))]

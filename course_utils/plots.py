@@ -9,7 +9,7 @@ import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from . import _figure
-from ._arguments import kind, one_of, shown, whole
+from ._arguments import kind, shown, whole
 from ._figure import COLOURS, WIDTH, Numbers, Pictures, draw_picture, show_figure
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ def curves(
     Example:
         >>> curves([1, 2, 3], {"train": [0.9, 0.5, 0.3], "valid": [1.0, 0.7, 0.6]}, title="Both fall", xlabel="epoch")
     """
-    x, columns = _figure.numbers_of("x", x), whole("columns", columns, least=1)
-    one_of("log", log, ("", "x", "y", "xy"))
+    x, columns, scales = _figure.numbers_of("x", x), whole("columns", columns, least=1), _figure.scales(log)
     parts: Mapping = lines if isinstance(next(iter(_figure.groups_of("lines", lines).values())), dict) else {"": lines}
     names = dict.fromkeys(label for part in parts.values() for label in _figure.groups_of("lines", part))
     colours = _figure.colours_of(names)
@@ -114,7 +113,7 @@ def curves(
             if label == "published":
                 style |= {"marker": "o", "linestyle": ":"}
             [handles[label]] = axes.plot(x[: len(values)], values, **style)
-        axes.set(xlabel=xlabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        axes.set(xlabel=xlabel, **scales)
         axes.set_title(name)
         if percent is True or percent == name != "":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -233,28 +232,47 @@ def _categories(groups: Mapping[str, Mapping[str, object]]) -> list[str]:
     return categories[0]
 
 
-def scatter(groups: Mapping[str, tuple[Numbers, Numbers]], *, title: str, xlabel: str, ylabel: str) -> None:
-    """Points in a plane, one colour for each group.
+def scatter(
+    groups: Mapping[str, tuple[Numbers, Numbers]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    log: str = "",
+    heights: tuple[Numbers, Numbers, Numbers] | None = None,
+) -> None:
+    """Points in a plane, one colour for each group; or, with `heights`, paths over a landscape.
 
     Args:
         groups: {name: (x, y)}, two lists of equally many numbers. A name that is a key of `COLOURS` gets that colour;
             every five groups have another marker.
+        log: which axes are logarithmic: "", "x", "y" or "xy".
+        heights: (x, y, z), the axes of a map and its height at each place, len(y) × len(x). It is drawn as contour
+            lines, and the points of a group are joined in their order.
 
     Raises:
-        TypeError, ValueError: groups is no such dict, or x and y are no equally many numbers.
+        TypeError, ValueError: groups is no such dict, x and y are no equally many numbers, or heights no such map.
 
     Example:
         >>> x = torch.randn(100)
         >>> scatter({"noisy": (x, x + torch.randn(100))}, title="y follows x", xlabel="x", ylabel="y")
     """
-    colours = _figure.colours_of(_figure.groups_of("groups", groups))
+    colours, scales = _figure.colours_of(_figure.groups_of("groups", groups)), _figure.scales(log)
     figure, [[axes]] = _figure.make_panels(1, 1, 3.6)
+    if heights is not None:
+        *sides, z = (_figure.numbers_of("heights", part) for part in kind("heights", heights, tuple, "(x, y, z)"))
+        if [len(side) for side in reversed(sides)] != list(z.shape):
+            raise ValueError(f"heights must be (x, y, z) with z of shape len(y) × len(x); got {shown(heights)}.")
+        levels = z.min() + np.ptp(z) * np.geomspace(1e-4, 1, 16)  # closer together where the ground is low
+        axes.contour(*sides, z, levels=levels, colors=COLOURS["line"], linewidths=0.8)
+        axes.grid(False)
     for k, (name, pair) in enumerate(groups.items()):
         x, y = (_figure.numbers_of(f"groups[{name!r}]", part) for part in pair)
         if x.shape != y.shape:
             raise ValueError(f"groups[{name!r}] must hold as many x as y; got shapes {x.shape} and {y.shape}.")
-        axes.scatter(x, y, s=14, marker="os^Dv"[k // 5 % 5], color=colours[name], alpha=0.7, label=name)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+        style = {"markersize": 4, "linewidth": 0 if heights is None else 1.5, "color": colours[name]}
+        axes.plot(x, y, marker="os^Dv"[k // 5 % 5], alpha=0.7, label=name, **style)
+    axes.set(xlabel=xlabel, ylabel=ylabel, **scales)
     if len(groups) > 1:
         figure.legend(loc="outside right upper")
     show_figure(figure, title)

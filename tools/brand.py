@@ -6,7 +6,7 @@ The address stands in `_config.yml` alone; the setup cell of each lesson gets it
 import re
 import sys
 
-from tools.common import ROOT, lessons, read, tokens, write
+from tools.common import ROOT, manuscripts, read, tokens, write
 from tools.notebooks import pair
 
 
@@ -18,7 +18,7 @@ def brand(repository: str) -> None:
     old_owner, old_name = tokens()["repository"].split("/")
     text = read(config).replace(f"github.com/{old_owner}/{old_name}", f"github.com/{repository}")
     write(config, text.replace(f"{old_owner}.github.io/{old_name}", f"{owner}.github.io/{name}"))
-    for lesson in lessons():
+    for lesson in manuscripts():
         pair(lesson)
     print(f"The course's address is now {tokens()['url']}")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 
 from tools.claims_page import claims_page, with_quoted_claims
-from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, lessons, read, read_notebook, write
+from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, manuscripts, read, read_notebook, write
 from tools.notebooks import pair_all
 from tools.run_lessons import KEPT, run_all, settle_data, strict
 
@@ -35,7 +35,7 @@ SOURCES = ("book", "notebooks", "course_utils", "tools", "_config.yml", "_toc.ym
 
 def main() -> None:
     pair_all()
-    data = settle_data(lessons())
+    data = settle_data(manuscripts())
     if (SITE / "index.html").exists() and STAMP.exists() and read(STAMP) == stamp(data):
         print(f"Nothing has changed since {SITE / 'index.html'} was built.")
         return
@@ -80,7 +80,7 @@ def gather(folder: Path, runs: dict) -> None:
     """Put all that Jupyter Book reads into `folder`, emptied before: pages with tokens and quotations filled in, the
     executed lessons (`runs`: name → notebook and facts), the page Claims, and the mark that lessons were executed."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("[0-9][0-9]_*.py", "__pycache__"))
+    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
         write(page, with_quoted_claims(fill(read(page)), notebooks))

@@ -13,7 +13,7 @@ import statistics
 import sys
 
 from tools.claims_page import claims_of
-from tools.common import ROOT, RUN, find_lesson, read_notebook, write
+from tools.common import ROOT, RUN, find_manuscript, read_notebook, write
 from tools.run_lessons import LessonFailed, changes, kept, run_and_keep, settle_data
 from tools.time_lessons import keep_times
 
@@ -54,7 +54,7 @@ def bounds(runs: list[dict]) -> dict:
 def main(lesson: str, seeds: int) -> None:
     if seeds < 2:
         sys.exit(f"SEEDS={seeds}: a standard deviation needs two seeds or more.")
-    lesson = find_lesson(lesson)
+    lesson = find_manuscript(lesson)
     os.environ["COURSE_STRICT"] = "0"  # the bounds that are measured here must not stop their own measurement
     os.environ["COURSE_DATA"] = "real"
     settle_data([lesson])

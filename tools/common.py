@@ -38,11 +38,16 @@ def lessons() -> list[str]:
     return sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]_*.py"))
 
 
-def find_lesson(name: str) -> str:
-    """The one lesson whose name begins with `name`: `06` and `06_lenet` are the same lesson."""
-    found = [lesson for lesson in lessons() if name and lesson.startswith(name)]
+def manuscripts() -> list[str]:
+    """The names of all that becomes a notebook: the lessons, and pages of the reference part that run like one."""
+    return lessons() + sorted(path.stem for path in (ROOT / "book").glob("[a-z]*.py"))
+
+
+def find_manuscript(name: str) -> str:
+    """The one manuscript whose name begins with `name`: `06` and `06_lenet` are the same."""
+    found = [manuscript for manuscript in manuscripts() if name and manuscript.startswith(name)]
     if len(found) != 1:
-        sys.exit(f"LESSON={name} names {len(found)} lessons. The lessons are: {', '.join(lessons())}")
+        sys.exit(f"LESSON={name} names {len(found)} lessons. The lessons are: {', '.join(manuscripts())}")
     return found[0]
 
 

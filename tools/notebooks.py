@@ -16,7 +16,7 @@ from tools.common import (
     SETUP_MARKER,
     files_below,
     hash_of,
-    lessons,
+    manuscripts,
     needs_file,
     read,
     read_notebook,
@@ -94,7 +94,7 @@ def pair_all() -> None:
     file = RUN / "paired.json"
     known = json.loads(read(file)) if file.exists() else {}
     shared = hash_of(files_below(ROOT / "course_utils", ROOT / "tools", ROOT / "requirements.txt"), setup_cell())
-    for name in lessons():
+    for name in manuscripts():
         files = [ROOT / "book" / f"{name}.py", ROOT / "notebooks" / f"{name}.ipynb", needs_file(name)]
         if any(not path.exists() for path in files) or known.get(name) != hash_of(files, shared):
             pair(name)

@@ -10,7 +10,7 @@ import time
 from importlib.metadata import version
 
 from tools.build import build, gather, start_builder
-from tools.common import ROOT, RUN, call, lessons, needs, read_notebook
+from tools.common import ROOT, RUN, call, manuscripts, needs, read_notebook
 
 TEST = RUN / "test"
 TRACE = RUN / "trace"  # which modules each lesson has loaded and used: see tools/trace.py
@@ -36,7 +36,7 @@ def main() -> None:
     builder = start_builder()
     today = {"date": time.strftime("%Y-%m-%d"), "machine": f"torch {version('torch')} on CPU, 1 thread"}
     runs = {}
-    for name in lessons():
+    for name in manuscripts():
         data = dict.fromkeys(needs(name)["data"], "sample")
         runs[name] = (read_notebook(TEST / "notebooks" / f"{name}.ipynb"), today | {"data": data})
     gather(TEST, runs)

@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from course_utils._console import command
 from course_utils._images import sources
-from tools.common import ROOT, RUN, environment, is_setup, lessons, needs, read, read_notebook, write
+from tools.common import ROOT, RUN, environment, is_setup, manuscripts, needs, read, read_notebook, write
 from tools.provenance import PACKAGE, find_module, fingerprint_file, fingerprint_module
 
 KEPT = RUN / "executed"
@@ -166,7 +166,7 @@ def run_all(minutes: float = float("inf")) -> dict[str, dict]:
     deadline = time.monotonic() + 60 * minutes
     records: dict[str, dict] = {}
     failed: dict[str, LessonFailed] = {}
-    for name in lessons():
+    for name in manuscripts():
         notebook, record = read_notebook(ROOT / "notebooks" / f"{name}.ipynb"), kept(name)
         news = changes(record, notebook) if record else ["no earlier run"]
         if record and not news:
@@ -184,7 +184,7 @@ def run_all(minutes: float = float("inf")) -> dict[str, dict]:
             print(f"{name}: FAILED")
     if failed:
         told = "\n\n".join(f"{name} FAILED. {problem}" for name, problem in failed.items())
-        sys.exit(f"{told}\n\n{len(failed)} of {len(lessons())} lessons failed: {', '.join(failed)}")
+        sys.exit(f"{told}\n\n{len(failed)} of {len(manuscripts())} lessons failed: {', '.join(failed)}")
     return records
 
 
@@ -197,5 +197,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all lessons together")
     minutes = parser.parse_args().minutes
-    settle_data(lessons())
+    settle_data(manuscripts())
     run_all(minutes)

@@ -13,7 +13,7 @@ import sys
 import time
 from tempfile import TemporaryDirectory
 
-from tools.common import ROOT, RUN, find_lesson, read, read_notebook, write
+from tools.common import ROOT, RUN, find_manuscript, read, read_notebook, write
 from tools.notebooks import pair
 from tools.rehearse import run_in_fast_mode
 from tools.run_lessons import LessonFailed, run_and_keep, settle_data
@@ -78,7 +78,7 @@ def keep_times(lesson: str, records: list[dict]) -> None:
 
 
 def main(lesson: str) -> None:
-    lesson = find_lesson(lesson)
+    lesson = find_manuscript(lesson)
     settle_data([lesson])
     records = []
     for turn in range(3):

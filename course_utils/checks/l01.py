@@ -335,3 +335,23 @@ def by_pencil(answer):
         hint = "Go back one step at a time, and print the shape of each gradient. Which step comes before x @ w1?"
         return wrong(f"{case}, w2's gradient is right, w1's is not", hint=hint)
     return right("This is backpropagation, whole: from the loss to the first layer, one rule at a time.")
+
+
+@checker("1.8")
+def bent(answer):
+    """seven numbers, [a, c, v, p, q, r, d]."""
+    a, c, v, p, q, r, d = numbers(answer, 7, "[a, c, v, p, q, r, d]")
+    for km in (0, 1, 2, 3, 4, 5, 6, 8, 10, 30):
+        hidden = max(0.0, a * km + c), max(0.0, p * km + q)
+        mine, expected = v * hidden[0] + r * hidden[1] + d, 3 + 2 * max(0, km - 2) - max(0, km - 5)
+        if near(mine, expected, places=3):
+            continue
+        finding = f"for {km} km your network takes {mine:g}, the taxi {expected}"
+        if km <= 2:
+            hint = "Up to 2 km the fare is d alone, so both ReLUs must be 0. Where does relu(a·km + c) begin?"
+        elif km <= 5:
+            hint = "Between 2 and 5 km one ReLU rises. Its slope is v·a, and it begins at km = −c/a."
+        else:
+            hint = "From 5 km on both ReLUs rise, and their slopes add up: 2 and what make 1?"
+        return wrong(finding, hint=hint)
+    return right("Each hidden number is one bend: where it is, and by how much. Training has to find both by itself.")

@@ -73,7 +73,7 @@ class TinyBook:
         """What `make book` would give as the reasons to run each lesson again; empty for a lesson that it re-uses."""
         code = (
             "from tools.notebooks import pair_all\nfrom tools.run_lessons import *\nimport json\npair_all()\n"
-            "notebooks = {name: read_notebook(ROOT / 'notebooks' / f'{name}.ipynb') for name in lessons()}\n"
+            "notebooks = {name: read_notebook(ROOT / 'notebooks' / f'{name}.ipynb') for name in manuscripts()}\n"
             "print(json.dumps({name: changes(kept(name), notebook) for name, notebook in notebooks.items()}))"
         )
         environment = {**os.environ, "COURSE_STRICT": "1", "COURSE_RUN_DIR": ".run", "PYTHONPATH": "."}
@@ -100,7 +100,7 @@ def built_tiny_book(tmp_path_factory):
 
 def build_tiny_book(folder):
     copy_project(folder)
-    for pattern in ("book/[0-9]*.py", "book/*.md", "notebooks/*", "course_utils/needs/*"):
+    for pattern in ("book/*.py", "book/*.md", "notebooks/*", "course_utils/needs/*"):
         for path in folder.glob(pattern):
             path.unlink()
     book = TinyBook(folder)

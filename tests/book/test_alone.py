@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests.checkout import project_files
-from tools.common import ROOT, lessons, read_notebook, tokens
+from tools.common import ROOT, manuscripts, read_notebook, tokens
 
 VERSION = tokens()["version"]
 
@@ -37,7 +37,7 @@ def archive(tmp_path_factory):
 
 def lessons_to_try():
     """One in every run, the others among the slow tests."""
-    return [pytest.param(name, marks=[pytest.mark.slow] if index else []) for index, name in enumerate(lessons())]
+    return [pytest.param(name, marks=[pytest.mark.slow] if index else []) for index, name in enumerate(manuscripts())]
 
 
 def said(cell):

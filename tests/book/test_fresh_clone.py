@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.common import ROOT, lessons
+from tools.common import ROOT, lessons, manuscripts
 from tools.rehearse import OFFLINE
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
@@ -23,7 +23,7 @@ def run_nbmake(clone, run_python, *paths):
     before = git_status(clone)
     done = run_python("-m", "pytest", "--nbmake", *paths, cwd=clone, **OFFLINE)
     assert done.returncode == 0, done.stdout
-    assert f"{len(paths) if paths != ('notebooks',) else len(lessons())} passed" in done.stdout
+    assert f"{len(paths) if paths != ('notebooks',) else len(manuscripts())} passed" in done.stdout
     assert git_status(clone) == before
 
 

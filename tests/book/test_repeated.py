@@ -8,11 +8,11 @@ import nbformat
 import pytest
 
 from tools.claims_page import claims_of
-from tools.common import ROOT, lessons, read_notebook
+from tools.common import ROOT, manuscripts, read_notebook
 from tools.rehearse import run_in_fast_mode
 
 QUICK = ("02", "06")  # lessons that are repeated in every run; the others are among the slow tests
-LESSONS = [pytest.param(name, marks=[] if name[:2] in QUICK else [pytest.mark.slow]) for name in lessons()]
+LESSONS = [pytest.param(name, marks=[] if name[:2] in QUICK else [pytest.mark.slow]) for name in manuscripts()]
 
 
 def again(cells):

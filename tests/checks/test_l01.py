@@ -278,6 +278,7 @@ RIGHT = {
     "1.5": learn,
     "1.6": piecewise,
     "1.7": by_pencil,
+    "1.8": [1, -2, 2, 1, -5, -1, 3],
 }
 WRONG = [
     ("1.1", [(64, 7), (20, 7), (7,)], "Which comes first"),
@@ -399,6 +400,16 @@ WRONG = [
     ("1.7", lambda *args: tuple(gradient.T for gradient in by_pencil(*args)), "shape of its weight"),
     ("1.7", lambda x, y, w1, w2: [g / len(x) * 6 for g in by_pencil(x, y, w1, w2)], "with x 1×3"),
     ("1.7", lambda *args: [gradient.tolist() for gradient in by_pencil(*args)], "Return a tensor"),
+    ("1.8", [1, -2, 2, 1, -5, -1, 0], "the fare is d alone"),
+    ("1.8", [1, 2, 2, 1, -5, -1, 3], "the fare is d alone"),
+    ("1.8", [1, -2, 1, 1, -5, -1, 3], "begins at km = −c/a"),
+    ("1.8", [2, -2, 1, 1, -5, -1, 3], "the fare is d alone"),
+    ("1.8", [1, -3, 2, 1, -5, -1, 3], "begins at km = −c/a"),
+    ("1.8", [1, -2, 2, 1, -5, 1, 3], "slopes add up"),
+    ("1.8", [1, -2, 2, 1, 5, -1, 3], "the fare is d alone"),
+    ("1.8", [1, -2, 2, 1, -4, -1, 3], "begins at km = −c/a"),
+    ("1.8", [1, -2, 2, 1, -6, -1, 3], "slopes add up"),
+    ("1.8", [1, -2, 2, 1, -5, -1], "seven numbers"),
 ]
 
 
@@ -430,6 +441,8 @@ class TestLesson01(Checkers):
             ("1.6", piecewise_functional),
             ("1.6", lambda w, read, count, size: piecewise(w, read, count, 1)),
             ("1.7", by_pencil_in_loops),
+            ("1.8", [1, -5, -1, 2, -4, 1, 3]),
+            ("1.8", torch.tensor([0.5, -1.0, 4.0, 1.0, -5.0, -1.0, 3.0])),
             ("1.7", lambda *args: by_pencil(*(each.double() for each in args))),
         ],
     )

@@ -13,13 +13,13 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.checkout import project_files
-from tools.common import ROOT, lessons, read, read_notebook, setup_cell, tokens
+from tools.common import ROOT, lessons, manuscripts, read, read_notebook, setup_cell, tokens
 from tools.needs import imports
 from tools.provenance import find_module
 
 PACKAGE = ROOT / "course_utils"
 SCRIPTS = [path for folder in ("tools", "experiments", "book/_ext") for path in (ROOT / folder).glob("*.py")]
-MANUSCRIPT = [ROOT / "book" / f"{lesson}.py" for lesson in lessons()]
+MANUSCRIPT = [ROOT / "book" / f"{name}.py" for name in manuscripts()]
 
 
 def requirements():
@@ -156,7 +156,7 @@ def test_the_package_asks_for_what_the_requirements_ask():
 
 def test_each_lesson_needs_packages_that_are_required():
     names = {requirement.name for requirement in requirements()}
-    for lesson in lessons():
+    for lesson in manuscripts():
         packages = tomllib.loads(read(PACKAGE / "needs" / f"{lesson}.toml"))["packages"]
         assert {Requirement(line).name for line in packages} <= names - {"torch", "torchvision"}
 
@@ -167,7 +167,9 @@ def test_the_address_stands_in_one_place():
         if path.suffix not in {".png", ".svg", ".npz"} and (count := read(path).count(address)):
             places.append((path.relative_to(ROOT).as_posix(), count))
     assert setup_cell().count(address) == 1
-    assert sorted(places) == sorted([("_config.yml", 1), *((f"notebooks/{lesson}.ipynb", 1) for lesson in lessons())])
+    assert sorted(places) == sorted(
+        [("_config.yml", 1), *((f"notebooks/{lesson}.ipynb", 1) for lesson in manuscripts())]
+    )
 
 
 def test_version_tag_and_launch_links_agree():
@@ -199,13 +201,13 @@ def test_each_tool_says_what_it_is_for():
 
 def test_no_lesson_is_left_out_of_the_table_of_contents():
     listed = re.findall(r"^ *- file: notebooks/(\S+)", read(ROOT / "_toc.yml"), re.MULTILINE)
-    assert listed == lessons()
+    assert listed == manuscripts()
 
 
 def test_notebooks_are_valid():
     import nbformat
 
-    for lesson in lessons():
+    for lesson in manuscripts():
         nbformat.validate(read_notebook(ROOT / "notebooks" / f"{lesson}.ipynb"))
 
 

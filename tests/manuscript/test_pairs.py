@@ -9,7 +9,7 @@ from tools.common import (
     SETUP_MARKER,
     SETUP_TITLE,
     is_setup,
-    lessons,
+    manuscripts,
     needs_file,
     read,
     read_notebook,
@@ -28,8 +28,13 @@ def copied(lesson, tmp_path, monkeypatch):
     return tmp_path / "notebooks" / f"{lesson}.ipynb"
 
 
+@pytest.fixture(params=manuscripts())
+def lesson(request):
+    return request.param
+
+
 def test_every_lesson_has_its_notebook():
-    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == lessons()
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == manuscripts()
 
 
 def test_the_notebook_equals_the_manuscript(lesson, notebook):

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from tools.claims_page import QUOTED, with_quoted_claims
-from tools.common import ROOT, lessons, read, read_notebook
+from tools.common import ROOT, lessons, manuscripts, read, read_notebook
 
 PAGE = read(ROOT / "book" / "sources.md")
 COUNT = 50
@@ -95,7 +95,7 @@ def test_each_mistake_is_mended_somewhere(text):
 @pytest.mark.parametrize("text", ENTRIES)
 def test_its_links_lead_to_sections_that_exist(text):
     for lesson, anchor in LINK.findall(text):
-        assert lesson in lessons(), lesson
+        assert lesson in manuscripts(), lesson
         assert anchor, f"{lesson}: name the section"
         assert anchor in sections(lesson), f"{lesson} has no section {anchor!r}"
 

@@ -260,8 +260,8 @@ CASES = {
     "diagrams.arithmetic": Case(dict(rows=[[("a", PICTURE)]], title="T"), dict(rows=never, title=none_or(TEXT))),
     "diagrams.cycle": Case(dict(stations={"a": "b"}, title="T"), dict(stations=filled, title=none_or(TEXT))),
     "diagrams.graph": Case(
-        dict(result=GRAPH * 2, parameters={"w": GRAPH}, title="T"),
-        dict(result=never, parameters=never, title=none_or(TEXT)),
+        dict(result=GRAPH * 2, tensors={"w": GRAPH}, title="T"),
+        dict(result=never, tensors=never, title=none_or(TEXT)),
     ),
     "diagrams.places": Case(
         dict(settings=[{"size": 5, "kernel_size": 3}], title="T"), dict(settings=never, title=none_or(TEXT))
@@ -376,7 +376,10 @@ CASES = {
     "plots.history": Case(dict(run=History([ROW]), title="T"), dict(run=never)),
     "plots.bars": Case(dict(groups={"a": {"x": 1.0}}, title="T", ylabel="y"), dict(groups=never)),
     "plots.intervals": Case(dict(groups={"a": {"x": [1.0, 2.0]}}, title="T", xlabel="x"), dict(groups=never)),
-    "plots.scatter": Case(dict(groups={"a": ([1, 2], [3, 4])}, title="T", xlabel="x", ylabel="y"), dict(groups=never)),
+    "plots.scatter": Case(
+        dict(groups={"a": ([1, 2], [3, 4])}, title="T", xlabel="x", ylabel="y", heights=None),
+        dict(groups=never, heights=none_or(never)),
+    ),
     "plots.confusion": Case(
         dict(matrix=np.eye(3, dtype=int), classes=["a", "b", "c"], title="T"),
         dict(matrix=GRID, classes=listed(3, lambda value: True)),

@@ -170,10 +170,28 @@ def test_series_with_other_categories_are_refused(plot, other, figures):
 
 def test_points_of_each_group(figures):
     plots.scatter({str(k): ([k, 1], torch.tensor([2.0, k])) for k in range(6)}, title="T", xlabel="x", ylabel="y")
-    groups = figures[0].axes[0].collections
-    assert [group.get_offsets().tolist() for group in groups] == [[[k, 2], [1, k]] for k in range(6)]
-    looks = {(*group.get_facecolor()[0], len(group.get_paths()[0].vertices)) for group in groups}
-    assert len(looks) == 6, "two groups look alike"
+    groups = figures[0].axes[0].lines
+    assert [group.get_xydata().tolist() for group in groups] == [[[k, 2], [1, k]] for k in range(6)]
+    assert len({(group.get_color(), group.get_marker()) for group in groups}) == 6, "two groups look alike"
+    assert {group.get_linewidth() for group in groups} == {0}
+
+
+VALLEY = [[x**2 + 9 * y**2 for x in (-1, 0, 1, 2)] for y in (-1, 0, 1)]
+LABELS = {"title": "T", "xlabel": "x", "ylabel": "y"}
+
+
+def test_paths_over_a_landscape(figures):
+    plots.scatter({"down": ([2, 0], [1, 0])}, **LABELS, heights=([-1, 0, 1, 2], [-1, 0, 1], VALLEY))
+    axes = figures[0].axes[0]
+    [lines] = axes.collections
+    assert len(lines.get_paths()) == 16 and axes.lines[0].get_linewidth() > 0
+
+
+@pytest.mark.parametrize("x, y", [([-1, 0, 1], [-1, 0, 1, 2]), ([-1, 0, 1, 2], [0, 1])])
+def test_a_landscape_needs_its_axes(x, y, figures):
+    with pytest.raises(ValueError, match=r"len\(y\) × len\(x\)"):
+        plots.scatter({"down": ([2, 0], [1, 0])}, **LABELS, heights=(x, y, VALLEY))
+    figures.append(plt.figure())
 
 
 def test_as_many_x_as_y(figures):
@@ -274,6 +292,14 @@ def test_the_graph_shows_operations_and_gradients_and_leaves_them_alone(figures)
     assert w.grad is None
     loss.backward()
     assert (w.grad.item(), b.grad.item()) == (-24, -8)
+
+
+def test_the_graph_shows_values_on_the_way(figures):
+    w = torch.tensor(1.0, requires_grad=True)
+    error = w * 3 - 9
+    diagrams.graph(error**2, {"w": w, "error": error}, title="T")
+    words = [text.get_text() for text in figures[0].axes[0].texts if text.get_text()]
+    assert {"w = 1", "Mul", "Sub\n−6", "Pow", "36"} <= set(words)
 
 
 def test_a_graph_with_two_paths_shows_both(figures):
