@@ -15,7 +15,7 @@
 #
 # ## What you will be able to do
 #
-# 1. Make tensors, and foresee the type and the shape of what you compute.
+# 1. Make tensors, and predict the type and the shape of what you compute.
 # 2. Compute a gradient with a pencil, and get autograd's number.
 # 3. Write the training loop from memory: with bare tensors, and with `Module`, `Sequential` and `optim`.
 # 4. Recognise a learning rate that is too small or too large, and compare two optimisers fairly.
@@ -56,10 +56,10 @@ RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 0.5, 1.0]  # keep 0.5
 # %% [markdown]
 # ## Three rides in a tensor
 #
-# Three people took a taxi. They remember how far they went and what they paid, but none of them knows the tariff. Can
-# a computer find it out? Machine learning always asks this question, only with longer lists: there are examples,
-# there is a rule behind them that nobody wrote down, and we look for numbers that reproduce it. In this lesson we
-# first look for two numbers and then for a hundred thousand, with the same five lines.
+# Three people each took a taxi. They remember how far they went and what they paid, but none of them knows the
+# tariff. Can a computer work it out? Machine learning always asks this question, only with longer lists: there are
+# examples, there is a rule behind them that nobody wrote down, and we look for numbers that reproduce it. In this
+# lesson we first look for two numbers and then for a hundred thousand, with the same five lines.
 #
 # PyTorch keeps examples in a *tensor*, an array of numbers with any number of axes. Here each row is a ride, with its
 # kilometres and its fare.
@@ -71,13 +71,14 @@ print(rides.dtype)
 print(rides.device)
 
 # %% [markdown]
-# Three rows and two columns make the *shape* (3, 2). Each number is a `float32`, which keeps about seven digits, in
-# the memory of the CPU. (`rides.to("cuda")` copies them to a GPU.) An index for each axis picks out a part: `rides[:,
-# 0]` is the column of kilometres.
+# Three rows and two columns make the *shape* (3, 2). Each number is a `float32`, which keeps about seven digits, and
+# sits in CPU memory, from which `rides.to("cuda")` copies it to a GPU. An index for each axis picks out a part, so
+# `rides[:, 0]` is the column of kilometres.
 #
 # There are other ways to make a tensor.
 #
-# > **Predict before you run.** Which of these four hold whole numbers?
+# > **Predict before you run.** One of `zeros(2)`, `arange(4)`, `arange(0, 1, 0.25)` and `tensor([1, 2]) / 2` has a
+# > whole-number type. Which?
 
 # %% tags=["answer"]
 for tensor in (torch.zeros(2), torch.arange(4).reshape(2, 2),
@@ -85,24 +86,24 @@ for tensor in (torch.zeros(2), torch.arange(4).reshape(2, 2),
     print(tensor.dtype, tensor.tolist())
 
 # %% [markdown]
-# Only the second, whose type is `int64`. A decimal point, a division or `zeros` makes `float32`. `arange` stops
+# `arange(4)`, whose type is `int64`, because a decimal point, a division or `zeros` makes `float32`. `arange` stops
 # before its end, as Python's `range` does, and `reshape` puts the same numbers into another shape.
 #
-# Random numbers come in two kinds. `rand` spreads them evenly from 0 up to 1, which it never reaches. `randn` follows
-# the bell curve, with mean 0 and *standard deviation* 1, the typical distance from the mean. Its square is the
-# *variance*. With `manual_seed`, each run draws the same numbers.
+# Random numbers come in two kinds. `rand` spreads them evenly from 0 up to 1, which it never reaches, while `randn`
+# follows the bell curve, with mean 0 and *standard deviation* 1. That is the typical distance from the mean, and its
+# square is the *variance*. With `manual_seed`, each run draws the same numbers.
 
-# %% mystnb={"image": {"alt": "Two histograms of 100,000 numbers: rand is flat from 0 to 1 and empty elsewhere, randn is a bell around 0 that reaches from about minus 4 to 4."}}
+# %%
 torch.manual_seed(SEED)
 even, bell = torch.rand(100_000), torch.randn(100_000)
-print(f"randn: mean {bell.mean():.3f}, variance {bell.var():.3f}")
-plots.distribution({"rand": even, "randn": bell}, xlabel="value",
-                   title="One kind is even, the other a bell")
+print(f"rand: from {even.min():.5f} to {even.max():.5f}, "
+      f"mean {even.mean():.2f}")
+print(f"randn: mean {bell.mean():.2f}, variance {bell.var():.2f}")
 
 # %% [markdown]
 # A *cast* changes the type of a tensor, and `clamp` limits its values.
 #
-# > **Predict before you run.** Does a cast to whole numbers round or cut?
+# > **Predict before you run.** Does a cast to whole numbers round or truncate?
 
 # %% tags=["answer"]
 numbers = torch.tensor([1.9, 0.4, -1.9])
@@ -110,11 +111,11 @@ print(numbers.to(torch.int64))
 print(numbers.clamp(min=0))
 
 # %% [markdown]
-# It cuts. Remember `clamp(min=0)`: networks use it everywhere, under the name *ReLU*.
+# It truncates. Remember `clamp(min=0)`, because networks use it everywhere, under the name *ReLU*.
 #
-# Networks spend most of their time on the *matrix product* `@`. It takes each row of the left tensor and each column
-# of the right one, multiplies them pair by pair, and adds up. This can already be a taxi meter: the kilometres times
-# 2, plus one times 3.
+# Networks spend most of their time on the *matrix product* `@`, which takes each row of the left tensor and each
+# column of the right one, multiplies them number by number, and adds up. This already makes a taxi meter: the
+# kilometres times 2, plus 1 times 3.
 
 # %%
 inputs = torch.tensor([[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])  # km, and a 1
@@ -124,8 +125,8 @@ print((inputs @ tariff).tolist())
 # %% [markdown]
 # These are the fares: 2 for each kilometre and 3 to sit down fits all rides. This time I guessed.
 #
-# One trap should be seen before it bites. A model's answers are often a column, here of shape (3, 1), while the true
-# fares have the shape (3,). We subtract one from the other and, as the answers are right, hope for three zeros.
+# One trap is worth seeing before it bites. Computed fares are often a column, here of shape (3, 1), while the true
+# ones have the shape (3,). We subtract one from the other and, since ours are right, hope for three zeros.
 #
 # > **Predict before you run.** How many numbers will there be?
 
@@ -137,18 +138,18 @@ print(difference)
 
 # %% [markdown]
 # Nine, every fare minus every fare, and no error message. Where shapes differ, PyTorch lines up their right ends and
-# *broadcasts*: it repeats a tensor along axes that are missing or have length 1. Here you would train on wrong
-# errors, so print your shapes.
+# *broadcasts*: it repeats a tensor along axes that are missing or have length 1. You would train on the wrong errors
+# without noticing, so print your shapes.
 #
 # ## A model, a loss, a slope
 #
-# Now forget the tariff. Our *model* is a function with two knobs, its *parameters* w and b, and answers `w * km + b`.
-# How wrong an answer is should be a single number, the *loss*, and we take the square of the error. At w = 1 and b =
-# 2, a ride of 3 km that cost 9 gets the answer 5, which is 4 too few, so the loss is 16.
+# Now forget the tariff. Our *model* is a function with two knobs, its *parameters* w and b, which answers `w * km +
+# b`. A single number, the *loss*, should say how wrong an answer is, and we take the square of the error. At w = 1
+# and b = 2, a ride of 3 km that cost 9 gets the answer 5, which is 4 too low, so the loss is 16.
 #
-# Which way should w be turned? Imagine that you are on a hillside in thick fog. You cannot see the valley, but you
+# Which way should we turn w? Imagine that you are on a hillside in thick fog, where you cannot see the valley, but
 # can feel with one foot which way the ground falls. So nudge w a little, and divide the change of the loss by the
-# nudge: the *slope*.
+# nudge, which gives the *slope*.
 
 # %%
 def loss_at(w, b):
@@ -160,9 +161,9 @@ print(f"{slope:.2f}")
 
 # %% [markdown]
 # It is about −24, so the loss falls when w grows. A pencil finds the exact slope. The error is $e = 3w + b - 9 = -4$.
-# If e grows by a tiny amount, the loss $e^2$ grows by $2e = -8$ times as much; and if w grows by a tiny amount, e
-# grows by 3 times as much. Together that is $-8 \cdot 3 = -24$. Multiplying slopes along the way is called the *chain
-# rule*. The slopes of all parameters together are the *gradient*.
+# If e grows a little, the loss $e^2$ grows by $2e = -8$ times as much, and if w grows a little, e grows by 3 times as
+# much. Together that is $-8 \cdot 3 = -24$. Multiplying slopes along the way is called the *chain rule*, and the
+# slopes of all parameters together are the *gradient*.
 #
 # PyTorch does this for a hundred million parameters.
 #
@@ -176,9 +177,9 @@ loss.backward()
 print("for w:", w.grad.item(), " for b:", b.grad.item())
 
 # %% [markdown]
-# It is −8, because b changes the error one to one. `requires_grad=True` asks PyTorch to record what is computed from
-# a tensor. `backward()` then walks the record back from the loss, multiplies the slopes, and leaves the results in
-# `.grad`. This is *autograd*, and its record looks like this. Read the boxes from left to right, and then the orange
+# It is −8, because the error grows as fast as b. `requires_grad=True` asks PyTorch to record what is computed from a
+# tensor, so that `backward()` can walk the record back from the loss, multiply the slopes, and leave the results in
+# `.grad`. That is *autograd*, and its record looks like this. Read the boxes from left to right, and then the orange
 # slopes from right to left.
 
 # %% mystnb={"image": {"alt": "A graph from left to right: w = 1 goes into Mul, which gives 3; Mul and b = 2 go into Add, which gives 5; then Sub gives minus 4, Pow, and the loss 16. Under the arrows the slopes walk back: 1, minus 8, minus 8, minus 8 to Mul and to b, and minus 24 to w."}}
@@ -194,9 +195,9 @@ diagrams.graph(loss, {"w": w, "b": b, "product": product,
 # Going back, squaring multiplies by 2e, adding and subtracting pass on what they get, and multiplying by 3 triples
 # it. The constants 3 and 9 leave no trace, because nobody asked for their slopes.
 #
-# What if we ask twice? (`backward()` throws its record away, so the loss is computed again.)
+# What if we ask twice? As `backward()` throws its record away, we compute the loss again.
 #
-# > **Predict before you run.** What is in `w.grad` after the second `backward()`, if we clear nothing in between?
+# > **Predict before you run.** What is in `w.grad` after the second `backward()`?
 
 # %% tags=["answer"]
 w.grad = b.grad = None
@@ -206,13 +207,13 @@ for _ in range(2):
 print(w.grad.item())
 
 # %% [markdown]
-# Twice the slope: gradients are *added* to what is already there. Exercise 1.6 makes use of this, but normally you
-# clear them before you ask again.
+# Twice the slope, because gradients are *added* to what is there. Normally you clear the old ones before you ask
+# again.
 #
 # ## Five lines
 #
-# Feel the slope, take a small step downhill, and start again: that is all of training. Here are five rides, and the
-# loss is the mean of their squared errors. The five lines are marked.
+# Feel the slope, take a small step downhill, and start again: that is all there is to training. Here are five rides,
+# the loss is the mean of their squared errors, and the five lines are marked.
 
 # %%
 km = torch.tensor([1.0, 2, 3, 4, 5])
@@ -236,11 +237,11 @@ claim("The loop finds {value:.2f} for each kilometre.",
 claim("The loop finds {value:.2f} to sit down.", b, equals=3, within=0.01)
 
 # %% [markdown]
-# It has found the tariff. (A sentence with a tick is a *claim*. Its cell fails if the number is wrong.)
+# The loop has found the tariff. A sentence with a tick is a *claim*, and its cell fails if the number is wrong.
 #
 # The 0.05 is the *learning rate*, which says how long a step is. `no_grad` is there because a step is not part of the
-# model and must not be recorded. If you forget it, PyTorch objects. (A *leaf* is a tensor that you made yourself;
-# `-=` writes over it *in place*.)
+# model and must not be recorded. If you forget it, PyTorch objects to `-=`, which overwrites a *leaf*, a tensor that
+# you made yourself, *in place*.
 
 # %%
 try:
@@ -249,26 +250,10 @@ except RuntimeError as problem:
     print(problem)
 
 # %% [markdown]
-# Here is one turn of the loop, on the ride from before, at a learning rate of 0.01.
-
-# %% mystnb={"image": {"alt": "Five boxes in a circle joined by arrows: forward, answer 5; loss, 16; clear, no old slopes; backward, slopes minus 24 and minus 8; step, w is 1.24 and b is 2.08; and back to forward."}}
-answer = 1.0 * 3 + 2.0
-error = answer - 9
-for_w, for_b = 2 * error * 3, 2 * error
-new_w, new_b = 1.0 - 0.01 * for_w, 2.0 - 0.01 * for_b
-turn = {"1 forward": f"answer {answer:g}",
-        "2 loss": f"({answer:g} − 9)² = {error ** 2:g}",
-        "3 clear": "no old slopes",
-        "4 backward": f"slopes {for_w:g} and {for_b:g}",
-        "5 step": f"w = {new_w:g}, b = {new_b:g}"}
-diagrams.cycle(turn, title="One turn moves the answer from 5 to "
-                           f"{new_w * 3 + new_b:g}, towards 9")
-
-# %% [markdown]
 # ## How long should a step be?
 #
-# The learning rate is the number that you will tune most often. Here is the loop again, with both parameters in one
-# tensor. It keeps the losses and the places that it comes through. (`item()` makes a plain number of a tensor, and
+# The learning rate is the number that you will tune most often, so here is the loop again, with both parameters in
+# one tensor. It keeps the losses and the places that it passes through. (`item()` gives a plain number, and
 # `detach()` leaves the record behind.)
 
 # %%
@@ -287,7 +272,8 @@ def walk(lr, steps=60):
     return losses, torch.stack(places)
 
 # %% [markdown]
-# > **Predict before you run.** Which learning rate is ahead after 60 steps: 0.001, 0.01, 0.08 or 0.09?
+# > **Predict before you run.** Which learning rate is ahead after 60 steps, 0.001, 0.01, 0.08 or 0.09, and which is
+# > last?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Loss over 60 steps on a logarithmic axis for four learning rates. 0.001 falls slowly, 0.01 falls and then crawls, 0.08 falls longest and ends lowest, 0.09 climbs without end."}}
 taxi = {f"{lr:g}": walk(lr)[0] for lr in (0.001, 0.01, 0.08, 0.09)}
@@ -295,8 +281,9 @@ plots.curves(range(60), taxi, log="y", xlabel="step", ylabel="loss",
              title="The best of these rates is close to one that explodes")
 
 # %% [markdown]
-# The best is 0.08, and just above it the loss explodes. To see why, lift the fog. With only two parameters we can
-# compute the loss for all pairs and draw a hiking map, with contour lines. Its lowest point is at w = 2, b = 3.
+# The best is 0.08, and just above it the loss explodes: on a logarithmic axis, each step multiplies it. To see why,
+# lift the fog. With only two parameters we can compute the loss for all pairs and draw a hiking map with contour
+# lines, whose lowest point is at w = 2, b = 3. (How the cell does this is not important.)
 
 # %% mystnb={"image": {"alt": "A map with contour lines of a long narrow valley, which slopes from the upper left to the lower right, with its lowest point at w = 2, b = 3. Two paths start at 0, 0. The one of learning rate 0.01 walks down the side and then hardly moves along the floor. The one of 0.08 jumps from side to side and moves up the valley with each jump."}}
 w_axis, b_axis = torch.linspace(-0.5, 5.5, 100), torch.linspace(-1, 5, 100)
@@ -308,10 +295,10 @@ plots.scatter(paths, heights=(w_axis, b_axis, heights), xlabel="w",
               ylabel="b", title="The loss is a long and narrow valley")
 
 # %% [markdown]
-# The sides are steep and the floor is nearly flat. Short steps get down a side safely, but then creep along the
-# floor, where there is hardly any slope. Longer steps jump across, land a little lower on the other side each time,
-# and move faster along the floor. If they are longer still, they land *higher*, where the slope is larger, so that
-# the next jump is longer yet. That is an explosion.
+# The sides are steep and the floor is nearly flat, so short steps get down a side safely, but then creep along the
+# floor. Longer steps jump across, land a little lower on the other side each time, and move faster along the floor.
+# If they are longer still, they land *higher*, where the slope is larger, so the next jump is longer yet, and the
+# loss explodes.
 
 # %% tags=["claim"]
 claim("At 0.09, each step ends up multiplying the loss by {value:.2f}.",
@@ -320,9 +307,9 @@ claim("At 0.09, each step ends up multiplying the loss by {value:.2f}.",
 # %% [markdown]
 # ## Why a network needs a bend
 #
-# `w * km + b` is a straight line, and not every tariff is one. Suppose that each kilometre after the third costs only
-# 1. No w and b can follow this, and stacking two such functions does not help, because two matrices in a row are
-# worth no more than one, their product.
+# `w * km + b` is a straight line, but not every tariff is. If each kilometre after the third costs only 1, no w and b
+# can follow. Stacking two such functions does not help, because two matrices in a row do no more than one, their
+# product.
 
 # %%
 torch.manual_seed(SEED)
@@ -334,7 +321,7 @@ agree("two matrix products in a row, and one with their product",
 # %% [markdown]
 # (`agree` stops the lesson if two results are too far apart.)
 #
-# What is missing is a bend, and the ReLU is the simplest one: 0 up to some point, and from there on a line.
+# What is missing is a bend, and the simplest is the ReLU, which is 0 up to some point and then rises.
 
 # %% mystnb={"image": {"alt": "Fare against kilometres from 0 to 8: the straight tariff, and below it from 3 kilometres on the bent one, which is the straight one minus a ReLU. The ReLU is flat at 0 until 3 kilometres and then rises."}}
 far = torch.linspace(0, 8, 81)
@@ -351,8 +338,8 @@ plots.curves(far, {"3 + 2 km": 3 + 2 * far, "relu(km − 3)": late,
 #
 # ## A network that explodes
 #
-# A published tutorial has such a network, with 1,000 inputs, 100 hidden numbers and 10 answers. Inputs *and targets*
-# are random, the loss is the sum of the squares, and the learning rate is 1e-6.
+# A published tutorial has such a network, with 1,000 inputs, 100 hidden numbers and 10 answers. Inputs and *targets*,
+# the answers we want, are random, the loss is the sum of the squares, and the learning rate is 1e-6.
 
 # %%
 torch.manual_seed(SEED)
@@ -378,8 +365,8 @@ def network_losses(lr, steps=300):
 
 # %% [markdown]
 # The tutorial prints the losses of twenty steps and says that they fall. We take 300 steps, try three more learning
-# rates, and compare them with a *baseline*, a model that costs no effort: ours answers 0 to everything. Without one,
-# "the loss falls" says little.
+# rates, and compare them with a *baseline*, a model that costs no effort. Ours answers 0 to everything, and without
+# it "the loss falls" says little.
 
 # %% mystnb={"image": {"alt": "Loss over 300 steps on a logarithmic axis. 4e-6 leaves the picture at once. 1e-6 first rises more than tenfold, then falls fast, and ends above 5e-7, which falls from the start. 1e-7 falls slowly. Only 5e-7 comes down to the flat line, the loss of always answering 0."}}
 zero = y.pow(2).sum().item()
@@ -390,9 +377,9 @@ plots.curves(range(300), losses | {"always 0": [zero] * 300},
              title="One rate explodes, one leaps and comes back")
 
 # %% [markdown]
-# At 4e-6 the loss grows without end. At the tutorial's 1e-6 it leaps up and comes back, like a ball that is thrown
-# out of a bowl and happens to land in another one. For a while this looks even better than the steady fall at 5e-7.
-# In the end that one is lower, and has just caught up with a model that does nothing.
+# At 4e-6 the loss grows without end, while at the tutorial's 1e-6 it leaps up and comes back, like a ball that is
+# thrown out of a bowl and happens to land in another. For a while this looks even better than the steady fall at
+# 5e-7, which ends lower, but has only just caught up with a model that does nothing.
 
 # %% tags=["claim"]
 leap = losses["1e-06"]
@@ -405,8 +392,8 @@ claim("At 5e-7, after twenty steps, the loss is still {value:,.0f} times "
       losses["5e-07"][19] / zero, at_least=100)
 
 # %% [markdown]
-# Why does it start so far above? A hidden number adds up 1,000 products, so weights of size 1 make it large, and the
-# answers, which add up a hundred of these, are larger still.
+# Why does the loss start so high? A hidden number adds up 1,000 products, so weights of size 1 make it large, and the
+# answers are larger still.
 
 # %%
 torch.manual_seed(SEED + 1)
@@ -415,13 +402,13 @@ print(f"standard deviation of the answers {untrained.std():.0f}, "
       f"of the targets {y.std():.0f}")
 
 # %% [markdown]
-# A second cure is to start with smaller weights, as PyTorch's own layers do.
+# Apart from a smaller rate, the cure is to start with smaller weights, as PyTorch does.
 #
 # ## The same loop in PyTorch's words
 #
-# A network of fifty layers needs order among its parameters. In PyTorch it is a `Module`, a function that owns them:
-# `__init__` says what it owns, and `forward` what `model(x)` computes. Ours owns two *layers* of the kind `Linear`, a
-# matrix product plus one number for each output, its *bias*.
+# A network of fifty layers needs order among its parameters, so in PyTorch a network is a `Module`, a function that
+# owns them: `__init__` says what it owns, and `forward` what `model(x)` computes. Ours owns two *layers* of the kind
+# `Linear`, a matrix product plus one number for each output, its *bias*.
 
 # %%
 class Network(nn.Module):
@@ -439,7 +426,7 @@ def new_network():
     return Network()
 
 # %% [markdown]
-# All parameters of a module, each under its name, are its `state_dict`.
+# The `state_dict` of a module holds all its parameters by name.
 #
 # > **Predict before you run.** In the shape of a weight, which comes first, inputs or outputs?
 
@@ -449,8 +436,7 @@ for name, values in model.state_dict().items():
     print(f"{name:14}", tuple(values.shape))
 
 # %% [markdown]
-# Outputs. Books often write XW + b, but `Linear` computes `x @ W.T + b`, and its answer for 100 inputs has one row
-# for each.
+# Outputs, because `Linear` computes `x @ W.T + b` where books often write XW + b.
 
 # %%
 by_hand = x @ model.hidden.weight.T + model.hidden.bias
@@ -463,8 +449,8 @@ claim("The network has {value:,} parameters.",
       count_parameters(model), equals=101_110)
 
 # %% [markdown]
-# Where data just flows from one layer to the next, `Sequential` saves you the class. It numbers its layers, or takes
-# your names, and if the names are the same, one network can load the weights of the other.
+# Where data just flows from one layer to the next, `Sequential` saves you from writing a class. It numbers its layers
+# or takes your names, and networks with the same names can load each other's weights.
 
 # %%
 numbered = nn.Sequential(nn.Linear(1000, 100), nn.ReLU(),
@@ -493,11 +479,11 @@ def train(model, optimizer, x, y, steps):
     return losses
 
 # %% [markdown]
-# `mse_loss` is the *mean* of the squares, where the tutorial's network had their sum. There are 1,000 numbers in `y`,
-# so all slopes are now a thousand times smaller, and a learning rate of 1e-3 takes the same step as 1e-6 did before.
+# `mse_loss` is the *mean* of the squares, where the tutorial's network had their sum. As `y` holds 1,000 numbers, all
+# slopes are a thousand times smaller, and a learning rate of 1e-3 takes the same step as 1e-6 did before.
 #
-# The optimiser `SGD` takes the step that we have written. (In full, *stochastic gradient descent*: later lessons take
-# each step on a random *batch* of the examples, but here all of them fit.) Ten steps each:
+# The optimiser `SGD` takes the step that we have written. It is short for *stochastic gradient descent*, because
+# later lessons take each step on a random *batch* of the examples, while here all fit into one. Ten steps each:
 
 # %%
 by_sgd, by_us = new_network(), new_network()
@@ -513,10 +499,25 @@ agree("the weights after ten steps of SGD, and of our own",
       by_us.hidden.weight, by_sgd.hidden.weight, within=1e-6)
 
 # %% [markdown]
+# And the bent tariff? A hundred bends should be enough.
+
+# %% mystnb={"image": {"alt": "Fare against kilometres from 0 to 8. The bent tariff, and the line of the trained network, which bends with it at 3 kilometres."}}
+torch.manual_seed(SEED)
+bender = nn.Sequential(nn.Linear(1, 100), nn.ReLU(), nn.Linear(100, 1))
+kilometres, bent_fare = far[:, None], (3 + 2 * far - late)[:, None]
+train(bender, torch.optim.SGD(bender.parameters(), lr=0.02),
+      kilometres, bent_fare, steps=2000)
+with torch.no_grad():
+    learned = bender(kilometres)[:, 0]
+plots.curves(far, {"tariff": bent_fare[:, 0], "network": learned},
+             xlabel="kilometres", ylabel="fare",
+             title="The network finds the bend by itself")
+
+# %% [markdown]
 # ## A fair race
 #
-# Does it matter which optimiser you use? The same tutorial trains its network twice with `lr=1e-4`, for 10,000 steps
-# by plain gradient descent, and for 100 steps by *Adam*, and concludes that Adam is far better.
+# Does it matter which optimiser you use? The same tutorial trains its network twice with `mse_loss` and `lr=1e-4`,
+# for 10,000 steps by plain gradient descent, and for 100 steps by *Adam*, and concludes that Adam is far better.
 #
 # > **Find the bug.** Both runs are correct. What is wrong with the conclusion?
 
@@ -544,12 +545,12 @@ print(f"SGD  {first_move(torch.optim.SGD):.0e}")
 
 # %% [markdown]
 # SGD walks `lr` times the slope, and with a mean over 1,000 numbers the slopes are tiny. Adam divides each slope by
-# its own recent size, so it first walks about `lr`, however small the slope is. As if two runners agreed on one step
+# its own recent size, so its first step is about `lr`, however small the slope, as if two runners agreed on one step
 # a second, and one were an ant.
 #
-# In a fair race each has the learning rate that suits it. Let three more start. *Momentum* follows a sum of past
-# slopes that slowly forgets. *AdaGrad* divides each slope by the size of all its past slopes, and *RMSProp* by that
-# of the recent ones. Adam is roughly RMSProp with momentum. Back in our valley you can see the difference.
+# In a fair race each has the learning rate that suits it, and three more may start. *Momentum* follows a slowly
+# fading sum of past slopes. *AdaGrad* divides each slope by the size of all its past slopes, *RMSProp* by that of the
+# recent ones, and Adam is roughly RMSProp with momentum. Back in our valley you can see the difference.
 
 # %%
 optimizers = {
@@ -562,8 +563,8 @@ optimizers = {
 }
 
 
-def path(name, lr, steps=30):
-    """The places that an optimiser comes through in the valley."""
+def path(name, lr, steps=60):
+    """The places that an optimiser passes through in the valley."""
     p = torch.zeros(2, requires_grad=True)
     optimizer, places = optimizers[name]([p], lr=lr), []
     for _ in range(steps):
@@ -574,13 +575,13 @@ def path(name, lr, steps=30):
     return torch.stack(places).T
 
 # %% [markdown]
-# All start at the same place:
+# This is no race yet: the rates are chosen so that you can tell the paths apart.
 
-# %% mystnb={"image": {"alt": "The map of the valley with four paths from 0, 0. SGD jumps from side to side. Momentum swings across and along the floor past the lowest point. RMSProp and Adam set out diagonally, since they move both parameters equally far, and reach the floor nearer to the lowest point."}}
-rates = {"SGD": 0.08, "momentum": 0.01, "RMSProp": 0.3, "Adam": 0.5}
-plots.scatter({name: path(name, lr) for name, lr in rates.items()},
-              heights=(w_axis, b_axis, heights), xlabel="w", ylabel="b",
-              title="Four optimisers in one valley")
+# %% mystnb={"image": {"alt": "The map of the valley with four paths from 0, 0. SGD jumps from side to side. Momentum swings across in long arcs and moves up along the floor. RMSProp and Adam set out diagonally, since they move both parameters equally far, and reach the floor nearer to the lowest point."}}
+rates = {"SGD": 0.08, "momentum": 0.01, "RMSProp": 0.1, "Adam": 0.2}
+paths = {name: path(name, lr) for name, lr in rates.items()}
+plots.scatter(paths, heights=(w_axis, b_axis, heights), xlabel="w",
+              ylabel="b", title="Four optimisers in one valley")
 
 # %% [markdown]
 # SGD goes where the ground falls most steeply, which is across the valley. Momentum adds up its steps, so that those
@@ -599,7 +600,7 @@ for name, optimizer in optimizers.items():
 # %% [markdown]
 # Where a curve breaks off, training exploded. The published race took place at the left edge.
 
-# %% mystnb={"image": {"alt": "Loss after 100 steps against the learning rate, both axes logarithmic. Five optimisers have their valleys at different places: RMSProp at one ten-thousandth, AdaGrad and Adam near three thousandths, momentum and SGD near one half. SGD's is one of the deepest."}}
+# %% mystnb={"image": {"alt": "Loss after 100 steps against the learning rate, both axes logarithmic. Five optimisers have their valleys at different places: RMSProp at a few ten-thousandths, AdaGrad and Adam near three thousandths, momentum and SGD near one half. SGD's is one of the deepest."}}
 def loss_on(x, y, model):
     """A trained model's loss; infinite if its training has exploded."""
     with torch.no_grad():
@@ -626,15 +627,15 @@ claim("With `lr=0.5`, SGD reaches a loss of {value:.0e} in 100 steps.",
       loss_of["SGD", 0.5], at_most=1e-6)
 
 # %% [markdown]
-# SGD did not need 10,000 steps, it needed another learning rate. That does not make it the winner of one problem, one
-# seed and 100 steps. Take home a rule: before you compare two things, give each its own best learning rate.
+# SGD did not need 10,000 steps but another learning rate. One problem, one seed and 100 steps do not make it the
+# winner, but they teach a rule: before you compare two things, give each its own best learning rate.
 #
 # ## What has it learned?
 #
-# The targets are random numbers that have nothing to do with the inputs, and yet the loss goes to 0. With 101,110
-# parameters for 1,000 targets, a network can memorise them, like a student who knows old exams. Whether it has
-# *learned* anything, only new questions can show. So we draw 5,000 new inputs and targets in the same way, *held-out*
-# data on which nothing was trained.
+# Although the targets are random and have nothing to do with the inputs, the loss goes to 0. With 101,110 parameters
+# for 1,000 targets, a network can memorise them, like a student who knows old exams, but only new questions can show
+# whether it has *learned* anything. So we draw 5,000 new inputs and targets, *held-out* data on which nothing was
+# trained.
 #
 # > **Predict before you run.** What is the smallest loss that any model can hope for on new targets?
 
@@ -650,15 +651,15 @@ print(f"mean of y²       {floor:.3f}")
 print(f"all three: loss  {F.mse_loss(f, y_new):.3f}")
 
 # %% [markdown]
-# Call the answers $f$. The loss is the mean of $(f - y)^2 = f^2 - 2fy + y^2$, whose three parts the cell has computed
-# for SGD's best network. The first is never negative. The second is 0 on average, because f knows nothing of y, so
-# that their products are as often positive as negative. The third is the variance of the noise itself, a *floor* that
-# no model can get below, except by luck. You reach it by always answering 0.
+# Call the answers $f$ and the targets $y$. The loss is the mean of $(f - y)^2 = f^2 - 2fy + y^2$, whose three parts
+# the cell has computed for SGD's best network. The first is never negative, and the second is 0 on average, because f
+# knows nothing of y, so their products are as often positive as negative. The third is the variance of the noise
+# itself, a *floor* that you reach by always answering 0, and that no model gets below, except by luck.
 #
-# So what this network has memorised is worth less than nothing on new data. And the others? Here are all that did not
-# explode.
+# So on new data, what this network has memorised is worth less than nothing. Here are all networks for which both
+# losses are below 1.3. The others are far worse.
 
-# %% mystnb={"image": {"alt": "Held-out loss against training loss for the networks of five optimisers. Networks that have hardly trained, with a training loss near 1, are at about 1.05 held out. The lower the training loss, the higher the held-out loss: near 0 it is between 1.09 and 1.2."}}
+# %% mystnb={"image": {"alt": "Held-out loss against training loss for the networks of five optimisers. Networks that have hardly trained, with a training loss near 1, are at about 1.05 held out. Those with a training loss below 0.1 are all higher, between 1.08 and 1.25."}}
 points = {name: [] for name in optimizers}
 for (name, lr), model in trained.items():
     point = (loss_of[name, lr], loss_on(x_new, y_new, model))
@@ -666,7 +667,7 @@ for (name, lr), model in trained.items():
         points[name].append(point)
 groups = {name: torch.tensor(found).T for name, found in points.items()}
 plots.scatter(groups, xlabel="training loss", ylabel="held-out loss", log="x",
-              title="The better it memorises, the worse it predicts")
+              title="Whoever memorises pays for it on new data")
 
 # %% tags=["claim"]
 memorised = [held_out for found in points.values()
@@ -675,13 +676,13 @@ claim("Each network with a training loss below 0.1 is at least {value:.2f} "
       "above the floor on new data.", min(memorised) - floor, at_least=0.03)
 
 # %% [markdown]
-# The training loss alone can't tell you this. That is why the loop is only the middle of a longer way: say what is
+# The training loss alone can't tell you this, which is why the loop is only the middle of a longer road: say what is
 # asked, choose a measure, hold data back, turn the rest into tensors, beat a baseline, let the network learn too
 # well, and then rein it in, without asking the held-out data too often. Lesson 5 begins it.
 #
 # ## Exercises
 #
-# Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.
+# Replace the dots, run the cell, and read its answer. A folded solution follows each exercise.
 #
 # ### Exercise 1.1 · Three shapes
 #
@@ -782,10 +783,11 @@ assert check("1.5", learn_solution)
 # %% [markdown]
 # ### Exercise 1.6 · Adding on purpose
 #
-# Gradients add up, and sometimes this is just what you need. A table of `count` rows is too large for the memory:
-# `read(start, stop)` returns `x, y` for these rows, but for `size` rows at most. Write `piecewise(w, read, count,
-# size)`, which returns the gradient of the mean of `(x @ w - y) ** 2` over all rows, and leaves `w` as it is. The
-# last piece may be shorter than the others, and `w.grad` may hold an old gradient, or nothing yet.
+# Gradients add up, which is sometimes just what you need. A table of `count` rows is too large for memory, so
+# `read(start, stop)` returns `x, y` for these rows, at most `size` at once. Write `piecewise(w, read, count, size)`,
+# which returns the gradient of the mean of `(x @ w - y) ** 2` over all rows, and leaves `w` as it is. (`w` and `y`
+# have one axis.) The last piece may be shorter than the others, and `w.grad` may hold an old gradient, or nothing
+# yet.
 
 # %%
 def piecewise(w, read, count, size):
@@ -811,9 +813,9 @@ assert check("1.6", piecewise_solution)
 # ### Exercise 1.7 · A network with a pencil
 #
 # The loss is `((x @ w1).clamp(min=0) @ w2 - y).pow(2).sum()`. Write `by_pencil(x, y, w1, w2)`, which returns its
-# gradients for `w1` and `w2` without autograd. You need two rules. If `c = a @ b`, and `g` is the gradient for `c`,
-# then the gradient for `b` is `a.T @ g`, and that for `a` is `g @ b.T`. And a ReLU passes a gradient on where its
-# input was positive, and makes it 0 elsewhere.
+# gradients for `w1` and `w2` without autograd. You need two rules (`.T` swaps rows and columns). If `c = a @ b`, and
+# `g` is the gradient for `c`, then the gradient for `b` is `a.T @ g`, and that for `a` is `g @ b.T`. And a ReLU
+# passes a gradient on where its input was positive, and makes it 0 elsewhere.
 
 # %%
 def by_pencil(x, y, w1, w2):
@@ -838,8 +840,8 @@ assert check("1.7", by_pencil_solution)
 # %% [markdown]
 # ### Exercise 1.8 · Design a tariff
 #
-# A taxi takes 3 for a ride of up to 2 km. Each further kilometre costs 2, and from the fifth kilometre on only 1.
-# Design a network with two hidden numbers that charges this fare:
+# A taxi charges 3 for a ride of up to 2 km. Each further kilometre costs 2, but beyond 5 km only 1. Design a network
+# with two hidden numbers that charges this fare:
 #
 # $$v \cdot \mathrm{relu}(a \cdot \mathrm{km} + c) + r \cdot \mathrm{relu}(p \cdot \mathrm{km} + q) + d$$
 #
@@ -859,16 +861,16 @@ assert check("1.8", bent_solution)
 # %% [markdown]
 # ### An open question
 #
-# A friend's training loss has fallen from 1.1 to 0.0001. Has his network learned something? Which three things would
-# you ask him to show you, and what could each reveal?
+# A friend's training loss has fallen from 1.1 to 0.0001. Has the network learned anything? Which three things would
+# you ask to see, and what could each reveal?
 
 # %% [markdown]
 # ## What you can do now
 #
-# 1. Foresee the types and shapes of tensors, also where two broadcast.
+# 1. Predict the types and shapes of tensors, also where two broadcast.
 # 2. Compute a gradient: multiply slopes along a path, and add over paths.
 # 3. Write the loop from memory: forward, loss, clear, backward, step.
-# 4. Recognise a learning rate that creeps or explodes, and give each optimiser its own.
+# 4. Recognise a learning rate that is too small or too large, and give each optimiser its own.
 # 5. Say what a ReLU is for: without a bend, two layers are one.
 # 6. Say why a network that has memorised noise stays above the floor on new noise.
 #

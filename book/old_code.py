@@ -12,9 +12,7 @@
 # *How do you read a PyTorch program that is ten years old?*
 #
 # Until version 0.4, which came out in 2018, PyTorch had two kinds of arrays. A tensor held numbers, and only a
-# `Variable`, which was wrapped around a tensor, had a gradient. Today a tensor does both, but much of what you find on
-# the web was written before, or copied from what was. This page translates it. You need lesson 1 for it, and you will
-# not need this page for the other lessons.
+# `Variable`, which was wrapped around a tensor, had a gradient. Today a tensor does both, but much of what you find on the web was written before then, or copied from code that was. This page translates such code. It builds on lesson 1, and no other lesson needs it.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.
@@ -34,7 +32,7 @@ from torch import nn
 # %% [markdown]
 # ## Old words and new ones
 #
-# On the left are lines as they were written then, on the right is what you would write now.
+# On the left are lines as they were written then, and on the right is what you would write now.
 
 # %%
 NEW = {
@@ -98,7 +96,7 @@ Markdown("\n".join(["| until 2018 | now | write |", "|---|---|---|", *rows]))
 #
 # ## The trap: `.data`
 #
-# `.data` gives you the numbers of a tensor without its record. Whoever changes them does so behind autograd's back. An
+# `.data` gives you the numbers of a tensor without its record. If you change them, you do so behind autograd's back. An
 # example shows what that can cost. The slope of $e^w + 5$ at w = 0 is 1, whatever is added at the end. Here the 5
 # comes in through `.data`.
 
@@ -110,9 +108,7 @@ answer.backward()
 print("the slope, autograd says:", w.grad.item())
 
 # %% [markdown]
-# It says 6, without a warning. For the slope of an exponential autograd re-uses the answer, because the slope of $e^w$
-# is $e^w$ itself, and the answer was no longer what it had been. Change the numbers under `no_grad` instead, and
-# autograd notices, and refuses.
+# It says 6, without a warning. The slope of $e^w$ is $e^w$ itself, so autograd re-used the answer, which by then was no longer what it had been. If you change the numbers under `no_grad` instead, autograd notices and refuses.
 
 # %%
 answer = w.exp()
@@ -149,9 +145,7 @@ print("gradient of w1:", tuple(w1.grad.shape))
 print("parameters of the module:", len(list(old.parameters())))
 
 # %% [markdown]
-# Nobody called it, and the gradient is there: the record alone knows the way back. (If you want a slope of your own,
-# write a `torch.autograd.Function`, which has a `backward` that is called.) And since the weights were given as
-# arguments, the module owns none, so that an optimiser which is handed `old.parameters()` would train nothing.
+# Nobody called it, and yet the gradient is there, because the record alone knows the way back. If you want a slope of your own, write a `torch.autograd.Function`, whose `backward` is called. Since the weights were given as arguments, the module owns none, so an optimiser that is handed `old.parameters()` would have nothing to train.
 #
 # ## Further reading
 #

@@ -136,11 +136,12 @@ def _gradient_problem(problem, *, first):
     return None
 
 
-def _line(km, fare, lr, steps, *, mean=True, clear=True, sign=1, start=0.0):
+def _line(km, fare, lr, steps, *, mean=True, clear=True, sign=1, start=0.0, pairs=False):
     """w and b of the reader's loop, right or with a typical mistake."""
     w, b = (torch.tensor(start, requires_grad=True) for _ in range(2))
     for _ in range(steps):
-        squares = (w * km + b - fare) ** 2
+        answer = w * km + b
+        squares = ((answer[:, None] if pairs else answer) - fare) ** 2
         if clear:
             w.grad = b.grad = None
         (squares.mean() if mean else squares.sum()).backward()
@@ -164,6 +165,8 @@ def learn(answer):
         try:
             result = answer(km, fare, lr, steps)
         except (RuntimeError, TypeError, AttributeError) as problem:
+            if "shapes cannot be multiplied" in str(problem):
+                return wrong(f"PyTorch says: {problem}", hint="A Linear layer reads rows. `km[:, None]` is a column.")
             if (verdict := _gradient_problem(problem, first=steps == 1)) is None:
                 raise
             return verdict
@@ -197,6 +200,8 @@ def learn(answer):
             ("your loss grows", _line(km, fare, lr, steps, sign=-1), "Against the slope, or with it?"),
             ("your steps are half as long", _line(km, fare, lr / 2, steps), "The slope of e² is 2e."),
             ("your w and b start at 1", _line(km, fare, lr, steps, start=1.0), "Start both at 0."),
+            ("every answer is compared with every fare", _line(km, fare, lr, steps, pairs=True),
+             "A column less a row is a table: print the shapes of both."),
         ):  # fmt: skip
             if is_like(other):
                 return wrong(f"{case} {finding}", hint=hint)
@@ -204,8 +209,10 @@ def learn(answer):
             return wrong(
                 f"{case} your w is {mine[0]:g}, your b {mine[1]:g}", hint="Return them as they are, unrounded."
             )
+        pairs = zip("wb", mine, expected, strict=True)
+        other = [f"your {name} is {a:.6g}, not {b:.6g}" for name, a, b in pairs if not near(a, b, places=4)]
         return wrong(
-            f"{case} your w is {mine[0]:.4f}, not {expected[0]:.4f}; your b {mine[1]:.4f}, not {expected[1]:.4f}",
+            f"{case} {'; '.join(other)}",
             hint="Each call starts at w = b = 0. Print w and b after each step, and compute the first with a pencil.",
         )
     return right("Every network of this course learns by these five lines; only forward and loss will grow.")
@@ -288,7 +295,13 @@ def by_pencil(answer):
         ((x @ leaves[0]).clamp(min=0) @ leaves[1] - y).pow(2).sum().backward()
         expected = [leaf.grad for leaf in leaves]
         wanted = "two gradients: (for_w1, for_w2)"
-        result = items(answer(x, y, w1, w2), wanted, what=RETURNED)
+        try:
+            result = items(answer(x, y, w1, w2), wanted, what=RETURNED)
+        except RuntimeError as problem:
+            if "shapes cannot be multiplied" not in str(problem):
+                raise
+            hint = "Print the shapes of the two factors. Which of `a.T @ g` and `g @ b.T` did you want?"
+            return wrong(f"PyTorch says: {problem}", hint=hint)
         if len(result) != 2:
             return wrong(f"it returns {len(result)} things or rows", hint=f"Return {wanted}.")
         mine = [

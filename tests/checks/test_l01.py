@@ -73,6 +73,16 @@ def learn_by(optimizer, module=False):
     return learn
 
 
+def learn_with_a_column(km, fare, lr, steps):
+    """The trap of the lesson: answers in a column, fares in a row."""
+    return learn(km[:, None], fare, lr, steps)
+
+
+def learn_without_a_column(km, fare, lr, steps):
+    model = nn.Linear(1, 1)
+    return F.mse_loss(model(km), fare)
+
+
 def learn_by_pencil(km, fare, lr, steps):
     w = b = 0.0
     for _ in range(steps):
@@ -400,6 +410,9 @@ WRONG = [
     ("1.7", lambda *args: tuple(gradient.T for gradient in by_pencil(*args)), "shape of its weight"),
     ("1.7", lambda x, y, w1, w2: [g / len(x) * 6 for g in by_pencil(x, y, w1, w2)], "with x 1×3"),
     ("1.7", lambda *args: [gradient.tolist() for gradient in by_pencil(*args)], "Return a tensor"),
+    ("1.5", learn_with_a_column, "print the shapes of both"),
+    ("1.5", learn_without_a_column, "is a column"),
+    ("1.7", lambda x, y, w1, w2: (w1, (x @ w1).clamp(min=0) @ (x @ w1 @ w2 - y)), "Print the shapes"),
     ("1.8", [1, -2, 2, 1, -5, -1, 0], "the fare is d alone"),
     ("1.8", [1, 2, 2, 1, -5, -1, 3], "the fare is d alone"),
     ("1.8", [1, -2, 1, 1, -5, -1, 3], "begins at km = −c/a"),

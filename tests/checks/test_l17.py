@@ -253,7 +253,7 @@ def test_the_tutorial_quotes_runs_that_were_made():
     ]
     quoted: dict = {"is_better": lambda ours, theirs: max(ours) > max(theirs)}
     exec(cell, quoted)
-    for name, letters in (("without", "ABEHIJK0"), ("with_dropout", "ABEHIJK")):
+    for name, letters in (("without", "0"), ("with_dropout", "")):
         runs = [run["valid_accuracy"] for run in recorded("audit")["runs"] if run["mended"] == letters]
         assert [round(value, 4) for value in runs[:3]] == quoted[name]
     assert quoted["is_better"](quoted["without"], quoted["with_dropout"])
