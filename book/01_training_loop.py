@@ -283,7 +283,7 @@ plots.curves(range(60), taxi, log="y", xlabel="step", ylabel="loss",
 # %% [markdown]
 # The best is 0.08, and just above it the loss explodes: on a logarithmic axis, each step multiplies it. To see why,
 # lift the fog. With only two parameters we can compute the loss for all pairs and draw a hiking map with contour
-# lines, whose lowest point is at w = 2, b = 3. (How the cell does this is not important.)
+# lines, whose lowest point is at w = 2, b = 3. (How is not important.)
 
 # %% mystnb={"image": {"alt": "A map with contour lines of a long narrow valley, which slopes from the upper left to the lower right, with its lowest point at w = 2, b = 3. Two paths start at 0, 0. The one of learning rate 0.01 walks down the side and then hardly moves along the floor. The one of 0.08 jumps from side to side and moves up the valley with each jump."}}
 w_axis, b_axis = torch.linspace(-0.5, 5.5, 100), torch.linspace(-1, 5, 100)
@@ -575,7 +575,7 @@ def path(name, lr, steps=60):
     return torch.stack(places).T
 
 # %% [markdown]
-# This is no race yet: the rates are chosen so that you can tell the paths apart.
+# The rates are chosen so that you can tell the paths apart.
 
 # %% mystnb={"image": {"alt": "The map of the valley with four paths from 0, 0. SGD jumps from side to side. Momentum swings across in long arcs and moves up along the floor. RMSProp and Adam set out diagonally, since they move both parameters equally far, and reach the floor nearer to the lowest point."}}
 rates = {"SGD": 0.08, "momentum": 0.01, "RMSProp": 0.1, "Adam": 0.2}

@@ -11,13 +11,13 @@
 #
 # *What can you know about a network before you train it?*
 #
-# **Read** 30 min · **Run** 10 s on two CPU cores · **Before this** lessons 1 and 2
+# **Read** 45 min · **Run** 10 s on two CPU cores · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #
-# 1. Predict the size that a convolution or a pooling layer hands on, and name the pixels that it never reads.
-# 2. Translate between the three conventions for padding and stride that courses teach.
-# 3. Compute max and average pooling by hand, forwards and backwards, and get PyTorch's numbers.
+# 1. Predict the size that a convolution or a pooling layer passes on, and name the pixels that it never reads.
+# 2. Pool by hand, forwards and backwards, and get PyTorch's numbers.
+# 3. Translate between three conventions for padding and stride.
 # 4. Compute how far a network sees, by arithmetic and from a gradient.
 # 5. Count parameters, multiply-adds and memory before any training, and say what each of them costs you.
 # 6. Read the error of a `Linear` layer of the wrong size, and cure it in three ways.
@@ -36,7 +36,6 @@ course_utils.setup("03_shapes")
 # %%
 import math
 import warnings
-from itertools import takewhile
 
 import torch
 import torch.nn.functional as F
@@ -44,26 +43,45 @@ from sklearn.datasets import load_sample_image
 from torch import nn
 from torchinfo import summary
 
-from course_utils import (check, claim, conv_output_size, count_macs, count_parameters,
-                          diagrams, plots, receptive_field)
+from course_utils import (
+    agree, check, claim, conv_output_size, count_macs, count_parameters,
+    diagrams, plots, receptive_field,
+)
 
 # %% [markdown]
-# These numbers are yours to change. All is computed on the CPU on purpose: this lesson is about arithmetic.
+# These numbers are yours to change. Everything is computed on the CPU on purpose.
 
 # %% nbmake={"mock": {"TRIALS": 100}}
 SEED = 0
 TRIALS = 500  # random settings to compare with PyTorch
 
 # %% [markdown]
-# ## How many places?
+# ## The picture shrinks
 #
-# In lesson 2 a kernel of width 2 took four places along five pixels. Three options change that number. *Padding* P
-# adds zeros on each side of the H pixels. The *stride* S is the step from place to place. *Dilation* D spreads the
-# kernel's K weights apart; with 1 they touch.
+# In lesson 2 a kernel of width 2 found four places along five pixels. One pixel lost is not much, but a deep network
+# has many layers. Send a digit of 28×28 pixels through five convolutions of 5×5.
+#
+# > **Predict before you run.** How many pixels are left in the end?
+
+# %% tags=["answer"]
+x = torch.zeros(1, 1, 28, 28)
+for number in range(1, 6):
+    x = nn.Conv2d(1, 1, kernel_size=5)(x)
+    print("after layer", number, "there are", tuple(x.shape[2:]))
+
+# %% tags=["answer", "claim"]
+claim("Five layers take away {value:.0%} of the picture's area.",
+      1 - x.numel() / 28**2, equals=0.92, within=0.005)
+
+# %% [markdown]
+# Each layer peels two pixels off every side, and nothing is left of the border. The remedy is *padding*, which adds P
+# zeros on each side before the kernel slides. Two more options change the number of places. The *stride* S is the
+# step from one place to the next. *Dilation* D spreads the weights of a kernel, so that neighbours read pixels that
+# are D apart.
 #
 # > **Predict before you run.** A kernel of 3 with stride 2 on 6 pixels: how many places, and is every pixel read?
 
-# %% mystnb={"image": {"alt": "Four lines of pixels with the places of a kernel of three below them. Five pixels give 3 places, with padding 5. Six pixels with stride 2 give 2 places, and the last pixel is crossed out. Seven pixels with dilation 2 give 3 places."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "Four lines of pixels with the places of a kernel of three below them. Five pixels give 3 places, with padding 5. Six pixels with stride 2 give 2 places, and the last pixel is crossed out. Seven pixels with dilation 2 give 3 places."}}
 diagrams.places([{"size": 5, "kernel_size": 3},
                  {"size": 5, "kernel_size": 3, "padding": 1},
                  {"size": 6, "kernel_size": 3, "stride": 2},
@@ -71,14 +89,16 @@ diagrams.places([{"size": 5, "kernel_size": 3},
                 title="A step that does not fit leaves a pixel unread")
 
 # %% [markdown]
-# Two places, and the crossed pixel has no say: one more step would leave the line, so PyTorch drops the pixel, without
-# a word. (Grey: padding.)
+# Two, and PyTorch drops the crossed pixel without a word, because one more step would leave the line.
 #
-# In general the kernel reaches over $D(K-1)+1$ pixels, out of $H+2P$. The rest is its room to move. It takes
-# $\lfloor\text{room}/S\rfloor$ steps ($\lfloor\;\rfloor$: rounded down), and the places, $H'$ of them, are one more
-# than the steps:
+# ## How many places?
+#
+# The kernel reaches over $D(K-1)+1$ pixels, out of $H+2P$. What remains is its room to move, in which it takes as
+# many whole steps of S as fit, and there is one place more than there are steps:
 #
 # $$H' = \left\lfloor \frac{H + 2P - D(K-1) - 1}{S} \right\rfloor + 1$$
+#
+# The brackets $\lfloor\;\rfloor$ mean *rounded down*, and in Python that is `//`.
 
 # %%
 def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
@@ -87,17 +107,16 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
     return room // stride + 1
 
 # %% [markdown]
-# Is that PyTorch's rule? We compare with its layers for random settings. One axis is enough; the other follows the
-# same rule. (P goes up to half of K: the pooling layers, below, refuse more.)
+# Is this PyTorch's rule? We compare it with layers of random settings, along one axis.
 
 # %%
 def agreement(formula, layer):
-    """The share of TRIALS random settings in which the formula gives the layer's size."""
+    """The share of random settings in which formula and layer agree."""
     torch.manual_seed(SEED)
     right = 0
     for _ in range(TRIALS):
-        spans = [(20, 60), (1, 7), (1, 6), (1, 4)]
-        size, K, S, D = (torch.randint(*span, ()).item() for span in spans)
+        size = torch.randint(20, 60, ()).item()
+        K, S, D = torch.randint(1, 5, (3,)).tolist()
         P = torch.randint(0, K // 2 + 1, ()).item()
         answer = layer(K, S, P, D)(torch.zeros(1, 1, size))
         right += answer.shape[2] == formula(size, K, S, P, D)
@@ -107,41 +126,243 @@ def agreement(formula, layer):
 def conv(K, S, P, D):
     return nn.Conv1d(1, 1, K, S, P, D)
 
-
-claim("Our formula gives PyTorch's size in {value:.0%} of the random settings.",
+# %% tags=["claim"]
+claim("Our formula gives PyTorch's size in {value:.0%} of the settings.",
       agreement(output_size, conv), equals=1)
 
 # %% [markdown]
-# **Find the bug.** Tutorials print the formula without the brackets: $(H+2P-K)/S+1$. Here it is, with dilation added
-# in fairness.
-#
-# > **Predict before you run.** For 5 pixels with K = 2 and S = 2, what does it say? In how many of the random settings
-# > will it hold?
+# > **Find the bug.** Many tutorials print the formula without the brackets: $(H + 2P - K)/S + 1$. Below are seven
+# > flattened sizes from published tutorials. How many come out?
 
 # %%
-def published(size, K, S, P, D):
-    return (size + 2 * P - D * (K - 1) - 1) / S + 1
+C3, C5, POOL = (3, 1, 0), (5, 1, 0), (2, 2, 0)  # kernel, stride, padding
+PUBLISHED = [  # name, maps, pixels, layers, the size that is printed
+    ("LeNet", 16, 28, [(5, 1, 2), POOL, C5, POOL], 400),
+    ("MNIST", 64, 28, [C3, C3, POOL], 9_216),
+    ("Fashion", 128, 28, [C3, POOL, C3, POOL], 3_200),
+    ("small Fashion", 16, 28, [C5, POOL, C5, POOL], 256),
+    ("CIFAR", 96, 32, [C3, C3, C3, (3, 2, 0)], 13_824),
+    ("CIFAR, 5×5", 96, 32, [C5, C3, C3, (3, 2, 0)], 11_616),
+    ("wide", 128, 28, [(3, 1, 1), (3, 1, 1), POOL], 25_088),
+]
+unrounded = []
+for name, maps, pixels, layers, printed in PUBLISHED:
+    ours = theirs = pixels
+    for K, S, P in layers:
+        ours = output_size(ours, K, S, P)
+        theirs = (theirs + 2 * P - K) / S + 1
+    unrounded.append(maps * theirs**2 == printed)
+    print(f"{name:14} printed {printed:6,}, ours {maps * ours**2:6,}, "
+          f"unrounded {maps * theirs**2:9,.1f}")
 
-
-print("5 pixels, K = 2, S = 2:", published(5, 2, 2, 0, 1), "places")
-print("PyTorch:", output_size(5, 2, 2))
-claim("The formula without rounding holds in {value:.0%} of the settings.",
-      agreement(published, conv), at_most=0.6)
+# %% tags=["claim"]
+claim("Without rounding down, {value} of the seven sizes come out.",
+      sum(unrounded), equals=4)
 
 # %% [markdown]
-# It holds where S divides the room: always for S = 1, one time in five for S = 5.
+# The other three networks lose a row and a column of pixels on the way.
 #
+# ## Who reads a pixel?
+#
+# If some pixels are dropped, are the others read equally often? Take a kernel of ones, which adds up its window. The
+# gradient of the sum of all answers then says, for each pixel, how many windows read it.
+
+# %%
+def readers(**options):
+    """How many windows of a 3×3 kernel read each pixel of a 6×6 picture."""
+    image = torch.zeros(1, 1, 6, 6, requires_grad=True)
+    F.conv2d(image, torch.ones(1, 1, 3, 3), **options).sum().backward()
+    return image.grad[0, 0]
+
+# %% [markdown]
+# Plain, with padding, and with a stride:
+
+# %% mystnb={"image": {"alt": "Three maps of 6 by 6 numbers. Without padding the corner is read once and the middle nine times. With a padding of 1 the corner is read four times. With a stride of 2 the last row and column are zeros."}}
+maps = [readers(), readers(padding=1), readers(stride=2)]
+plots.images(maps, ["P = 0", "P = 1", "S = 2"], columns=3, numbers=True,
+             shared=True, title="The border has little say, padding gives "
+                                "it more, and a stride can silence it")
+
+# %% [markdown]
+# So padding does more than keep the size. It decides how much the border counts, and its zeros tell the network where
+# the border is (lesson 2).
+#
+# Look at the maps again: the backward pass has spread each answer over its window and added up what overlaps. Where a
+# small map must become a larger one, this is a layer of its own, the *transposed convolution*.
+
+# %%
+larger = F.conv_transpose2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3))
+agree("a transposed convolution of ones, and our first map",
+      larger[0, 0], maps[0], within=0)
+
+# %% [markdown]
+# ## Pooling by hand
+#
+# Smaller maps cost less, and each of their numbers stands for more of the picture. A *pooling* layer therefore
+# shrinks maps on purpose. It slides a window over each channel alone and passes on the window's largest number (*max
+# pooling*) or its mean (*average pooling*). It has no weights, and unless you say otherwise its stride is its size,
+# so that the windows touch.
+#
+# > **Predict before you run.** What is left of the three rows below?
+
+# %% tags=["answer"]
+def pool_loops(image, K, reduce):
+    """One number for each K×K window of an H×W image."""
+    H, W = (output_size(size, K, K) for size in image.shape)
+    answer = image.new_empty(H, W)
+    for i in range(H):
+        for j in range(W):
+            window = image[i * K:i * K + K, j * K:j * K + K]
+            answer[i, j] = reduce(window)
+    return answer
+
+
+rows = torch.tensor([[1., 3, 0, 9], [2, 6, 0, 1], [7, 7, 7, 7]])
+pool_loops(rows, 2, torch.max)
+
+# %% [markdown]
+# The sevens are gone, because half a window does not count. Now a photograph, with windows of 6×6.
+#
+# > **Predict before you run.** Which of the two will be brighter, and which will lose thin dark lines?
+
+# %% tags=["answer"] mystnb={"image": {"alt": "A photograph of a Chinese tower in grey, and the same pooled by windows of 6 by 6: the maximum is brighter and its dark lines have thinned, the average looks like a small version of the photograph."}}
+photo = torch.tensor(load_sample_image("china.jpg")).double().mean(2) / 255
+tower = photo[40:310, 20:350]
+largest = pool_loops(tower, 6, torch.max)
+mean = pool_loops(tower, 6, torch.mean)
+plots.images([tower, largest, mean], ["photograph", "max", "average"],
+             columns=3, shared=True,
+             title="A maximum prefers what is bright, an average blurs")
+
+# %% [markdown]
+# The maximum, and dark lines that are thinner than the window drown in its brightest pixel.
+#
+# What does pooling do to a gradient? In a mean, all K² pixels have an equal say, so each gets 1/K² of it. A maximum
+# depends on its winner alone, which therefore gets everything. We write each window as a column, as in lesson 2, but
+# each channel alone. `scatter_` then puts the gradient into the winner's place, and `F.fold` lays the columns back
+# into pictures.
+
+# %%
+torch.manual_seed(SEED)
+x = torch.randn(2, 3, 6, 8, dtype=torch.float64, requires_grad=True)
+columns = F.unfold(x.detach(), 2, stride=2).view(2, 3, 4, -1)
+g = torch.randn(2, 3, 3, 4, dtype=torch.float64)  # of the answers
+
+winner = columns.argmax(2, keepdim=True)
+routed = torch.zeros_like(columns).scatter_(2, winner, g.view(2, 3, 1, -1))
+by_hand = F.fold(routed.flatten(1, 2), (6, 8), 2, stride=2)
+by_autograd, = torch.autograd.grad(F.max_pool2d(x, 2), x, g)
+agree("max pooling by columns and PyTorch's", columns.amax(2),
+      F.max_pool2d(x, 2).flatten(2), within=0)
+agree("its gradient by hand and by autograd", by_hand, by_autograd, within=0)
+
+# %% [markdown]
+# > **Predict before you run.** All four pixels of a window are equal. Who gets the gradient?
+
+# %% tags=["answer"]
+flat = torch.zeros(1, 1, 2, 2, requires_grad=True)
+F.max_pool2d(flat, 2).sum().backward()
+flat.grad[0, 0]
+
+# %% [markdown]
+# The first in reading order takes all (see lesson 4). The package has both kinds for windows that overlap and for
+# padding, which never wins a maximum, and counts as zeros in an average. Here they meet PyTorch on whole numbers,
+# with many ties.
+
+# %%
+from course_utils.pooling import pool2d_backward, pool2d_loops, pool2d_unfold
+
+for kind, in_torch in (("max", F.max_pool2d), ("average", F.avg_pool2d)):
+    x = torch.randint(9, (4, 2, 17, 18)).double().requires_grad_()
+    options = {"stride": 2, "padding": 1, "ceil_mode": True}
+    answer = in_torch(x, 3, **options)
+    g = torch.randn_like(answer)
+    answer.backward(g)
+    for ours in (pool2d_loops, pool2d_unfold):
+        agree(f"{ours.__name__} and PyTorch's {kind} pooling",
+              ours(x.detach(), 3, kind, **options), answer, within=1e-12)
+    agree(f"{kind} pooling, backwards",
+          pool2d_backward(g, x.detach(), 3, kind, **options), x.grad,
+          within=1e-12)
+
+# %% [markdown]
+# Is pooling a convolution? An average is one, with fixed and equal weights. (`groups=2` keeps the two channels
+# apart.) A maximum is not, because it isn't linear: the maxima of a sum are not the sum of the maxima.
+
+# %%
+box = torch.full((2, 1, 2, 2), 1 / 4, dtype=torch.float64)
+agree("average pooling, and a convolution with equal weights",
+      F.avg_pool2d(x, 2), F.conv2d(x, box, stride=2, groups=2), within=1e-12)
+
+a, b = x.detach(), x.detach().flip(3)
+apart = F.max_pool2d(a + b, 2) - (F.max_pool2d(a, 2) + F.max_pool2d(b, 2))
+print("for a maximum they differ by up to", apart.abs().max().item())
+
+# %% [markdown]
+# ## What PyTorch's layers offer
+#
+# The options come in this order: channels in and out for a convolution, then kernel, stride and padding. A kernel is
+# one number, or a pair for rows and columns.
+#
+# > **Predict before you run.** Which of these layers keep the 28×28 pixels? Which has more channels than before?
+
+# %% tags=["answer"]
+x = torch.zeros(1, 8, 28, 28)
+for layer in [nn.Conv2d(8, 6, 3, 1, "same"), nn.Conv2d(8, 16, (3, 5), 2),
+              nn.Conv2d(8, 4, 1), nn.MaxPool2d(2, 1), nn.AvgPool2d(2, 2),
+              nn.MaxPool2d(3, 1, 1)]:
+    print(tuple(layer(x).shape[1:]), layer)
+
+# %% [markdown]
+# That convolutions add channels and pooling halves sizes is a habit, not a law. With `"same"` PyTorch chooses the
+# padding that keeps the size, D(K − 1) zeros in all. For a kernel of 4 these are three, so one side gets more, and
+# with a stride above 1 PyTorch refuses. (`F.pad` takes left, right, top, bottom.)
+
+# %%
+torch.manual_seed(SEED)
+image, even = torch.randn(1, 1, 8, 8), torch.randn(1, 1, 4, 4)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # PyTorch warns: this may be slower
+    same = F.conv2d(image, even, padding="same")
+by_us = F.conv2d(F.pad(image, (1, 2, 1, 2)), even)
+agree("`same`, and the third zero on the right and below", by_us, same,
+      within=1e-5)
+try:
+    nn.Conv2d(1, 6, 3, 2, "same")
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# Pooling layers can also round *up*, with `ceil_mode=True`, so that the last window may hang over the end. But a
+# window that would *begin* behind the picture is dropped again. The package's `conv_output_size` is our formula
+# together with this rule.
+
+# %%
+def pool(K, S, P, D):
+    return nn.MaxPool1d(K, S, P, D, ceil_mode=True)
+
+
+def rounded_up(size, K, S, P, D):
+    return math.ceil((size + 2 * P - D * (K - 1) - 1) / S) + 1
+
+
+def with_rule(size, K, S, P, D):
+    return conv_output_size(size, K, S, P, D, ceil_mode=True)
+
+
+print(f"rounding up is right in {agreement(rounded_up, pool):.0%}")
+print(f"with the rule, it is in {agreement(with_rule, pool):.0%}")
+
+# %% [markdown]
 # ## Three conventions
 #
-# Three courses, three rules. Each works by itself; mixed up, they don't.
+# Now that you own one rule, you can read others.
 #
 # | course | padding counts | a step that does not fit |
 # |---|---|---|
 # | PyTorch | on each side | is dropped |
 # | Dive into Deep Learning (d2l) | both sides together | is dropped |
 # | Stanford's CS231n notes | on each side | makes the setting invalid |
-#
-# Here are the same settings, read in three ways. "Left" counts the pixels or zeros that PyTorch drops.
 
 # %%
 def d2l(H, K, S, P):
@@ -152,473 +373,271 @@ def cs231n(H, K, S, P):
     places = (H - K + 2 * P) / S + 1
     return int(places) if places.is_integer() else "invalid"
 
-
-settings = [(28, 5, 1, 2), (10, 3, 2, 0), (224, 11, 4, 0), (227, 11, 4, 0), (224, 11, 4, 2)]
-print("  H  K  S  P  PyTorch  left  d2l  CS231n")
-for H, K, S, P in settings:
-    ours, left = output_size(H, K, S, P), (H + 2 * P - K) % S
-    theirs = d2l(H, K, S, P), cs231n(H, K, S, P)
-    print(f"{H:3} {K:2} {S:2} {P:2} {ours:8} {left:5} {theirs[0]:4}  {theirs[1]}")
-
 # %% [markdown]
-# The last three rows are readings of the first layer of AlexNet, a famous network of 2012. Its paper states 224
-# pixels, says nothing of padding, and shows 55 places. CS231n's notes therefore read 227 pixels; torchvision's version
-# of the network pads by 2, and rounds.
-#
-# To translate d2l's rule, double the padding.
+# Here are the same settings, read in three ways:
 
 # %%
-same = all(d2l(H, K, S, 2 * P) == output_size(H, K, S, P)
-           for H in range(8, 40) for K in range(1, 8) for S in range(1, 6) for P in range(3))
-claim("With its padding doubled, d2l's rule is PyTorch's: {value}.", same, equals=True)
+print("  H  K  S  P  PyTorch  d2l  CS231n")
+for H, K, S, P in [(28, 5, 1, 2), (10, 3, 2, 0), (224, 11, 4, 0),
+                   (227, 11, 4, 0), (224, 11, 4, 2)]:
+    print(f"{H:3} {K:2} {S:2} {P:2} {output_size(H, K, S, P):8} "
+          f"{d2l(H, K, S, P):4}  {cs231n(H, K, S, P)}")
 
 # %% [markdown]
-# ## Who reads a pixel?
-#
-# A kernel of ones adds up its window. So the gradient of the sum of all answers says, for each pixel, how many windows
-# read it.
-
-# %% mystnb={"image": {"alt": "Three maps of 6 by 6 numbers. Without padding the corner is read once and the middle nine times. With a padding of 1 the corner is read four times. With a stride of 2 the last row and column are zeros."}}
-def readers(**options):
-    """How many windows of a 3×3 kernel read each pixel of a 6×6 picture."""
-    image = torch.zeros(1, 1, 6, 6, requires_grad=True)
-    F.conv2d(image, torch.ones(1, 1, 3, 3), **options).sum().backward()
-    return image.grad[0, 0]
-
-
-maps = [readers(), readers(padding=1), readers(stride=2)]
-plots.images(maps, ["P = 0", "P = 1", "S = 2"], columns=3, numbers=True, shared=True,
-             title="Padding gives corners a say; a stride can silence a border")
+# The last three rows are readings of one famous layer, the first of AlexNet (2012). Its paper states 224 pixels, says
+# nothing of padding, and shows 55 places. CS231n's notes therefore read 227 pixels, while torchvision's version of
+# the network pads by 2 and rounds. For d2l's rule, double the padding:
 
 # %%
-claim("With stride 2, a 3×3 kernel never reads {value} of the 36 pixels.",
-      (maps[2] == 0).sum(), equals=11)
-claim("Padding lets {value:.0f} windows read the corner pixel, instead of one.",
-      maps[1][0, 0], equals=4)
-
-# %% [markdown]
-# "Padding mainly adjusts the output's size", one tutorial says. It also decides how much the border counts, and it
-# tells the network where the border is (lesson 2).
-#
-# ## What PyTorch's layers offer
-#
-# Their options come in this order: channels in and out for a convolution, then kernel, stride, padding. A kernel is
-# one number, or a pair for rows and columns. Pooling layers, whose turn is next, slide a window by the same rule.
-#
-# > **Predict before you run.** Which of these layers keep the 28×28 pixels? Which has more channels than before?
-
-# %%
-x = torch.zeros(1, 8, 28, 28)
-for layer in [nn.Conv2d(8, 6, 3, 1, "same"), nn.Conv2d(8, 16, (3, 5), 2), nn.Conv2d(8, 4, 1),
-              nn.MaxPool2d(2, 1), nn.AvgPool2d(2, 2), nn.MaxPool2d(3, 1, 1)]:
-    print(tuple(layer(x).shape[1:]), layer)
-
-# %% [markdown]
-# "Convolutions add channels, pooling halves": habits, not laws. With `"same"`, PyTorch chooses the padding that keeps
-# the size, D(K − 1) in all. For a kernel of 4 these are three zeros, so one side gets more. With a stride
-# above 1 it refuses. (`F.pad` takes left, right, top, bottom.)
-
-# %%
-torch.manual_seed(SEED)
-image, even = torch.randn(1, 1, 8, 8), torch.randn(1, 1, 4, 4)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # PyTorch warns: this may be slower
-    same = F.conv2d(image, even, padding="same")
-by_us = F.conv2d(F.pad(image, (1, 2, 1, 2)), even)
-claim("With the third zero on the right and below, we differ from PyTorch by {value:.0e}.",
-      (same - by_us).abs().max(), at_most=1e-5)
-try:
-    nn.Conv2d(1, 6, 3, 2, "same")
-except ValueError as error:
-    print(error)
-
-# %% [markdown]
-# Pooling layers can also round *up*: with `ceil_mode=True` a last window may hang over the end.
-#
-# > **Predict before you run.** Is `math.ceil` all that it takes?
-
-# %%
-def rounded_up(size, K, S, P, D):
-    return math.ceil((size + 2 * P - D * (K - 1) - 1) / S) + 1
-
-
-def with_rule(size, K, S, P, D):
-    return conv_output_size(size, K, S, P, D, ceil_mode=True)
-
-
-def pool(K, S, P, D):
-    return nn.MaxPool1d(K, S, P, D, ceil_mode=True)
-
-
-claim("Rounded up, the formula gives PyTorch's size in {value:.0%} of the settings.",
-      agreement(rounded_up, pool), at_most=0.95)
-claim("The package's `conv_output_size` gives it in {value:.0%}.",
-      agreement(with_rule, pool), equals=1)
-
-# %% [markdown]
-# No: a rule was missing. A window that would *begin* in the padding behind the picture, or further out, is dropped
-# again. `conv_output_size` is our `output_size` with that rule.
-#
-# ## Pooling by hand
-#
-# Smaller maps cost less, and each of their numbers stands for more of the picture. A pooling layer makes them smaller:
-# it slides a window over each channel alone, and hands on the window's largest number (*max pooling*) or its mean
-# (*average pooling*). It has no weights. Unless you say otherwise, its stride is its size, so that the windows touch.
-#
-# > **Predict before you run.** What is left of the three rows below?
-
-# %%
-def pool_loops(image, K, reduce):
-    """One number for each K×K window of an H×W image."""
-    H, W = (output_size(size, K, K) for size in image.shape)
-    answer = image.new_empty(H, W)
-    for i in range(H):
-        for j in range(W):
-            answer[i, j] = reduce(image[i * K:i * K + K, j * K:j * K + K])
-    return answer
-
-
-pool_loops(torch.tensor([[1., 3, 0, 9], [2, 6, 0, 1], [7, 7, 7, 7]]), 2, torch.max)
-
-# %% [markdown]
-# The row of sevens is gone: half a window is none. Now a photograph, with windows of 6×6.
-#
-# > **Predict before you run.** Which of the two will be brighter? Which will lose thin dark lines?
-
-# %% mystnb={"image": {"alt": "A photograph of a Chinese tower in grey, and the same pooled by windows of 6 by 6: the maximum is brighter and its dark lines have thinned, the average looks like a small version of the photograph."}}
-photo = torch.tensor(load_sample_image("china.jpg"), dtype=torch.float64).mean(2) / 255
-tower = photo[40:310, 20:350]
-largest, mean = pool_loops(tower, 6, torch.max), pool_loops(tower, 6, torch.mean)
-plots.images([tower, largest, mean], ["photograph", "max", "average"], columns=3, shared=True,
-             title="A maximum prefers what is bright, an average blurs")
-
-# %%
-brighter = largest.mean() - tower.mean()
-claim("The maximum raises the mean grey value by {value:.2f}.", brighter, at_least=0.05)
-claim("Pooling by 6 leaves {value} of 270 rows.", len(largest), equals=45)
-
-# %% [markdown]
-# Dark lines thinner than the window drown in its brightest pixel.
-#
-# For whole batches, `F.unfold` lays out windows as columns (lesson 2). But it puts all channels of a place into *one*
-# column. Pooling wants each channel alone, so we take them apart: one column for each place and channel.
-
-# %%
-def as_columns(x, K):
-    """N×C×H×W images as N×C×(K·K)×places."""
-    return F.unfold(x, K, stride=K).view(*x.shape[:2], K * K, -1)
-
-
-torch.manual_seed(SEED)
-x = torch.randn(2, 3, 6, 8, dtype=torch.float64, requires_grad=True)
-columns = as_columns(x.detach(), 2)
-same = torch.equal(columns.amax(2), F.max_pool2d(x, 2).flatten(2))
-difference = (columns.mean(2) - F.avg_pool2d(x, 2).flatten(2)).abs().max()
-claim("The columns' maxima are PyTorch's max pooling: {value}.", same, equals=True)
-claim("Their means differ from its average pooling by {value:.0e}.", difference, at_most=1e-12)
-
-# %% [markdown]
-# **Backwards.** Suppose that we know the gradient `g` of the answer. In a mean, K² pixels have an equal say, so each
-# gets g/K². A maximum depends on its winner alone, so the winner gets all of g and the others 0. Below, `scatter_`
-# writes g to the winner's place in each column, and `F.fold` lays the columns back into pictures.
-
-# %%
-g = torch.randn(2, 3, 3, 4, dtype=torch.float64)
-winner = columns.argmax(2, keepdim=True)
-g_columns = g.flatten(2)[:, :, None]  # N×C×1×places
-routed = torch.zeros_like(columns).scatter_(2, winner, g_columns)
-by_hand = F.fold(routed.flatten(1, 2), (6, 8), 2, stride=2)
-by_autograd, = torch.autograd.grad(F.max_pool2d(x, 2), x, g)
-claim("By hand and by autograd, max pooling has the same gradient: {value}.",
-      torch.equal(by_hand, by_autograd), equals=True)
-
-# %% [markdown]
-# > **Predict before you run.** All four pixels of a window are equal. Who gets the gradient?
-
-# %%
-flat = torch.zeros(1, 1, 2, 2, requires_grad=True)
-F.max_pool2d(flat, 2).sum().backward()
-flat.grad[0, 0]
-
-# %% [markdown]
-# The first in reading order takes all; lesson 4 returns to this. The package's functions also know
-# windows that overlap, `ceil_mode`, and padding: it never wins a maximum, and it counts as zeros in an average. Here
-# they meet PyTorch, on pictures of whole numbers, so that there are many ties.
-
-# %%
-from course_utils.pooling import pool2d_backward, pool2d_loops, pool2d_unfold
-
-
-def worst_difference(kind, in_torch):
-    """The largest difference to PyTorch in TRIALS random poolings, forwards and backwards."""
-    torch.manual_seed(SEED)
-    worst = 0.0
-    for _ in range(TRIALS):
-        K, stride = torch.randint(1, 5, (2,)).tolist()
-        options = {"stride": stride, "padding": K // 2, "ceil_mode": stride % 2 == 0}
-        x = torch.randint(9, (1, 2, 7, 8)).double().requires_grad_()
-        answer = in_torch(x, K, **options)
-        g = torch.randn_like(answer)
-        answer.backward(g)
-        pixels = x.detach()
-        for ours, expected in [(pool2d_loops(pixels, K, kind, **options), answer),
-                               (pool2d_unfold(pixels, K, kind, **options), answer),
-                               (pool2d_backward(g, pixels, K, kind, **options), x.grad)]:
-            worst = max(worst, (ours - expected).abs().max().item())
-    return worst
-
-
-claim("Max pooling by hand differs from PyTorch's by {value:.0e} at most, both ways.",
-      worst_difference("max", F.max_pool2d), at_most=1e-12)
-claim("Average pooling by hand differs by {value:.0e} at most.",
-      worst_difference("average", F.avg_pool2d), at_most=1e-12)
-
-# %% [markdown]
-# "Pooling convolves with a filter", one source says. An average does, with fixed weights, and with a filter of its own
-# for each channel: `groups=3` below splits three channels into three groups that don't mix. A maximum can't be a
-# convolution: it isn't linear.
-
-# %%
-box = torch.full((3, 1, 2, 2), 1 / 4, dtype=torch.float64)
-difference = (F.avg_pool2d(x, 2) - F.conv2d(x, box, stride=2, groups=3)).abs().max()
-claim("Written as a convolution, average pooling differs by {value:.0e}.",
-      difference, at_most=1e-12)
-a, b = x.detach(), x.detach().flip(3)
-linear = torch.allclose(F.max_pool2d(a + b, 2), F.max_pool2d(a, 2) + F.max_pool2d(b, 2))
-claim("The maxima of a sum are the sum of the maxima: {value}.", linear, equals=False)
+settings = torch.cartesian_prod(
+    torch.arange(8, 40), torch.arange(1, 8), torch.arange(1, 6),
+    torch.arange(3))
+H, K, S, P = settings.T
+agree("d2l's rule with the padding doubled, and PyTorch's",
+      d2l(H, K, S, 2 * P), output_size(H, K, S, P), within=0)
 
 # %% [markdown]
 # ## How far does it see?
 #
-# One number of a feature map is a *unit*. Its *receptive field* is the square of the picture's pixels that can change
-# it. Neighbouring units of a map lie a *jump* of pixels apart: the product of all strides so far. A layer widens the
-# field by D(K − 1) jumps of the map that it reads.
+# How much of the picture can one number of a feature map, a *unit*, know? It reads a window, whose numbers have each
+# read a window of their own, and so on down to the pixels. Take one unit behind three convolutions of 3 along a line,
+# and count the paths that lead to it.
+
+# %% mystnb={"image": {"alt": "A pyramid of numbers in four rows. The unit at the top is 1. Below it 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1."}}
+row = torch.zeros(1, 1, 7)
+row[0, 0, 3] = 1  # the unit
+rows = [row]
+for _ in range(3):
+    rows.append(F.conv1d(rows[-1], torch.ones(1, 1, 3), padding=1))
+plots.images([torch.cat(rows)[:, 0]], numbers=True, columns=1,
+             title="One unit behind three layers: 7 pixels, by 27 paths")
+
+# %% [markdown]
+# The width of the bottom row is the unit's *receptive field*, the part of the picture that can change it. Each layer
+# has made it wider by K − 1. Most paths begin in the middle, which counts most.
+#
+# With strides the field grows faster. Neighbours in a map are then a *jump* of several pixels apart, the product of
+# all strides so far, and a layer widens the field by D(K − 1) jumps of the map that it reads.
 #
 # > **Predict before you run.** A convolution of 5, a pooling of 2, and both again: how wide is the field?
 
-# %%
+# %% tags=["answer"]
 field, jump = 1, 1
-for name, kernel, stride in [("conv", 5, 1), ("pool", 2, 2), ("conv", 5, 1), ("pool", 2, 2)]:
+for name, kernel, stride in [("conv", 5, 1), ("pool", 2, 2)] * 2:
     field, jump = field + (kernel - 1) * jump, jump * stride
-    print(f"{name} {kernel}: a unit sees {field:2} pixels, neighbours lie {jump} apart")
+    print(f"{name} {kernel}: sees {field:2} pixels, jump {jump}")
 
 # %% [markdown]
-# That was LeNet, which lesson 6 builds. Now meet the networks of five published tutorials, which later lessons train,
-# and a small one in the style of VGG, a well-known deep network. CIFAR and VGG read colour photographs, Fashion
-# pictures of clothes, the others digits. Here is Fashion's.
+# That was LeNet, which lesson 6 builds. Here are the networks of five published tutorials, which later lessons train,
+# and one in the style of VGG, a well-known deep network. All have random weights for now. Is the rule right for them?
+# Outside the field, the gradient of the unit is exactly 0. We use eight random pictures, larger than any field,
+# because ReLU and max pooling let only a part of the gradient through at a time.
 
 # %%
-from course_utils.networks import (cifar_net, fashion_net, lenet, mnist_net, small_vgg,
-                                   wide_mnist_net)
+from course_utils.networks import (
+    cifar_net, fashion_net, lenet, mnist_net, small_vgg, wide_mnist_net,
+)
 
 torch.manual_seed(SEED)
-NETS = {"LeNet": (lenet(), (1, 1, 28, 28)), "MNIST": (mnist_net(), (1, 1, 28, 28)),
-        "Fashion": (fashion_net(), (1, 1, 28, 28)), "CIFAR": (cifar_net(), (1, 3, 32, 32)),
-        "wide": (wide_mnist_net(), (1, 1, 28, 28)), "VGG": (small_vgg(), (1, 3, 32, 32))}
-print(NETS["Fashion"][0])
+NETS = {"LeNet": (lenet(), (1, 1, 28, 28)),
+        "MNIST": (mnist_net(), (1, 1, 28, 28)),
+        "Fashion": (fashion_net(), (1, 1, 28, 28)),
+        "CIFAR": (cifar_net(), (1, 3, 32, 32)),
+        "wide": (wide_mnist_net(), (1, 1, 28, 28)),
+        "VGG": (small_vgg(), (1, 3, 32, 32))}
 
-# %% [markdown]
-# Do they see as far as the rule says? We measure it on their last maps. The gradient of the units in the middle is
-# exactly 0 at the pixels outside of their field. We take eight random pictures, because ReLU and max pooling let only
-# a part of the gradient through at a time, and pictures larger than any field.
 
-# %%
 def influence(model, channels):
-    """How strongly each pixel of 48×48 changes the units in the middle of the last maps."""
-    ends = nn.Flatten | nn.AdaptiveAvgPool2d
-    to_maps = takewhile(lambda layer: not isinstance(layer, ends), model)
-    x = torch.rand(8, channels, 48, 48, requires_grad=True)
-    answer = nn.Sequential(*to_maps).eval()(x)
-    middle = answer.shape[2] // 2
-    answer[:, :, middle, middle].sum().backward()
+    """How strongly each pixel of 48×48 changes the last maps' middle."""
+    x = maps = torch.rand(8, channels, 48, 48, requires_grad=True)
+    for layer in model.eval():
+        if isinstance(layer, nn.Flatten | nn.AdaptiveAvgPool2d):
+            break
+        maps = layer(maps)
+    middle = maps.shape[2] // 2
+    maps[:, :, middle, middle].sum().backward()
     return x.grad.abs().mean((0, 1))
 
 # %% [markdown]
-# > **Predict before you run.** How far does the Fashion network see?
+# > **Predict before you run.** Some of these networks are much larger than LeNet. Do they see further?
 
-# %%
+# %% tags=["answer"]
 torch.manual_seed(SEED)
-seen = {name: influence(model, shape[1]) for name, (model, shape) in NETS.items()}
-sides = {name: (pixels > 0).any(0).sum().item() for name, pixels in seen.items()}
-print("by gradient:", sides)
-rule = {name: receptive_field(model) for name, (model, _) in NETS.items()}
-claim("The gradient's squares are as wide as the rule says: {value}.",
-      sides == rule, equals=True)
+seen = {name: influence(net, shape[1]) for name, (net, shape) in NETS.items()}
+sides = [(pixels > 0).any(0).sum().item() for pixels in seen.values()]
+fields = [receptive_field(net) for net, _ in NETS.values()]
+print(dict(zip(NETS, fields, strict=True)))
+agree("the six fields by the rule, and by the gradient",
+      torch.tensor(fields), torch.tensor(sides), within=0)
 
 # %% [markdown]
-# Here are two of them. The brightness is the square root of the gradient, so that faint edges show.
+# They don't. CIFAR's sees a horse of 32×32 pixels in patches of 9×9, and its linear layers alone must put them
+# together (lesson 11). Here it is beside the VGG-like network. The brightness is the square root of the gradient, so
+# that faint edges show.
 
 # %% mystnb={"image": {"alt": "Two maps of 48 by 48 pixels on black. The CIFAR network's is a small bright square in the middle; the VGG-like network's is much larger, bright in its middle and fading towards its edges."}}
-plots.images([seen["CIFAR"].sqrt(), seen["VGG"].sqrt()], ["CIFAR", "VGG"], columns=2,
-             title="One sees 9 pixels, one 32, and both see their middle best")
-
-# %%
-centre = seen["VGG"][18:34, 18:34].sum() / seen["VGG"].sum()  # 16×16 of its 32×32
-claim("A quarter of the VGG-like field, its middle, carries {value:.0%} of the gradient.",
-      centre, at_least=0.4)
+plots.images([seen["CIFAR"].sqrt(), seen["VGG"].sqrt()], ["CIFAR", "VGG"],
+             columns=2, title="With random weights, one sees 9 pixels and "
+                              "one 32, both their middle best")
 
 # %% [markdown]
-# A pixel in the middle reaches the unit by many paths, one at the edge by few. And the CIFAR network sees a horse of
-# 32×32 pixels in patches of 9×9; its linear layers alone must put them together. Lesson 11 will come back to that.
-#
-# Depth is the cheap way to see further. Compare two 3×3 convolutions with one 5×5:
-
-# %%
-stack = nn.Sequential(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3))
-claim("Two convolutions of 3×3 see {value} pixels.", receptive_field(stack), equals=5)
-
-# %% [markdown]
-# They see as far, with fewer weights (exercise 3.3), though they don't compute the same.
+# Depth is the cheap way to see further. Two convolutions of 3×3 see as far as one of 5×5, with fewer weights
+# (exercise 3.3), though they do not compute the same.
 #
 # ## What does it cost?
 #
-# **Parameters.** Each filter has C·K·K weights and one bias; each output of a linear layer has a weight for every
-# input and one bias. For the Fashion network (lesson 8):
+# **Parameters.** Each filter has C·K·K weights and one bias, and each output of a linear layer a weight for every
+# input and one bias. For the Fashion network:
 
 # %%
-by_layer = [(1 * 3 * 3 + 1) * 64, (64 * 3 * 3 + 1) * 128, (3_200 + 1) * 256, (256 + 1) * 10]
-print(by_layer)
-claim("The Fashion network has {value:,} parameters.",
-      sum(by_layer), equals=count_parameters(fashion_net()))
+ledger = {"conv   1 →  64": (1 * 3 * 3 + 1) * 64,
+          "conv  64 → 128": (64 * 3 * 3 + 1) * 128,
+          "dense 3,200 → 256": (3_200 + 1) * 256,
+          "dense   256 →  10": (256 + 1) * 10}
+for name, count in ledger.items():
+    print(f"{name:18}{count:8,}")
+
+# %% tags=["claim"]
+claim("Its four layers have {value:,} parameters.", sum(ledger.values()),
+      equals=count_parameters(fashion_net()))
 
 # %% [markdown]
-# **Multiply-adds.** A weight of a convolution works once at every place, so H′·W′ times; one of a linear layer, once.
-# This course doesn't count the additions of biases; `torchinfo` does. (The older `torchsummary` is no longer
-# maintained. It wants the shape without the batch axis.)
+# **Multiply-adds.** A weight of a convolution works once at every place, so H′·W′ times, and a weight of a linear
+# layer once. This course doesn't count the additions of biases, but `torchinfo` does. (Its predecessor `torchsummary`
+# wants the shape without the batch axis.)
 
 # %%
 report = summary(fashion_net(), (1, 1, 28, 28), verbose=0)
 ours = count_macs(fashion_net(), (1, 1, 28, 28))
 biases = 64 * 26 * 26 + 128 * 11 * 11 + 256 + 10
-claim("For one image it does {value:,} multiply-adds, biases not counted.",
-      ours, equals=10_132_224)
-claim("With biases, torchinfo counts {value:,}.", report.total_mult_adds, equals=ours + biases)
+print(f"for one image {ours:,} multiply-adds")
+agree("torchinfo's count, and ours with the biases",
+      report.total_mult_adds, ours + biases, within=0)
 
 # %% [markdown]
-# **Memory.** A `float32` takes four bytes. There is one for each parameter. And in training the backward pass needs
-# most of the numbers that layers hand on (*activations*). We count them all, a rough measure.
+# **Memory.** A `float32` takes four bytes, and there is one for each parameter. In training the backward pass also
+# needs most of the numbers that layers pass on, their *activations*. We count all but those of `Flatten`, which are
+# the same numbers in another shape.
 
 # %%
 def activations(model, shape):
-    """How many numbers the layers hand on, for one image."""
+    """How many numbers the layers pass on, for one image."""
     x, count = torch.zeros(shape), 0
     for layer in model.eval():
         x = layer(x)
-        count += x.numel()
+        if not isinstance(layer, nn.Flatten):
+            count += x.numel()
     return count
 
 # %% [markdown]
 # This table answers the lesson's question.
 #
-# > **Predict before you run.** Which network has the most parameters, which does the most work, and which hands on the
-# > most activations? (The first linear layer of wide turns 25,088 numbers into 1,024; VGG's only one reads 128.)
+# > **Predict before you run.** Which network has the most parameters, which does the most work, and which passes on
+# > the most activations? (Wide's first linear layer turns 25,088 numbers into 1,024; VGG's only one reads 128.)
 
-# %%
+# %% tags=["answer"]
 cost = {}
-print("network  layers  parameters  in largest  multiply-adds  activations  field")
+print("network  layers  parameters  in largest  multiply-adds  activations")
 for name, (model, shape) in NETS.items():
-    layers = sum(isinstance(layer, nn.Conv2d | nn.Linear) for layer in model)
-    parameters, macs = count_parameters(model), count_macs(model, shape)
-    largest, kept = max(map(count_parameters, model)), activations(model, shape)
-    cost[name] = {"parameters": parameters, "multiply-adds": macs, "activations": kept}
-    print(f"{name:8}{layers:7}{parameters:12,}{largest / parameters:12.1%}"
-          f"{macs:15,}{kept:13,}{rule[name]:7}")
+    kinds = [layer for layer in model
+             if isinstance(layer, nn.Conv2d | nn.Linear)]
+    parameters = count_parameters(model)
+    largest = max(count_parameters(layer) for layer in kinds) / parameters
+    macs, kept = count_macs(model, shape), activations(model, shape)
+    cost[name] = {"parameters": parameters, "multiply-adds": macs,
+                  "activations": kept}
+    print(f"{name:8}{len(kinds):7}{parameters:12,}{largest:12.1%}"
+          f"{macs:15,}{kept:13,}")
 
 # %% [markdown]
-# "Layers" counts convolutions and linear layers: five in LeNet. (A tutorial says that it counts only such layers, and
-# finds seven.) In four of the six networks one linear layer holds more than nine parameters in ten.
-#
 # The same on a logarithmic axis:
 
-# %% mystnb={"image": {"alt": "Bars on a logarithmic axis for six networks: parameters, multiply-adds and activations. The wide network leads in the first two; the VGG-like one has few parameters but nearly the most activations."}}
-kinds = ["parameters", "multiply-adds", "activations"]
-plots.bars({kind: {name: cost[name][kind] for name in NETS} for kind in kinds},
-           title="Three costs, three different orders", ylabel="count", log=True)
+# %% tags=["answer"] mystnb={"image": {"alt": "Bars on a logarithmic axis for six networks: parameters, multiply-adds and activations. The wide network leads in the first two; the VGG-like one has few parameters but nearly the most activations."}}
+bars = {kind: {name: cost[name][kind] for name in NETS}
+        for kind in ("parameters", "multiply-adds", "activations")}
+plots.bars(bars, title="Three costs, three different orders",
+           ylabel="count", log=True)
 
 # %% [markdown]
-# How much memory is that, in mebibytes (MiB, 2²⁰ bytes)?
-
-# %%
-MIB = 2**20 / 4  # so many float32 numbers make one
-claim("The Fashion network's parameters take {value:.2f} MiB.",
-      cost["Fashion"]["parameters"] / MIB, equals=3.42, within=0.005)
-claim("Its activations and as many gradients take {value:.2f} MiB for one image.",
-      2 * cost["Fashion"]["activations"] / MIB, equals=0.69, within=0.005)
-
-# %% [markdown]
-# So says the tutorial's table too; `torchsummary` doubles the activations.
+# "Layers" counts convolutions and linear layers. In four of the six networks a single linear layer holds more than
+# nine parameters in ten.
 #
-# In training with Adam (lesson 1) there are four numbers for each parameter: itself, its gradient and two running
+# In memory, with Adam (lesson 1), there are four numbers for each parameter: itself, its gradient and two running
 # averages. Activations come with each image of the batch.
 #
-# > **Predict before you run.** With 128 images in a batch, which takes more memory: parameters or activations?
+# > **Predict before you run.** With 128 images in a batch, which takes more memory, parameters or activations?
 
-# %%
+# %% tags=["answer"]
+MIB = 2**20 / 4  # float32 numbers in a mebibyte of 2²⁰ bytes
 for name in ("wide", "VGG"):
-    parameters, kept = 4 * cost[name]["parameters"], 128 * cost[name]["activations"]
-    print(f"{name:5} parameters {parameters / MIB:4.0f} MiB, activations {kept / MIB:4.0f} MiB")
+    parameters = 4 * cost[name]["parameters"] / MIB
+    kept = 128 * cost[name]["activations"] / MIB
+    print(f"{name:5} parameters {parameters:4.0f} MiB, "
+          f"activations {kept:4.0f} MiB")
 
 # %% [markdown]
-# It depends on the network. If the file is too large, count parameters; if training runs out of memory, activations,
-# and take a smaller batch; if it is too slow, multiply-adds (roughly: lesson 15).
+# It depends on the network. So if the file is too large, look at the parameters. If training runs out of memory, look
+# at the activations, and take a smaller batch. And if it is too slow, look at the multiply-adds (roughly: lesson 16).
 #
 # ## One size too many
 #
-# A published network reads photographs of 184×338 pixels. Two poolings make 46×84.5 places of them. Suppose that we
+# A published network reads photographs of 184×338 pixels, and two poolings make 46×84.5 of them. Suppose that we
 # round this to 85.
 
 # %%
-features = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+features = nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
 picture = torch.rand(1, 3, 184, 338)
 try:
-    nn.Sequential(features, nn.Flatten(), nn.Linear(32 * 46 * 85, 256))(picture)
+    nn.Sequential(features, nn.Flatten(),
+                  nn.Linear(32 * 46 * 85, 256))(picture)
 except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# `mat1` is what arrived: 1 image with 123,648 numbers. `mat2` is what we built: a layer for 125,120 numbers that
-# answers with 256. The two in the middle must be equal. Three cures:
+# `mat1` is what arrived: 1 image with 123,648 numbers. `mat2` is what we built, a layer that reads 125,120 numbers
+# and answers with 256. The two numbers in the middle must be equal. There are three cures:
 #
-# - arithmetic: round down twice;
+# - arithmetic, rounding down twice;
 # - `LazyLinear`, which takes its size from its first batch (so send one before you make the optimiser);
-# - *global average pooling*, `AdaptiveAvgPool2d(1)`: one number for each map, its mean.
+# - *global average pooling*, `AdaptiveAvgPool2d(1)`, which leaves one number for each map, its mean.
 
 # %%
-H, W = (conv_output_size(conv_output_size(size, 2, 2), 2, 2) for size in (184, 338))
-heads = {"arithmetic": nn.Sequential(nn.Flatten(), nn.Linear(32 * H * W, 256)),
-         "LazyLinear": nn.Sequential(nn.Flatten(), nn.LazyLinear(256)),
-         "averages": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 256))}
+H, W = (output_size(output_size(size, 2, 2), 2, 2) for size in (184, 338))
+heads = {
+    "arithmetic": nn.Sequential(nn.Flatten(), nn.Linear(32 * H * W, 256)),
+    "LazyLinear": nn.Sequential(nn.Flatten(), nn.LazyLinear(256)),
+    "averages": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                              nn.Linear(32, 256))}
 for name, head in heads.items():
     shape = tuple(head(features(picture)).shape)
     parameters = count_parameters(features) + count_parameters(head)
     print(f"{name:11}{shape} {parameters:11,} parameters")
-
-# %%
-larger = heads["averages"](features(torch.rand(1, 3, 200, 400)))
-claim("With global averages, a larger picture fits too: {value}.",
-      larger.shape == (1, 256), equals=True)
+other = heads["averages"](features(torch.rand(1, 3, 200, 400)))
+print("averages, of another size:", tuple(other.shape))
 
 # %% [markdown]
-# The third head has few parameters and reads pictures of other sizes, but no longer knows where in the picture
-# something was. Whether that hurts is a question for lesson 12.
+# The third head has few parameters and reads pictures of any size, but no longer knows where in them something was.
+# Whether that hurts, lesson 12 will ask.
 #
-# Flattening has a trap of its own. One tutorial calls forms like these equal.
+# Flattening has two traps of its own.
 #
-# > **Predict before you run.** Which one is not?
+# > **Predict before you run.** One tutorial calls these four equal. Which one is not?
 
-# %%
+# %% tags=["answer"]
 maps = torch.randn(8, 16, 5, 5)
-forms = {"flatten(x, 1)": torch.flatten(maps, 1), "x.view(8, -1)": maps.view(8, -1),
-         "nn.Flatten()": nn.Flatten()(maps), "flatten(x, -1)": torch.flatten(maps, -1)}
+forms = {"flatten(x, 1)": torch.flatten(maps, 1),
+         "x.view(8, -1)": maps.view(8, -1),
+         "nn.Flatten()": nn.Flatten()(maps),
+         "flatten(x, -1)": torch.flatten(maps, -1)}
 for form, flat in forms.items():
     print(f"{form:15}", tuple(flat.shape))
 
 # %% [markdown]
-# The number is the axis at which flattening *starts*; from the last axis on there is nothing to flatten.
-#
-# `view` reads the same memory with another shape. So it fails where the numbers lie in another order, as they do after
-# `permute` (lesson 2: strides). `reshape` then makes a copy.
+# The number is the axis at which flattening *starts*, and from the last axis on there is nothing to flatten. The
+# second trap is `view`, which reads the same memory in another shape. It fails where the numbers are in another
+# order, as they are after `permute` (lesson 2), while `reshape` then makes a copy.
 
 # %%
 channels_behind = maps.permute(0, 2, 3, 1)
@@ -626,52 +645,16 @@ try:
     channels_behind.view(8, -1)
 except RuntimeError as error:
     print(error)
-claim("`reshape` gives the shape {value}.", str(tuple(channels_behind.reshape(8, -1).shape)),
-      equals="(8, 400)")
+print("`reshape`:", tuple(channels_behind.reshape(8, -1).shape))
 
 # %% [markdown]
-# Last, seven flattened sizes that tutorials print. Does our rule give them all?
-
-# %%
-def side(size, layers, formula):
-    for K, S, P in layers:
-        size = formula(size, K, S, P, 1)
-    return size
-
-
-C3, C5, C3_STRIDE2, POOL = (3, 1, 0), (5, 1, 0), (3, 2, 0), (2, 2, 0)
-TUTORIALS = [  # name, maps, pixels of the image, layers as (K, S, P), printed size
-    ("LeNet", 16, 28, [(5, 1, 2), POOL, C5, POOL], 400),
-    ("MNIST", 64, 28, [C3, C3, POOL], 9_216),
-    ("Fashion", 128, 28, [C3, POOL, C3, POOL], 3_200),
-    ("Fashion, small", 16, 28, [C5, POOL, C5, POOL], 256),
-    ("CIFAR", 96, 32, [C3, C3, C3, C3_STRIDE2], 13_824),
-    ("CIFAR, 5×5", 96, 32, [C5, C3, C3, C3_STRIDE2], 11_616),
-    ("wide", 128, 28, [(3, 1, 1), (3, 1, 1), POOL], 25_088),
-]
-for name, maps, pixels, layers, printed in TUTORIALS:
-    places = side(pixels, layers, output_size)
-    print(f"{name:15}{maps:4}·{places}² = {maps * places**2:6,}, printed: {printed:6,}")
-
-# %% [markdown]
-# > **Predict before you run.** How many would come out without rounding down?
-
-# %%
-unrounded = sum(maps * side(pixels, layers, published)**2 == printed
-                for _, maps, pixels, layers, printed in TUTORIALS)
-claim("Without rounding down, {value} of the seven come out.", unrounded, equals=4)
-
-# %% [markdown]
-# The other three lose a row and a column of pixels on the way.
-#
 # ## Exercises
 #
 # Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.
 #
 # ### Exercise 3.1 · By arithmetic
 #
-# A picture of 184×338 pixels goes through a convolution (K = 3, S = 2, P = 1) and then `MaxPool2d(2)`. Give the
-# size `(H, W)` of the result.
+# A picture of 184×338 pixels goes through a convolution (K = 3, S = 2, P = 1) and then `MaxPool2d(2)`. Give the resulting `(H, W)`.
 
 # %%
 size = ...
@@ -679,8 +662,8 @@ check("3.1", size)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 3.1
-H_solution = conv_output_size(conv_output_size(184, 3, 2, 1), 2, 2)  # 184 → 92 → 46
-W_solution = conv_output_size(conv_output_size(338, 3, 2, 1), 2, 2)  # 338 → 169 → 84
+H_solution = output_size(output_size(184, 3, 2, 1), 2, 2)  # 184 → 92 → 46
+W_solution = output_size(output_size(338, 3, 2, 1), 2, 2)  # 338 → 169 → 84
 size_solution = (H_solution, W_solution)
 assert check("3.1", size_solution)
 
@@ -696,14 +679,15 @@ check("3.2", sizes_before)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 3.2
-sizes_before_solution = list(filter(lambda n: conv_output_size(n, 3, 2, 1) == 14, range(1, 50)))
+sizes_before_solution = list(filter(
+    lambda n: output_size(n, 3, 2, 1) == 14, range(1, 50)))
 assert check("3.2", sizes_before_solution)
 
 # %% [markdown]
 # ### Exercise 3.3 · Small kernels
 #
 # All layers have 64 channels in and out, and no bias. How many weights have two 3×3 convolutions, and one 5×5 that
-# sees as far? Three 3×3, and one 7×7? Give the four numbers in this order, as a list.
+# sees as far? Three 3×3, and one 7×7? Give the four numbers as a list.
 
 # %%
 weights_of = ...
@@ -711,16 +695,16 @@ check("3.3", weights_of)
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 3.3
-pairs_solution = 64 * 64  # of channels in and out, each with a kernel of its own
-weights_of_solution = [2 * pairs_solution * 9, pairs_solution * 25,
-                       3 * pairs_solution * 9, pairs_solution * 49]
+# There are 64·64 pairs of channels in and out, each with its own kernel.
+weights_of_solution = [64 * 64 * 2 * 9, 64 * 64 * 25,
+                       64 * 64 * 3 * 9, 64 * 64 * 49]
 assert check("3.3", weights_of_solution)
 
 # %% [markdown]
 # ### Exercise 3.4 · An average without the padding
 #
 # PyTorch's average counts the zeros of the padding. Write `inner_average(x, K, P)`, for N×C×H×W images, a stride of 1
-# and padding P: each window's mean over its *real* pixels only. Use `F.avg_pool2d` or `F.unfold`, but not
+# and padding P, which gives each window's mean over its *real* pixels only. Use `F.avg_pool2d` or `F.unfold`, but not
 # `count_include_pad`.
 
 # %%
@@ -733,7 +717,7 @@ check("3.4", inner_average)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 3.4
 def inner_average_solution(x, K, P):
-    real = F.avg_pool2d(torch.ones_like(x), K, 1, P)  # the share of real pixels in each window
+    real = F.avg_pool2d(torch.ones_like(x), K, 1, P)  # share of real pixels
     return F.avg_pool2d(x, K, 1, P) / real
 
 
@@ -742,9 +726,9 @@ assert check("3.4", inner_average_solution)
 # %% [markdown]
 # ### Exercise 3.5 · A convolution in two steps
 #
-# A 3×3 convolution from 64 to 128 channels has 73,728 weights. Build an `nn.Sequential` of two layers, without biases,
-# that also turns N×64×H×W into N×128×H×W and in which each unit sees 3×3 pixels and all channels, with **8,768**
-# weights. First look at places, each channel alone (`groups=64`); then mix the channels.
+# A 3×3 convolution from 64 to 128 channels has 73,728 weights. Build an `nn.Sequential` of two layers, without
+# biases, that also turns N×64×H×W into N×128×H×W and in which each unit sees 3×3 pixels and all channels, with
+# **8,768** weights. First look at places, each channel alone (`groups=64`). Then mix the channels.
 
 # %%
 separable = ...
@@ -753,7 +737,7 @@ check("3.5", separable)
 # %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
 # @title Solution 3.5
 separable_solution = nn.Sequential(
-    nn.Conv2d(64, 64, 3, padding=1, groups=64, bias=False),  # depthwise: 64 kernels of 3×3
+    nn.Conv2d(64, 64, 3, padding=1, groups=64, bias=False),  # depthwise
     nn.Conv2d(64, 128, 1, bias=False),  # pointwise: 128 filters of 64×1×1
 )
 assert check("3.5", separable_solution)
@@ -762,9 +746,9 @@ assert check("3.5", separable_solution)
 # ### Exercise 3.6 · Design
 #
 # Build an `nn.Sequential` of PyTorch's layers for N×3×32×32 images that answers with ten numbers for each. It has at
-# least four convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters, counting those
-# that training may not change and any other number that a layer keeps; **and** at most 20 million multiply-adds.
-# `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
+# least four convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters, counting
+# those that training may not change and any other number that a layer keeps; **and** at most 20 million
+# multiply-adds. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
 
 # %%
 design = ...
@@ -782,22 +766,26 @@ design_solution = nn.Sequential(
 assert check("3.6", design_solution)
 
 # %% [markdown]
+# ### An open question
+#
+# You have a million parameters for photographs of 32×32 pixels. Would you spend them on more layers, on more
+# channels, or on one large linear layer? What would each choice gain in sight, work and memory?
+
+# %% [markdown]
 # ## What you can do now
 #
 # 1. Predict sizes: the room to move, divided by the stride, rounded down, plus one. What the rounding drops is never
 #    read.
-# 2. Translate: d2l counts both sides' padding together; CS231n forbids a step that does not fit.
-# 3. Pool by hand: a maximum hands its gradient to its winner, the first of equals; an average shares it out.
-# 4. Compute the receptive field: add (K − 1)·D times the product of the strides before. Its middle counts most.
+# 2. Pool by hand: a maximum passes its gradient to its winner, the first of equals, and an average shares it out.
+# 3. Translate: d2l counts the padding of both sides together, and CS231n forbids a step that does not fit.
+# 4. Compute the receptive field: each layer adds D(K − 1) times the product of the strides before it.
 # 5. Count parameters, multiply-adds and activations, and know that they rank networks differently.
-# 6. Read `mat1` and `mat2`: what arrived, what was built. Cures: arithmetic, `LazyLinear`, global average pooling.
+# 6. Read `mat1` and `mat2`, and cure them by arithmetic, `LazyLinear`, or global average pooling.
 #
 # ## Further reading
 #
-# - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285): every case,
-#   transposed convolution too.
+# - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285).
 # - A. Araujo, W. Norris, J. Sim, *Computing receptive fields of convolutional neural networks* (Distill, 2019).
 # - W. Luo, Y. Li, R. Urtasun, R. Zemel, *Understanding the effective receptive field in deep convolutional
-#   neural networks* (arXiv 1701.04128): why the middle counts most.
-# - V. Sze, Y.-H. Chen, T.-J. Yang, J. Emer, *Efficient processing of deep neural networks* (arXiv 1703.09039): what
-#   these counts cost in time and energy.
+#   neural networks* (arXiv 1701.04128).
+# - V. Sze, Y.-H. Chen, T.-J. Yang, J. Emer, *Efficient processing of deep neural networks* (arXiv 1703.09039).

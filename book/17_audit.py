@@ -748,7 +748,10 @@ for old, new in pairs:
         print(f"{new.replace(old, '', 1)} mended: {points} {column}")
 
 # %% [markdown]
-# E cost two to four points of both. Mending A takes points off the validation accuracy in every run, and leaves the test accuracy exactly as it was. What it takes off was flattery: the network had seen a third of the images. B moved single images. H and I did nothing at all, because the last epoch was nearly always the best, and the same learning rate won on both splits.
+# E cost two to four points of both. Mending A takes points off the validation accuracy in every run, and leaves the
+# test accuracy exactly as it was. What it takes off was flattery: the network had seen a third of the images. B moved
+# single images. H and I did nothing at all, because the last epoch was nearly always the best, and the same learning
+# rate won on both splits.
 #
 # Were H and I harmless, then? They did nothing *here*. With three hundred learning rates, or with a network that gets
 # worse in the end, they would, and nothing in the tutorial would have warned its author. That is why an audit says
