@@ -60,14 +60,12 @@ def train_epoch(
     model.train()
     with Watch(model, batches, loss_fn, optimizer) as watch:
         for x, y in watch:
-            logits = model(x)
-            loss = watch.loss(logits, y)
+            loss = watch.loss(model(x), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if after_step is not None:
                 after_step()
-            watch.count(logits, y)
     return watch.score()
 
 
@@ -88,9 +86,7 @@ def evaluate(model: nn.Module, batches: Iterable, *, loss_fn: Callable = F.cross
     _explain.expect_loss_fn(loss_fn)
     with evaluation_mode(model), Watch(model, batches, loss_fn, None) as watch:
         for x, y in watch:
-            logits = model(x)
-            watch.loss(logits, y)
-            watch.count(logits, y)
+            watch.loss(model(x), y)
     return watch.score()
 
 
