@@ -32,11 +32,6 @@ def _is_list_of(kinds: type | tuple[type, ...], value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(part, kinds) for part in value)
 
 
-def _inside(place: Sequence[int], size: Sequence[int]) -> bool:
-    pair = _is_list_of(int, place) and len(place) == 2
-    return pair and all(0 <= at < length for at, length in zip(place, size, strict=True))
-
-
 def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequence[Place], *, title: str) -> None:
     """A strip of pictures: the kernel lies on the image at each of the places, and on the right stands its answer.
 
@@ -58,7 +53,8 @@ def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequen
     rows, columns = image.shape[0] - K + 1, image.shape[1] - L + 1
     tensor("answer", answer, f"{rows}×{columns}", hint="That is where the kernel has a place on the image.")
     count = len(kind("places", places, list | tuple, "a list of pairs (row, column)"))
-    if not count or not all(_inside(place, answer.shape) for place in places):
+    inside = set(np.ndindex(rows, columns))
+    if not count or not all(_is_list_of(int, place) and tuple(place) in inside for place in places):
         raise ValueError(f"places must be pairs (row, column) in an answer of {tuple(answer.shape)}; got {places}.")
     figure, grid = make_panels(count, 3, 1.75 * count + 0.3, width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
     strongest = float(image.max() * kernel.abs().max())
@@ -93,14 +89,13 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     at = whole("at", at, least=0, most=columns.shape[1] - 1)
     across = image.shape[1] - L + 1
     row = kernel.reshape(1, -1)
+    answers = row @ columns
     figure, (top, bottom) = make_panels(2, 2, 3.8, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
-    draw_picture(top[0], image, numbers=True, frame=(at // across, at % across, K, L))
-    draw_picture(top[1], columns, numbers=True, frame=(0, at, K * L, 1))
-    draw_picture(bottom[0], row, signed=True, numbers=True)
-    draw_picture(bottom[1], row @ columns, signed=True, numbers=True, frame=(0, at, 1, 1))
-    names = "picture", "its windows, one in each column", "kernel, as a row", "row × matrix: all answers at once"
-    for axes, name in zip((*top, *bottom), names, strict=True):
-        axes.set_title(name)
+    draw_picture(top[0], image, name="picture", numbers=True, frame=(at // across, at % across, K, L))
+    draw_picture(top[1], columns, name="its windows, one in each column", numbers=True, frame=(0, at, K * L, 1))
+    draw_picture(bottom[0], row, name="kernel, as a row", signed=True, numbers=True)
+    name = "row × matrix: all answers at once"
+    draw_picture(bottom[1], answers, name=name, signed=True, numbers=True, frame=(0, at, 1, 1))
     show_figure(figure, title)
 
 
@@ -399,9 +394,7 @@ def sides(pictures: Pictures, panels: Mapping[str, Tensor], *, title: str) -> No
         for row in range(R):
             for column, axes in enumerate(grid[block * R + row]):
                 draw_picture(axes, pictures[row][column])
-                colour = COLOURS["valid" if in_valid[row][column] else "train"]
-                for spine in axes.spines.values():
-                    spine.set(color=colour, linewidth=4)
+                axes.spines[:].set(color=COLOURS["valid" if in_valid[row][column] else "train"], linewidth=4)
         first = grid[block * R, 0]
         first.set_title(" ")  # room for the name, which is wider than a picture
         first.text(0, 1.08, name, transform=first.transAxes).set_in_layout(False)

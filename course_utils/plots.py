@@ -101,16 +101,15 @@ def curves(
     x, columns = _figure.numbers_of("x", x), whole("columns", columns, least=1)
     one_of("log", log, ("", "x", "y", "xy"))
     parts: Mapping = lines if isinstance(next(iter(_figure.groups_of("lines", lines).values())), dict) else {"": lines}
-    names = dict.fromkeys(label for part in parts.values() for label in _figure.groups_of("lines", part))
-    colours = _figure.colours_of(names)
+    colours = _figure.colours_of(label for part in parts.values() for label in _figure.groups_of("lines", part))
     rows, handles = math.ceil(len(parts) / columns), {}
     figure, grid = _figure.make_panels(rows, columns, 2.9 * rows)
     for axes, (name, part) in zip(grid.flat, parts.items(), strict=False):
         for label, values in part.items():
             if len(_figure.numbers_of(f"lines[{label!r}]", values)) > len(x):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
-            style = {"label": label, "color": colours[label], "linewidth": 2}
-            style |= {"marker": "." if len(values) < 10 else ""}  # few: where does each one lie?
+            marker = "." if len(values) < 10 else ""  # few: where does each one lie?
+            style = {"label": label, "color": colours[label], "linewidth": 2, "marker": marker}
             if label == "published":
                 style |= {"marker": "o", "linestyle": ":"}
             [handles[label]] = axes.plot(x[: len(values)], values, **style)
@@ -121,7 +120,7 @@ def curves(
         if "x" not in log and all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(10 // columns, steps=[1, 2, 5, 10], integer=True))
     grid[0, 0].set_ylabel(ylabel)
-    legend = [handles[label] for label in names]  # one for all panels
+    legend = list(handles.values())  # one for all panels
     if len(legend) > 3:
         _figure.legend_below(figure, legend)
     else:
@@ -214,8 +213,7 @@ def intervals(groups: Mapping[str, Mapping[str, Numbers]], *, title: str, xlabel
             middle = axes.errorbar(values.mean(), y, xerr=sd, marker="|", **style)
             axes.plot(values, np.full(len(values), y), "o", color=colours[name], markersize=4, alpha=0.6)
         handles.append(middle)
-    axes.set(yticks=range(len(categories)), yticklabels=categories, xlabel=xlabel)
-    axes.set_ylim(len(categories) - 0.5, -0.5)
+    axes.set(yticks=range(len(categories)), yticklabels=categories, ylim=(len(categories) - 0.5, -0.5), xlabel=xlabel)
     axes.grid(axis="y", visible=False)
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -329,8 +327,7 @@ def reliability(answers: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, bin
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
         axes.scatter(stated, reached, s=areas, color=COLOURS["valid"], zorder=3, clip_on=False)
-        axes.set_title(name)
-        axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
+        axes.set(title=name, xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
     grid[0, 0].set_ylabel("accuracy")
