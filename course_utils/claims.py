@@ -2,7 +2,6 @@
 
 import html
 import json
-import math
 import operator
 import os
 import re
@@ -217,7 +216,7 @@ def _plain(name: str, value: Any) -> Any:
 def _value(value: Stated) -> float | str:
     """What a claim states, as a plain value. NaN is never true."""
     plain = _plain("value", value)
-    if _is_number(plain) and math.isnan(plain):
+    if plain != plain:
         raise ClaimError("The value of a claim is NaN: no bound can hold for it.")
     return plain
 
