@@ -388,14 +388,12 @@ def sides(pictures: Pictures, panels: Mapping[str, Tensor], *, title: str) -> No
     R, n = len(pictures), len(pictures[0])
     for name, in_valid in groups_of("panels", panels).items():
         tensor(f"panels[{name!r}]", in_valid, f"{R}×{n}")
-    height = len(panels) * (R * WIDTH / n + 0.2) + 0.6
-    figure, grid = make_panels(len(panels) * R, n, height)
-    for block, (name, in_valid) in enumerate(panels.items()):
-        for row in range(R):
-            for column, axes in enumerate(grid[block * R + row]):
-                draw_picture(axes, pictures[row][column])
-                axes.spines[:].set(color=COLOURS["valid" if in_valid[row][column] else "train"], linewidth=4)
-        first = grid[block * R, 0]
+    figure, grid = make_panels(len(panels) * R, n, len(panels) * (R * WIDTH / n + 0.2) + 0.6)
+    for block, (name, in_valid) in zip(grid.reshape(-1, R, n), panels.items(), strict=True):
+        for (row, column), axes in np.ndenumerate(block):
+            draw_picture(axes, pictures[row][column])
+            axes.spines[:].set(color=COLOURS["valid" if in_valid[row, column] else "train"], linewidth=4)
+        first = block[0, 0]
         first.set_title(" ")  # room for the name, which is wider than a picture
         first.text(0, 1.08, name, transform=first.transAxes).set_in_layout(False)
     patches = [Patch(color=COLOURS["train"], label="training"), Patch(color=COLOURS["valid"], label="validation")]

@@ -58,8 +58,7 @@ def images(
     rows = math.ceil(len(pictures) / columns)
     height, width, *_ = _figure.array_of(pictures[0]).shape
     above = 0.05 if titles is None else 0.14 + 0.18 * max(1 + str(text).count("\n") for text in titles)
-    inches = rows * (WIDTH / columns * height / width + above) + 0.1
-    figure, grid = _figure.make_panels(rows, columns, inches)
+    figure, grid = _figure.make_panels(rows, columns, rows * (WIDTH / columns * height / width + above) + 0.1)
     limit = max(float(np.abs(_figure.array_of(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
@@ -167,14 +166,13 @@ def bars(groups: Bars, *, title: str, ylabel: str, log: bool = False, horizontal
         >>> bars({"ours": {"MNIST": 0.99, "CIFAR-10": 0.8}}, title="Digits are easier", ylabel="accuracy")
     """
     categories = _categories(groups)
-    for name, values in groups.items():
-        _figure.numbers_of(f"groups[{name!r}]", list(values.values()))
     figure, [[axes]] = _figure.make_panels(1, 1, 0.8 + 0.3 * len(categories) if horizontal else 3.1)
     width = 0.8 / len(groups)
     draw, across, along = (axes.barh, "y", "x") if horizontal else (axes.bar, "x", "y")
     for k, (name, values) in enumerate(groups.items()):
         places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-        draw(places, [values[category] for category in categories], width, label=name, color=COLOURS.get(name))
+        lengths = _figure.numbers_of(f"groups[{name!r}]", [values[category] for category in categories])
+        draw(places, lengths, width, label=name, color=COLOURS.get(name))
     if horizontal:
         axes.invert_yaxis()
     axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories})
@@ -353,8 +351,7 @@ def distribution(groups: Mapping[str, Numbers], *, title: str, xlabel: str) -> N
     figure, [[axes]] = _figure.make_panels(1, 1, 2.9)
     style = {"bins": np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins=60), "linewidth": 2}
     for name, values in arrays.items():
-        colour = COLOURS.get(name)
-        seaborn.histplot(x=values, element="step", fill=False, label=name, color=colour, ax=axes, **style)
+        seaborn.histplot(x=values, element="step", fill=False, label=name, color=COLOURS.get(name), ax=axes, **style)
     axes.set(xlabel=xlabel, ylabel="count")
     axes.legend()
     show_figure(figure, title)
