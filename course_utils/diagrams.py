@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.text import Text
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
@@ -16,7 +17,6 @@ from ._arguments import kind, shape, shown, tensor, whole
 from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, legend_below, make_panels, show_figure
 
 Place: TypeAlias = tuple[int, int]
-Point: TypeAlias = tuple[float, float]
 
 
 def _kernel_size(image: Tensor, kernel: Tensor) -> tuple[int, int]:
@@ -132,24 +132,22 @@ def graph(result: Tensor, parameters: Mapping[str, Tensor], *, title: str) -> No
     members = {column: [node for node in columns if columns[node] == column] for column in columns.values()}
     tallest = max(map(len, members.values()))
     figure, [[axes]] = make_panels(1, 1, 0.5 + 0.75 * tallest)
-    boxes: dict[Node | None, Patch] = {}
-    places: dict[Node | None, Point] = {}
+    boxes: dict[Node | None, Text] = {}
     for column, nodes in members.items():
         for k, node in enumerate(nodes):
-            places[node] = (column, (len(nodes) - 1) / 2 - k)
             name = names[id(node.variable)] if _is_leaf(node) else re.sub(r"Backward\d+$", "", node.name())
-            boxes[node] = _box(axes, *places[node], name, COLOURS["train" if _is_leaf(node) else "published"])
-    places[None] = (1, places[result.grad_fn][1])
-    boxes[None] = _box(axes, *places[None], f"{result.item():g}")
+            colour = COLOURS["train" if _is_leaf(node) else "published"]
+            boxes[node] = _box(axes, column, (len(nodes) - 1) / 2 - k, name, colour)
+    boxes[None] = _box(axes, 1, boxes[result.grad_fn].get_position()[1], f"{result.item():g}")
     arrows = [(result.grad_fn, None, torch.ones(()))]
     for node, to_inputs in gradients.items():
         arrows += [(child, node, g) for (child, _), g in zip(node.next_functions, to_inputs, strict=True) if child]
     for start, end, gradient in arrows:
-        _arrow(axes, places[start], places[end], boxes[start], boxes[end], color=COLOURS["line"])
-        x, y = np.mean([places[start], places[end]], axis=0)
+        _arrow(axes, boxes[start], boxes[end], color=COLOURS["line"])
+        (left, low), (right, high) = boxes[start].get_position(), boxes[end].get_position()
+        x, y = (left + right) / 2 + 0.1 * (high > low), (low + high) / 2 - 0.15
         text = f"← {gradient.item():g}".replace("-", "−")
-        rises = places[end][1] > places[start][1]
-        axes.text(x + 0.1 * rises, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
+        axes.text(x, y, text, ha="center", va="top", color=COLOURS["frame"])
     axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.1))
     axes.axis("off")
     show_figure(figure, title)
@@ -198,26 +196,27 @@ def cycle(stations: Mapping[str, str], *, title: str) -> None:
     groups_of("stations", stations)
     figure, [[axes]] = make_panels(1, 1, 3.5)
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
-    places = list(zip(np.cos(angles), np.sin(angles), strict=True))
+    places = zip(np.cos(angles), np.sin(angles), strict=True)
     texts = [f"{name}\n{text}".replace("-", "−") for name, text in stations.items()]
     boxes = [_box(axes, *place, text) for place, text in zip(places, texts, strict=True)]
     for k in range(len(stations)):
-        _arrow(axes, places[k - 1], places[k], boxes[k - 1], boxes[k], color=COLOURS["frame"], linewidth=2)
+        _arrow(axes, boxes[k - 1], boxes[k], color=COLOURS["frame"], linewidth=2)
     axes.set(xlim=(-1.5, 1.5), ylim=(-1.1, 1.3))
     axes.axis("off")
     show_figure(figure, title)
 
 
-def _box(axes: Axes, x: float, y: float, text: str, colour: str = COLOURS["line"]) -> Patch:
-    """A framed text; returns its frame."""
+def _box(axes: Axes, x: float, y: float, text: str, colour: str = COLOURS["line"]) -> Text:
+    """A framed text."""
     style = {"boxstyle": "round,pad=0.4", "facecolor": "none", "edgecolor": colour, "linewidth": 2}
-    return axes.text(x, y, text, ha="center", va="center", bbox=style).get_bbox_patch()
+    return axes.text(x, y, text, ha="center", va="center", bbox=style)
 
 
-def _arrow(axes: Axes, start: Point, end: Point, from_box: Patch, to_box: Patch, **style: object) -> None:
+def _arrow(axes: Axes, start: Text, end: Text, **style: object) -> None:
     """An arrow between two boxes, from edge to edge."""
-    ends = {"patchA": from_box, "patchB": to_box, "shrinkA": 3, "shrinkB": 3}
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "mutation_scale": 14} | ends | style)
+    style |= {"arrowstyle": "-|>", "mutation_scale": 14, "shrinkA": 3, "shrinkB": 3}
+    style |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+    axes.annotate("", end.get_position(), start.get_position(), arrowprops=style)
 
 
 def places(settings: Sequence[Mapping[str, int]], *, title: str) -> None:
