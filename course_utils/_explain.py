@@ -70,6 +70,8 @@ class Watch(AbstractContextManager):
                 _look_at_batch(self.model, batch)
             self.batch = tuple(batch)
             yield batch
+        if not self.batch:
+            raise ValueError(text("no batch", name="batches"))
         if self.groups:
             self._read_losses()
 
@@ -88,8 +90,6 @@ class Watch(AbstractContextManager):
 
         Losses and counts stay on their device until now, so that a GPU never has to wait for Python.
         """
-        if not self.sizes:
-            raise ValueError(text("no batch", name="batches"))
         losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
         loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
         return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))

@@ -106,10 +106,7 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
     """
     _explain.expect_network(model, batches)
     with evaluation_mode(model), Watch(model, batches, F.cross_entropy, None) as watch:
-        logits = [model(x) for x, _ in watch]
-    if not logits:
-        raise ValueError(_explain.text("no batch", name="batches"))
-    return torch.cat(logits)
+        return torch.cat([model(x) for x, _ in watch])
 
 
 def fit(
