@@ -295,12 +295,12 @@ class as_dataset(torch.utils.data.Dataset):
         x, mean, std = self.images.x[index], self.images.mean, self.images.std
         if self.transform is not None:
             x = _transformed(x, self.transform).to(mean.device)
-        x = x.float() / 255 if x.dtype == torch.uint8 else x
+        x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
         return (x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), int(self.images.y[index])
 
 
 def _transformed(x: Tensor, transform: Callable) -> Tensor:
-    """What a transform makes of uint8 pixels, C×H×W: uint8, or float32 from 0 to 1. Raises: TypeError, ValueError."""
+    """What a transform makes of uint8 pixels, C×H×W: uint8, or floats from 0 to 1. Raises: TypeError, ValueError."""
     from torchvision.transforms.functional import pil_to_tensor, to_pil_image  # takes a second to load
 
     returned = transform(to_pil_image(x))
@@ -310,15 +310,14 @@ def _transformed(x: Tensor, transform: Callable) -> Tensor:
         raise TypeError(f"transform must return a picture or a tensor; got {type(returned).__name__}.")
     if returned.ndim != 3 or len(returned) != len(x):
         raise ValueError(f"transform must return {len(x)}×H×W pixels; got shape {tuple(returned.shape)}.")
-    if returned.dtype == torch.uint8:
-        return returned.as_subclass(Tensor)
-    if not (returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1):  # NaN is neither
+    from_0_to_1 = returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1  # NaN is neither
+    if returned.dtype != torch.uint8 and not from_0_to_1:
         seen = f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}"
         remedy = "Is there a Normalize in it? Leave it out: as_dataset normalises."
         if returned.min() >= 0 and 100 < returned.max() <= 255:
             remedy = "Divide them by 255."
         raise ValueError(f"transform must return pixels as uint8, or floats from 0 to 1; got {seen}. {remedy}")
-    return returned.as_subclass(Tensor).float()
+    return returned.as_subclass(Tensor)
 
 
 def _per_channel(name: str, value: Numbers, x: Tensor) -> Tensor:

@@ -132,7 +132,6 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     """The verdict on an answer, whatever the answer is and does."""
     from .checks import _answers, _call
 
-    asked = f"The exercise asks for {found.judge.__doc__}"
     wants_function = (found.judge.__doc__ or "").startswith("a function")
     called, owner = None, "judging your answer"
     try:
@@ -159,7 +158,7 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     except (Exception, SystemExit) as error:  # whatever the student's own code raises
         owner = "your function" if called is not None and called.error is error else owner
         told = "".join(traceback.format_exception_only(error))  # also where the error can't tell itself
-        return wrong(f"{owner} raised {told}", hint=asked)
+        return wrong(f"{owner} raised {told}", hint=f"The exercise asks for {found.judge.__doc__}")
 
 
 def target(data: DataSet, *, real: float, sample: float) -> float:
