@@ -196,9 +196,8 @@ def cycle(stations: Mapping[str, str], *, title: str) -> None:
     groups_of("stations", stations)
     figure, [[axes]] = make_panels(1, 1, 3.5)
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
-    places = zip(np.cos(angles), np.sin(angles), strict=True)
     texts = [f"{name}\n{text}".replace("-", "−") for name, text in stations.items()]
-    boxes = [_box(axes, *place, text) for place, text in zip(places, texts, strict=True)]
+    boxes = [_box(axes, np.cos(angle), np.sin(angle), text) for angle, text in zip(angles, texts, strict=True)]
     for k in range(len(stations)):
         _arrow(axes, boxes[k - 1], boxes[k], color=COLOURS["frame"], linewidth=2)
     axes.set(xlim=(-1.5, 1.5), ylim=(-1.1, 1.3))

@@ -5,14 +5,13 @@ Each is a plain `nn.Sequential` of layers with random weights, and answers with 
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TypeAlias
 
 import torch
 from torch import nn
 
 from ._arguments import kind, number, whole
 
-Layer: TypeAlias = Callable[[], nn.Module]
+Layer = Callable[[], nn.Module]
 
 
 def _classifier(*sizes: int, between: Sequence[Layer] = (nn.ReLU,)) -> list[nn.Module]:
