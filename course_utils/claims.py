@@ -129,9 +129,8 @@ def agree(what: str, ours: Any, theirs: Any, *, within: float) -> None:
     apart = (a.double() - b.double()).abs().masked_fill(a == b, 0).flatten().tolist()  # inf is equal to inf
     difference = max(apart, key=lambda one: (one != one, one), default=0.0)  # NaN is the largest
     if not difference <= within:
-        raise ClaimError(
-            f"Not equal: {what}. The largest difference is {difference:.2g}, stated was {within:g} or less."
-        )
+        found = f"The largest difference is {difference:.2g}, stated was {within:g} or less."
+        raise ClaimError(f"Not equal: {what}. {found}")
     mantissa, _, power = f"{difference:.0e}".partition("e")
     size = f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
     words = f"equal, largest difference {size}" if difference else "exactly equal"

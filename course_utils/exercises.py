@@ -140,10 +140,8 @@ def _judged(found: _Checker, answer: object) -> Verdict:
         if callable(answer) and (wants_function or not is_data):
             called = _call.Called(answer, without=found.without, changes=found.changes)
         elif wants_function:
-            return wrong(
-                f"your answer is {shown(answer)}",
-                hint=f"Give the function itself, without brackets: {found.judge.__name__}.",
-            )
+            hint = f"Give the function itself, without brackets: {found.judge.__name__}."
+            return wrong(f"your answer is {shown(answer)}", hint=hint)
         with _call.plain_surroundings(answer):
             return found.judge(answer if called is None else called)
     except _answers.Unfinished:
