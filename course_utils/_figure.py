@@ -5,7 +5,7 @@ import html
 import io
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,13 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ._arguments import kind, number, shown
+from ._arguments import T, kind, number, shown
 from ._files import resource
 
 Picture: TypeAlias = np.ndarray | torch.Tensor
 Pictures: TypeAlias = Picture | Sequence[Picture]
 Numbers: TypeAlias = Sequence[float] | np.ndarray | torch.Tensor
-Value = TypeVar("Value")
 
 COLOURS: dict[str, str] = tomllib.loads(resource("colours.toml").read_text(encoding="utf-8"))
 WIDTH = 5.8  # inches: the width of every figure, so that its letters keep their size on the page
@@ -45,7 +44,7 @@ def numbers_of(name: str, values: object) -> np.ndarray:
     return array
 
 
-def groups_of(name: str, groups: Mapping[str, Value]) -> Mapping[str, Value]:
+def groups_of(name: str, groups: Mapping[str, T]) -> Mapping[str, T]:
     """groups, a dict with something in it. Raises: TypeError, ValueError."""
     kind(name, groups, dict, "a dict, such as {name: values}")
     if not groups:

@@ -89,13 +89,12 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     at = whole("at", at, least=0, most=columns.shape[1] - 1)
     across = image.shape[1] - L + 1
     row = kernel.reshape(1, -1)
-    answers = row @ columns
     figure, (top, bottom) = make_panels(2, 2, 3.8, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
     draw_picture(top[0], image, name="picture", numbers=True, frame=(at // across, at % across, K, L))
     draw_picture(top[1], columns, name="its windows, one in each column", numbers=True, frame=(0, at, K * L, 1))
     draw_picture(bottom[0], row, name="kernel, as a row", signed=True, numbers=True)
     name = "row × matrix: all answers at once"
-    draw_picture(bottom[1], answers, name=name, signed=True, numbers=True, frame=(0, at, 1, 1))
+    draw_picture(bottom[1], row @ columns, name=name, signed=True, numbers=True, frame=(0, at, 1, 1))
     show_figure(figure, title)
 
 
