@@ -654,7 +654,8 @@ print("`reshape`:", tuple(channels_behind.reshape(8, -1).shape))
 #
 # ### Exercise 3.1 · By arithmetic
 #
-# A picture of 184×338 pixels goes through a convolution (K = 3, S = 2, P = 1) and then `MaxPool2d(2)`. Give the resulting `(H, W)`.
+# A picture of 184×338 pixels goes through a convolution (K = 3, S = 2, P = 1) and then `MaxPool2d(2)`. Give the
+# resulting `(H, W)`.
 
 # %%
 size = ...

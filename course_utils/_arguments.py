@@ -77,8 +77,7 @@ def tensor(name: str, value: "torch.Tensor", shape: str, *, floating: bool = Fal
     if floating and not value.is_floating_point():
         raise TypeError(f"{name} must be a tensor of floating-point numbers; got {value.dtype}.")
     axes = shape.split("×")
-    given = {k: int(axis) for k, axis in enumerate(axes) if axis.isdigit()}
-    if value.ndim != len(axes) or any(value.shape[k] != length for k, length in given.items()):
+    if value.ndim != len(axes) or any(a.isdigit() and int(a) != n for a, n in zip(axes, value.shape, strict=True)):
         raise ValueError(f"{name} must be a tensor, {shape}; got shape {tuple(value.shape)}.{hint and ' ' + hint}")
     return value
 

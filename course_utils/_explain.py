@@ -8,6 +8,7 @@ arises, and whether the losses are finite.
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager
 from functools import cache
 from types import TracebackType
 
@@ -41,7 +42,7 @@ def note(cause: str, holds: bool) -> None:
         print("Note:", text(cause))
 
 
-class Watch:
+class Watch(AbstractContextManager):
     """One pass through batches: sums up how the model does, and explains what does not fit.
 
     To be used as `with watch: for x, y in watch: …`, with `watch.loss` for the loss and `watch.score` at the end. With
@@ -61,7 +62,7 @@ class Watch:
         self.losses: list[Tensor] = []
         self.correct: list[Tensor] = []
         self.sizes: list[int] = []
-        self.looked, self.read = False, 0  # whether at the first batch, and at how many losses
+        self.read = 0  # how many losses have been looked at
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in self.batches:
@@ -69,29 +70,26 @@ class Watch:
                 _look_at_batch(self.model, batch)
             self.batch = tuple(batch)
             yield batch
+        if not self.batch:
+            raise ValueError(text("no batch", name="batches"))
         if self.groups:
             self._read_losses()
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        """The loss of a batch; the first time, a look at logits, labels and loss comes with it."""
-        loss = self.loss_fn(logits, y) if self.looked else self._first_loss(logits, y)
+        """The loss of a batch, which counts with its right answers; the first time, a look at them comes with it."""
+        loss = self.loss_fn(logits, y) if self.losses else self._first_loss(logits, y)
         self.losses.append(loss.detach())
+        self.correct.append((logits.detach().argmax(1) == y).sum())
+        self.sizes.append(len(y))
         if self.groups and (loss.device.type == "cpu" or len(self.losses) - self.read == TOGETHER):
             self._read_losses()
         return loss
-
-    def count(self, logits: Tensor, y: Tensor) -> None:
-        """Count the right answers of a batch."""
-        self.correct.append((logits.detach().argmax(1) == y).sum())
-        self.sizes.append(len(y))
 
     def score(self) -> Score:
         """The score over all images: a short last batch weighs what it holds, no more.
 
         Losses and counts stay on their device until now, so that a GPU never has to wait for Python.
         """
-        if not self.sizes:
-            raise ValueError(text("no batch", name="batches"))
         losses, correct = torch.stack(self.losses).tolist(), torch.stack(self.correct).tolist()
         loss = sum(loss * size for loss, size in zip(losses, self.sizes, strict=True))
         return Score(loss / sum(self.sizes), sum(correct) / sum(self.sizes))
@@ -108,7 +106,6 @@ class Watch:
         entropy = isinstance(self.loss_fn, nn.CrossEntropyLoss) or self.loss_fn is nn.functional.cross_entropy
         if self.groups and entropy:
             note("softmax before the loss", bool(logits.min() >= 0 and (logits.sum(1) - 1).abs().max() < 1e-4))
-        self.looked = True
         return loss
 
     def _read_losses(self) -> None:
@@ -127,9 +124,6 @@ class Watch:
             "step was not taken": True,
         }
         return _first(causes, lr=float(self.groups[0]["lr"]), darkest=x.min(), brightest=x.max())
-
-    def __enter__(self) -> "Watch":
-        return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if not isinstance(error, Exception) or not self.batch:

@@ -5,25 +5,25 @@ import html
 import io
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from ._arguments import kind, number, one_of, shown
+from ._arguments import T, kind, number, one_of, shown
 from ._files import resource
 
 Picture: TypeAlias = np.ndarray | torch.Tensor
 Pictures: TypeAlias = Picture | Sequence[Picture]
 Numbers: TypeAlias = Sequence[float] | np.ndarray | torch.Tensor
-Value = TypeVar("Value")
 
 COLOURS: dict[str, str] = tomllib.loads(resource("colours.toml").read_text(encoding="utf-8"))
 WIDTH = 5.8  # inches: the width of every figure, so that its letters keep their size on the page
@@ -44,7 +44,7 @@ def numbers_of(name: str, values: object) -> np.ndarray:
     return array
 
 
-def groups_of(name: str, groups: Mapping[str, Value]) -> Mapping[str, Value]:
+def groups_of(name: str, groups: Mapping[str, T]) -> Mapping[str, T]:
     """groups, a dict with something in it. Raises: TypeError, ValueError."""
     kind(name, groups, dict, "a dict, such as {name: values}")
     if not groups:
@@ -118,17 +118,13 @@ def draw_picture(
         raise ValueError(f"limit must be above 0, the value of the strongest colour; got {limit}.")
     lowest = -limit if signed else min(0, array.min())
     axes.imshow(array, cmap="RdBu_r" if signed else "gray", vmin=lowest, vmax=limit)
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], title=name)
     axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set(visible=True, color=COLOURS["line"])
+    axes.spines[:].set(visible=True, color=COLOURS["line"])
     if numbers:
         for (i, j), value in np.ndenumerate(array):
             dark = abs(value) > 0.6 * limit if signed else value < 0.5 * limit
-            style = {"ha": "center", "va": "center", "color": "white" if dark else "black"}
-            axes.text(j, i, f"{value + 0.0:.4g}", **style)
-    if name:
-        axes.set_title(name)
+            axes.text(j, i, f"{value + 0.0:.4g}", ha="center", va="center", color="white" if dark else "black")
     if frame is not None:
         row, column, height, width = frame
         place = (column - 0.5, row - 0.5)
@@ -141,8 +137,7 @@ def show_figure(figure: Figure, title: str | None = None) -> None:
     In a notebook a chart is a drawing, and pictures are pixels, twice as many as the page needs; the title is text of
     the page, which wraps on a phone. Both are transparent, for light pages and dark ones. Elsewhere a window opens.
     """
-    if title is not None:
-        kind("title", title, str, "a sentence")
+    kind("title", title, str | None, "a sentence")
     if get_ipython() is None:
         figure.suptitle(title or "", x=0.01, ha="left")
         plt.show()
@@ -150,7 +145,8 @@ def show_figure(figure: Figure, title: str | None = None) -> None:
     if title is not None:
         _display("text/html", f'<div class="figure-title"><b>{html.escape(title, quote=False)}</b></div>', title)
     width, height = (figure.get_size_inches() * CSS_DPI).round().astype(int).tolist()
-    drawing = "" if any(axes.images for axes in figure.axes) else _as_drawing(figure)
+    pictures = any(axes.images for axes in figure.axes)
+    drawing = "" if pictures else print_figure(figure, "svg", bbox_inches=None, metadata={"Date": None})
     kinds = ("image/svg+xml", drawing) if 0 < len(drawing) < HEAVY else ("image/png", _as_pixels(figure))
     _display(*kinds, f"<figure of {width}×{height} pixels>", width=width, height=height)
     plt.close(figure)
@@ -158,13 +154,6 @@ def show_figure(figure: Figure, title: str | None = None) -> None:
 
 def _display(mime: str, data: str, plain: str, **size: int) -> None:
     display({mime: data, "text/plain": plain}, raw=True, metadata={mime: size})
-
-
-def _as_drawing(figure: Figure) -> str:
-    """The figure as SVG, the same at each run."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    return file.getvalue()
 
 
 def _as_pixels(figure: Figure) -> str:

@@ -5,7 +5,7 @@ import inspect
 import io
 import random
 import zipfile
-from collections.abc import Iterable
+from operator import length_hint
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,8 @@ def read(file: Path) -> dict:
             damaged = archive.testzip()
         content = None if damaged else torch.load(file, map_location="cpu", weights_only=True)
     except Exception as problem:
-        raise ValueError(f"{expected}; it is another file, or damaged: {_first_line(problem)}") from problem
+        first_line, *_ = str(problem).splitlines() or [type(problem).__name__]
+        raise ValueError(f"{expected}; it is another file, or damaged: {first_line}") from problem
     if damaged:
         raise ValueError(f"{expected}; it is damaged: {damaged} does not fit its checksum.")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -122,15 +123,13 @@ def describe(state: State) -> dict[str, dict[str, str]]:
     optimizer = state.optimizer
     groups = [[tuple(value.shape) for value in group["params"]] for group in optimizer.param_groups]
     defaults = {name: str(value) for name, value in optimizer.defaults.items()}
+    batches = str(length_hint(state.train_batches) or "unknown")
     return {
         "model": describe_model(state.model),
         "optimizer": {"class": type(optimizer).__name__, "parameters": str(groups)} | defaults,
         "scheduler": describe_scheduler(state.scheduler),
         "generators": {name: str(generator.device) for name, generator in generators(state).items()},
-        "fit": {
-            "batches in an epoch": _length(state.train_batches),
-            "scheduler_step": state.scheduler_step,
-        },
+        "fit": {"batches in an epoch": batches, "scheduler_step": state.scheduler_step},
     }
 
 
@@ -172,14 +171,3 @@ def _accelerator(model: nn.Module) -> str | None:
     """ "cuda" or "mps" if the model is there, else None."""
     kinds = {parameter.device.type for parameter in model.parameters()}
     return next(iter(kinds & {"cuda", "mps"}), None)
-
-
-def _length(batches: Iterable) -> str:
-    try:
-        return str(len(batches))  # type: ignore[arg-type]
-    except TypeError:
-        return "unknown"
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -87,11 +87,7 @@ def rotate(x: Tensor, angle: float | Tensor, padding_mode: str = "constant") -> 
         tensor([[[[1., 0.],
                   [0., 0.]]]])
     """
-    tensor("x", x, "N×C×H×W", floating=True)
-    one_of("padding_mode", padding_mode, _pixels.PADDING)
-    angle = _each("angle", angle, x)
-    none = torch.zeros_like(angle)
-    return _pixels.resample(x, _pixels.find_sources(none, none, none, angle, none + 1), padding_mode)
+    return _about_the_centre(x, padding_mode, angle=angle)
 
 
 def scale(x: Tensor, factor: float | Tensor, padding_mode: str = "constant") -> Tensor:
@@ -112,11 +108,16 @@ def scale(x: Tensor, factor: float | Tensor, padding_mode: str = "constant") -> 
         >>> scale(x, 2)[0, 0, 1]
         tensor([0.5625, 0.7500, 0.7500, 0.5625])
     """
+    return _about_the_centre(x, padding_mode, factor=factor)
+
+
+def _about_the_centre(x: Tensor, padding_mode: str, *, angle: float | Tensor = 0, factor: float | Tensor = 1) -> Tensor:
+    """Images turned and enlarged. Raises: TypeError, ValueError."""
     tensor("x", x, "N×C×H×W", floating=True)
     one_of("padding_mode", padding_mode, _pixels.PADDING)
-    factor = _each("factor", factor, x, least=0.01)
-    none = torch.zeros_like(factor)
-    return _pixels.resample(x, _pixels.find_sources(none, none, none, none, factor), padding_mode)
+    angle, factor = _each("angle", angle, x), _each("factor", factor, x, least=0.01)
+    none = torch.zeros_like(angle)
+    return _pixels.resample(x, _pixels.find_sources(none, none, none, angle, factor), padding_mode)
 
 
 def adjust_brightness(x: Tensor, brightness_factor: float | Tensor) -> Tensor:

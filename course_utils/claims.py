@@ -2,7 +2,6 @@
 
 import html
 import json
-import math
 import operator
 import os
 import re
@@ -130,9 +129,8 @@ def agree(what: str, ours: Any, theirs: Any, *, within: float) -> None:
     apart = (a.double() - b.double()).abs().masked_fill(a == b, 0).flatten().tolist()  # inf is equal to inf
     difference = max(apart, key=lambda one: (one != one, one), default=0.0)  # NaN is the largest
     if not difference <= within:
-        raise ClaimError(
-            f"Not equal: {what}. The largest difference is {difference:.2g}, stated was {within:g} or less."
-        )
+        found = f"The largest difference is {difference:.2g}, stated was {within:g} or less."
+        raise ClaimError(f"Not equal: {what}. {found}")
     mantissa, _, power = f"{difference:.0e}".partition("e")
     size = f"{mantissa}·10{str(int(power)).translate(_RAISED)}"
     words = f"equal, largest difference {size}" if difference else "exactly equal"
@@ -217,7 +215,7 @@ def _plain(name: str, value: Any) -> Any:
 def _value(value: Stated) -> float | str:
     """What a claim states, as a plain value. NaN is never true."""
     plain = _plain("value", value)
-    if _is_number(plain) and math.isnan(plain):
+    if plain != plain:
         raise ClaimError("The value of a claim is NaN: no bound can hold for it.")
     return plain
 

@@ -12,9 +12,7 @@ from ._arguments import tensor
 from .shapes import conv_output_size
 
 
-def _output_shape(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int
-) -> tuple[int, int, int, int]:
+def _output_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> tuple[int, ...]:
     """Check that filters fit images, and return the shape N×F×OH×OW of the answer."""
     hint = "x[None, None] turns one H×W picture into a batch of one with one channel."
     tensor("x", x, "N×C×H×W", floating=True, hint=hint)
@@ -65,32 +63,10 @@ def conv2d_loops(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strid
     return answer if bias is None else answer + bias[:, None, None]
 
 
-def _im2col(x: Tensor, kernel_size: tuple[int, int], *, stride: int = 1, padding: int = 0) -> Tensor:
-    """Lay out every window of every image as one column.
-
-    Args:
-        x: images, N×C×H×W.
-        kernel_size: (K, L).
-
-    Returns:
-        N×(C·K·L)×(OH·OW): windows in reading order, in each the channels one after another. Equal to `F.unfold`.
-
-    Raises:
-        ValueError: the kernel does not fit.
-
-    Source: K. Chellapilla, S. Puri, P. Simard, High performance convolutional neural networks for document
-    processing, IWFHR 2006.
-    """
-    K, L = kernel_size
-    conv_output_size(x.shape[2], K, stride, padding), conv_output_size(x.shape[3], L, stride, padding)
-    windows = F.pad(x, (padding,) * 4).unfold(2, K, stride).unfold(3, L, stride)  # N×C×OH×OW×K×L, a view: no copy yet
-    return windows.permute(0, 1, 4, 5, 2, 3).reshape(len(x), x.shape[1] * K * L, -1)
-
-
 def conv2d_im2col(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, padding: int = 0
 ) -> Tensor:
-    """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW).
+    """Convolution as one matrix product: (F × C·K·L) @ (C·K·L × OH·OW), with every window as one column, by `F.unfold`.
 
     Arguments, answer and errors are those of `conv2d_loops`; source: K. Chellapilla, S. Puri,
     P. Simard, High performance convolutional neural networks for document processing, IWFHR 2006.
@@ -101,7 +77,7 @@ def conv2d_im2col(
         True
     """
     shape = _output_shape(x, weight, bias, stride, padding)
-    answer = (weight.flatten(1) @ _im2col(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
+    answer = (weight.flatten(1) @ F.unfold(x, weight.shape[2:], stride=stride, padding=padding)).view(shape)
     return answer if bias is None else answer + bias[:, None, None]
 
 
@@ -132,7 +108,7 @@ def conv2d_backward(
     if tensor("grad", grad, "N×F×OH×OW", floating=True).shape != shape:
         raise ValueError(f"grad must have the shape of the answer, {shape}; got {tuple(grad.shape)}.")
     rows = grad.flatten(2)  # N×F×(OH·OW)
-    grad_weight = (rows @ _im2col(x, weight.shape[2:], stride=stride, padding=padding).mT).sum(0).view_as(weight)
+    grad_weight = (rows @ F.unfold(x, weight.shape[2:], stride=stride, padding=padding).mT).sum(0).view_as(weight)
     columns = weight.flatten(1).T @ rows  # each answer hands its gradient back to the pixels of its window
     grad_x = F.fold(columns, x.shape[2:], weight.shape[2:], stride=stride, padding=padding)
     return grad_x, grad_weight, grad.sum((0, 2, 3))

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ._arguments import kind, shown, tensor, whole
@@ -230,7 +231,6 @@ class batches:
         if drop_last and len(images) < self.batch_size:
             most, got = f"{len(images):,}", f"{self.batch_size:,}"
             raise ValueError(f"With drop_last, batch_size must be at most {most}, or there is no batch; got {got}.")
-        device = images.x.device if device is None else device
         self.x, self.y = images.x.to(device), images.y.to(device)
         self.mean, self.std = (value.to(device).view(-1, 1, 1) for value in (images.mean, images.std))
         self.shuffle, self.augment, self.generator, self.drop_last = shuffle, augment, generator, drop_last
@@ -241,21 +241,19 @@ class batches:
         return full if self.drop_last or not rest else full + 1
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self._draw_order() if self.shuffle else None
+        if self.shuffle:
+            device = "cpu" if self.generator is None else self.generator.device
+            order = torch.randperm(len(self.x), generator=self.generator, device=device).to(self.x.device)
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             at = slice(start, start + self.batch_size)
-            if order is None:
-                x, y = self.x[at], self.y[at]
-            else:  # index_select copies whole images, many times faster than x[order]
+            if self.shuffle:  # index_select copies whole images, many times faster than x[order]
                 x, y = (part.index_select(0, order[at]) for part in (self.x, self.y))
+            else:
+                x, y = self.x[at], self.y[at]
             x = x.float().div_(255)
             if self.augment is not None:
                 x = self.augment(x, generator=self.generator)
             yield (x - self.mean).div_(self.std).contiguous(memory_format=self.memory_format), y
-
-    def _draw_order(self) -> Tensor:
-        device = "cpu" if self.generator is None else self.generator.device
-        return torch.randperm(len(self.x), generator=self.generator, device=device).to(self.x.device)
 
 
 class as_dataset(torch.utils.data.Dataset):
@@ -296,11 +294,30 @@ class as_dataset(torch.utils.data.Dataset):
             raise IndexError(f"index must lie from {-len(self)} to {len(self) - 1}; got {index}.")
         x, mean, std = self.images.x[index], self.images.mean, self.images.std
         if self.transform is not None:
-            from ._pictures import picture_of, pixels_of
-
-            x = pixels_of(self.transform(picture_of(x)), len(x)).to(mean.device)
-        x = x.float() / 255 if x.dtype == torch.uint8 else x
+            x = _transformed(x, self.transform).to(mean.device)
+        x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
         return (x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), int(self.images.y[index])
+
+
+def _transformed(x: Tensor, transform: Callable) -> Tensor:
+    """What a transform makes of uint8 pixels, C×H×W: uint8, or floats from 0 to 1. Raises: TypeError, ValueError."""
+    from torchvision.transforms.functional import pil_to_tensor, to_pil_image  # takes a second to load
+
+    returned = transform(to_pil_image(x))
+    if isinstance(returned, Image.Image):
+        returned = pil_to_tensor(returned)
+    if not isinstance(returned, Tensor):
+        raise TypeError(f"transform must return a picture or a tensor; got {type(returned).__name__}.")
+    if returned.ndim != 3 or len(returned) != len(x):
+        raise ValueError(f"transform must return {len(x)}×H×W pixels; got shape {tuple(returned.shape)}.")
+    from_0_to_1 = returned.is_floating_point() and returned.min() >= 0 and returned.max() <= 1  # NaN is neither
+    if returned.dtype != torch.uint8 and not from_0_to_1:
+        seen = f"{returned.dtype} from {returned.min():.3g} to {returned.max():.3g}"
+        remedy = "Is there a Normalize in it? Leave it out: as_dataset normalises."
+        if returned.min() >= 0 and 100 < returned.max() <= 255:
+            remedy = "Divide them by 255."
+        raise ValueError(f"transform must return pixels as uint8, or floats from 0 to 1; got {seen}. {remedy}")
+    return returned.as_subclass(Tensor)
 
 
 def _per_channel(name: str, value: Numbers, x: Tensor) -> Tensor:

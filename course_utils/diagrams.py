@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.text import Text
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
@@ -16,7 +17,6 @@ from ._arguments import kind, shape, shown, tensor, whole
 from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, legend_below, make_panels, show_figure
 
 Place: TypeAlias = tuple[int, int]
-Point: TypeAlias = tuple[float, float]
 
 
 def _kernel_size(image: Tensor, kernel: Tensor) -> tuple[int, int]:
@@ -30,11 +30,6 @@ def _kernel_size(image: Tensor, kernel: Tensor) -> tuple[int, int]:
 
 def _is_list_of(kinds: type | tuple[type, ...], value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(part, kinds) for part in value)
-
-
-def _inside(place: Sequence[int], size: Sequence[int]) -> bool:
-    pair = _is_list_of(int, place) and len(place) == 2
-    return pair and all(0 <= at < length for at, length in zip(place, size, strict=True))
 
 
 def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequence[Place], *, title: str) -> None:
@@ -58,7 +53,8 @@ def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequen
     rows, columns = image.shape[0] - K + 1, image.shape[1] - L + 1
     tensor("answer", answer, f"{rows}×{columns}", hint="That is where the kernel has a place on the image.")
     count = len(kind("places", places, list | tuple, "a list of pairs (row, column)"))
-    if not count or not all(_inside(place, answer.shape) for place in places):
+    inside = set(np.ndindex(rows, columns))
+    if not count or not all(_is_list_of(int, place) and tuple(place) in inside for place in places):
         raise ValueError(f"places must be pairs (row, column) in an answer of {tuple(answer.shape)}; got {places}.")
     figure, grid = make_panels(count, 3, 1.75 * count + 0.3, width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
     strongest = float(image.max() * kernel.abs().max())
@@ -94,13 +90,11 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
     across = image.shape[1] - L + 1
     row = kernel.reshape(1, -1)
     figure, (top, bottom) = make_panels(2, 2, 3.8, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
-    draw_picture(top[0], image, numbers=True, frame=(at // across, at % across, K, L))
-    draw_picture(top[1], columns, numbers=True, frame=(0, at, K * L, 1))
-    draw_picture(bottom[0], row, signed=True, numbers=True)
-    draw_picture(bottom[1], row @ columns, signed=True, numbers=True, frame=(0, at, 1, 1))
-    names = "picture", "its windows, one in each column", "kernel, as a row", "row × matrix: all answers at once"
-    for axes, name in zip((*top, *bottom), names, strict=True):
-        axes.set_title(name)
+    draw_picture(top[0], image, name="picture", numbers=True, frame=(at // across, at % across, K, L))
+    draw_picture(top[1], columns, name="its windows, one in each column", numbers=True, frame=(0, at, K * L, 1))
+    draw_picture(bottom[0], row, name="kernel, as a row", signed=True, numbers=True)
+    name = "row × matrix: all answers at once"
+    draw_picture(bottom[1], row @ columns, name=name, signed=True, numbers=True, frame=(0, at, 1, 1))
     show_figure(figure, title)
 
 
@@ -140,26 +134,24 @@ def graph(result: Tensor, tensors: Mapping[str, Tensor], *, title: str) -> None:
     members = {column: [node for node in columns if columns[node] == column] for column in columns.values()}
     tallest = max(map(len, members.values()))
     figure, [[axes]] = make_panels(1, 1, 0.5 + 0.85 * tallest)
-    boxes: dict[Node | None, Patch] = {}
-    places: dict[Node | None, Point] = {}
+    boxes: dict[Node | None, Text] = {}
     for column, nodes in members.items():
         for k, node in enumerate(nodes):
-            places[node] = (column, (len(nodes) - 1) / 2 - k)
             operation = re.sub(r"Backward\d+$", "", node.name())
             _, value = values.get(node, ("", ""))
             text = " = ".join(values[id(leaves[node])]) if node in leaves else f"{operation}\n{value}".strip()
-            boxes[node] = _box(axes, *places[node], text, COLOURS["train" if node in leaves else "published"])
-    places[None] = (1, places[result.grad_fn][1])
-    boxes[None] = _box(axes, *places[None], f"{result.item():g}")
+            colour = COLOURS["train" if node in leaves else "published"]
+            boxes[node] = _box(axes, column, (len(nodes) - 1) / 2 - k, text, colour)
+    boxes[None] = _box(axes, 1, boxes[result.grad_fn].get_position()[1], f"{result.item():g}")
     arrows = [(result.grad_fn, None, torch.ones(()))]
     for node, to_inputs in gradients.items():
         arrows += [(child, node, g) for (child, _), g in zip(node.next_functions, to_inputs, strict=True) if child]
     for start, end, gradient in arrows:
-        _arrow(axes, places[start], places[end], boxes[start], boxes[end], color=COLOURS["line"])
-        x, y = np.mean([places[start], places[end]], axis=0)
+        _arrow(axes, boxes[start], boxes[end], color=COLOURS["line"])
+        (left, low), (right, high) = boxes[start].get_position(), boxes[end].get_position()
+        x, y = (left + right) / 2 + 0.1 * (high > low), (low + high) / 2 - 0.15
         text = f"← {gradient.item():g}".replace("-", "−")
-        rises = places[end][1] > places[start][1]
-        axes.text(x + 0.1 * rises, y - 0.15, text, ha="center", va="top", color=COLOURS["frame"])
+        axes.text(x, y, text, ha="center", va="top", color=COLOURS["frame"])
     axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.1))
     axes.axis("off")
     show_figure(figure, title)
@@ -193,41 +185,17 @@ def _gradients(result: Tensor, parameters: Sequence[Tensor], nodes: Iterable[Nod
     return seen
 
 
-def cycle(stations: Mapping[str, str], *, title: str) -> None:
-    """Stations in a circle, in the order of the clock, each with an arrow to the next.
-
-    Args:
-        stations: {name: what happens there}.
-
-    Raises:
-        TypeError, ValueError: stations is no dict, or an empty one.
-
-    Example:
-        >>> cycle({"forward": "logits", "loss": "1.2", "backward": "gradients", "step": "-0.1"}, title="One step")
-    """
-    groups_of("stations", stations)
-    figure, [[axes]] = make_panels(1, 1, 3.5)
-    angles = np.pi / 2 - 2 * np.pi * np.arange(len(stations)) / len(stations)
-    places = list(zip(np.cos(angles), np.sin(angles), strict=True))
-    texts = [f"{name}\n{text}".replace("-", "−") for name, text in stations.items()]
-    boxes = [_box(axes, *place, text) for place, text in zip(places, texts, strict=True)]
-    for k in range(len(stations)):
-        _arrow(axes, places[k - 1], places[k], boxes[k - 1], boxes[k], color=COLOURS["frame"], linewidth=2)
-    axes.set(xlim=(-1.5, 1.5), ylim=(-1.1, 1.3))
-    axes.axis("off")
-    show_figure(figure, title)
-
-
-def _box(axes: Axes, x: float, y: float, text: str, colour: str = COLOURS["line"]) -> Patch:
-    """A framed text; returns its frame."""
+def _box(axes: Axes, x: float, y: float, text: str, colour: str = COLOURS["line"]) -> Text:
+    """A framed text."""
     style = {"boxstyle": "round,pad=0.4", "facecolor": "none", "edgecolor": colour, "linewidth": 2}
-    return axes.text(x, y, text, ha="center", va="center", bbox=style).get_bbox_patch()
+    return axes.text(x, y, text, ha="center", va="center", bbox=style)
 
 
-def _arrow(axes: Axes, start: Point, end: Point, from_box: Patch, to_box: Patch, **style: object) -> None:
+def _arrow(axes: Axes, start: Text, end: Text, **style: object) -> None:
     """An arrow between two boxes, from edge to edge."""
-    ends = {"patchA": from_box, "patchB": to_box, "shrinkA": 3, "shrinkB": 3}
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "mutation_scale": 14} | ends | style)
+    style |= {"arrowstyle": "-|>", "mutation_scale": 14, "shrinkA": 3, "shrinkB": 3}
+    style |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+    axes.annotate("", end.get_position(), start.get_position(), arrowprops=style)
 
 
 def places(settings: Sequence[Mapping[str, int]], *, title: str) -> None:
@@ -398,16 +366,12 @@ def sides(pictures: Pictures, panels: Mapping[str, Tensor], *, title: str) -> No
     R, n = len(pictures), len(pictures[0])
     for name, in_valid in groups_of("panels", panels).items():
         tensor(f"panels[{name!r}]", in_valid, f"{R}×{n}")
-    height = len(panels) * (R * WIDTH / n + 0.2) + 0.6
-    figure, grid = make_panels(len(panels) * R, n, height)
-    for block, (name, in_valid) in enumerate(panels.items()):
-        for row in range(R):
-            for column, axes in enumerate(grid[block * R + row]):
-                draw_picture(axes, pictures[row][column])
-                colour = COLOURS["valid" if in_valid[row][column] else "train"]
-                for spine in axes.spines.values():
-                    spine.set(color=colour, linewidth=4)
-        first = grid[block * R, 0]
+    figure, grid = make_panels(len(panels) * R, n, len(panels) * (R * WIDTH / n + 0.2) + 0.6)
+    for block, (name, in_valid) in zip(grid.reshape(-1, R, n), panels.items(), strict=True):
+        for (row, column), axes in np.ndenumerate(block):
+            draw_picture(axes, pictures[row][column])
+            axes.spines[:].set(color=COLOURS["valid" if in_valid[row, column] else "train"], linewidth=4)
+        first = block[0, 0]
         first.set_title(" ")  # room for the name, which is wider than a picture
         first.text(0, 1.08, name, transform=first.transAxes).set_in_layout(False)
     patches = [Patch(color=COLOURS["train"], label="training"), Patch(color=COLOURS["valid"], label="validation")]

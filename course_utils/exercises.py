@@ -132,7 +132,6 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     """The verdict on an answer, whatever the answer is and does."""
     from .checks import _answers, _call
 
-    asked = f"The exercise asks for {found.judge.__doc__}"
     wants_function = (found.judge.__doc__ or "").startswith("a function")
     called, owner = None, "judging your answer"
     try:
@@ -141,10 +140,8 @@ def _judged(found: _Checker, answer: object) -> Verdict:
         if callable(answer) and (wants_function or not is_data):
             called = _call.Called(answer, without=found.without, changes=found.changes)
         elif wants_function:
-            return wrong(
-                f"your answer is {shown(answer)}",
-                hint=f"Give the function itself, without brackets: {found.judge.__name__}.",
-            )
+            hint = f"Give the function itself, without brackets: {found.judge.__name__}."
+            return wrong(f"your answer is {shown(answer)}", hint=hint)
         with _call.plain_surroundings(answer):
             return found.judge(answer if called is None else called)
     except _answers.Unfinished:
@@ -159,7 +156,7 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     except (Exception, SystemExit) as error:  # whatever the student's own code raises
         owner = "your function" if called is not None and called.error is error else owner
         told = "".join(traceback.format_exception_only(error))  # also where the error can't tell itself
-        return wrong(f"{owner} raised {told}", hint=asked)
+        return wrong(f"{owner} raised {told}", hint=f"The exercise asks for {found.judge.__doc__}")
 
 
 def target(data: DataSet, *, real: float, sample: float) -> float:

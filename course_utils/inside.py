@@ -1,7 +1,8 @@
 """Looking into a network: what its layers give out, and what its answer depends on. Built by hand in lesson 14."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -129,18 +130,13 @@ def _listening(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     """What the layers give out while the block runs. The hooks are removed whatever happens in it."""
     kept: dict[str, Tensor] = {}
 
-    def keep(name: str, output: object) -> Tensor:
+    def keep(name: str, layer: nn.Module, inputs: tuple, output: object) -> Tensor:
         if not isinstance(output, Tensor):
             raise TypeError(f"layer {name!r} must give out a tensor; got {shown(output)}.")
         kept[name] = output
         return output.clone()  # for the next layer, which may work in place
 
-    hooks = [
-        layer.register_forward_hook(lambda _, inputs, output, name=name: keep(name, output))
-        for name, layer in layers.items()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.enter_context(layer.register_forward_hook(partial(keep, name)))
         yield kept
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -221,11 +221,10 @@ def accuracy_curve(
 
     kind("change", change, Callable, "a function of a batch and a value, such as augment.rotate")
     kind("model", model, nn.Module, "a network (nn.Module)")
-    kind("values", values, list | tuple | range, "a list of numbers to change the images by")
+    if not kind("values", values, list | tuple | range, "a list of numbers to change the images by"):
+        raise ValueError("values must hold at least one number to change the images by; got none.")
     for k, value in enumerate(values):
         number(f"values[{k}]", value)
-    if not values:
-        raise ValueError("values must hold at least one number to change the images by; got none.")
     device = next((parameter.device for parameter in model.parameters()), None)
 
     def accuracy(value: float) -> float:

@@ -3,29 +3,26 @@
 Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TypeAlias
 
 import torch
 from torch import nn
 
 from ._arguments import kind, number, whole
 
-Layer: TypeAlias = Callable[[], nn.Module]
+Layer = Callable[[], nn.Module]
 
 
-def _classifier(*sizes: int, activation: Layer = nn.ReLU, dropout: float | None = None) -> list[nn.Module]:
+def _classifier(*sizes: int, between: Sequence[Layer] = (nn.ReLU,)) -> list[nn.Module]:
     """The end of a network: maps become one row of numbers, then linear layers from size to size.
 
-    Between two of them comes the activation, and then dropout, if that is asked for.
+    Between two of them comes one of each of these classes of layers; a new nn.Dropout drops one half.
     """
     layers: list[nn.Module] = [nn.Flatten()]
     *hidden, last = pairwise(sizes)
     for before, after in hidden:
-        layers += [nn.Linear(before, after), activation()]
-        if dropout is not None:
-            layers.append(nn.Dropout(dropout))
+        layers += [nn.Linear(before, after), *(layer() for layer in between)]
     return [*layers, nn.Linear(*last)]
 
 
@@ -58,7 +55,7 @@ def lenet(activation: Layer = nn.ReLU, pool: Callable[[int], nn.Module] = nn.Avg
     kind("pool", pool, Callable, "a class of pooling layers, such as nn.AvgPool2d")
     first = nn.Conv2d(1, 6, 5, padding=2), activation(), pool(2)
     second = nn.Conv2d(6, 16, 5), activation(), pool(2)
-    return nn.Sequential(*first, *second, *_classifier(400, 120, 84, 10, activation=activation))
+    return nn.Sequential(*first, *second, *_classifier(400, 120, 84, 10, between=[activation]))
 
 
 def mnist_net() -> nn.Sequential:
@@ -71,7 +68,7 @@ def mnist_net() -> nn.Sequential:
         torch.Size([2, 10])
     """
     maps = nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)
-    return nn.Sequential(*maps, nn.Dropout(0.25), *_classifier(9_216, 128, 10, dropout=0.5))
+    return nn.Sequential(*maps, nn.Dropout(0.25), *_classifier(9_216, 128, 10, between=[nn.ReLU, nn.Dropout]))
 
 
 def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
@@ -158,7 +155,7 @@ def wide_mnist_net() -> nn.Sequential:
     """
     first = nn.Conv2d(1, 64, 3, padding=1), nn.ReLU()
     second = nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
-    return nn.Sequential(*first, *second, *_classifier(25_088, 1_024, 10, dropout=0.5))
+    return nn.Sequential(*first, *second, *_classifier(25_088, 1_024, 10, between=[nn.ReLU, nn.Dropout]))
 
 
 def small_vgg() -> nn.Sequential:

@@ -58,8 +58,7 @@ def images(
     rows = math.ceil(len(pictures) / columns)
     height, width, *_ = _figure.array_of(pictures[0]).shape
     above = 0.05 if titles is None else 0.14 + 0.18 * max(1 + str(text).count("\n") for text in titles)
-    inches = rows * (WIDTH / columns * height / width + above) + 0.1
-    figure, grid = _figure.make_panels(rows, columns, inches)
+    figure, grid = _figure.make_panels(rows, columns, rows * (WIDTH / columns * height / width + above) + 0.1)
     limit = max(float(np.abs(_figure.array_of(picture)).max()) for picture in pictures) if shared else None
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
@@ -100,16 +99,15 @@ def curves(
     """
     x, columns, scales = _figure.numbers_of("x", x), whole("columns", columns, least=1), _figure.scales(log)
     parts: Mapping = lines if isinstance(next(iter(_figure.groups_of("lines", lines).values())), dict) else {"": lines}
-    names = dict.fromkeys(label for part in parts.values() for label in _figure.groups_of("lines", part))
-    colours = _figure.colours_of(names)
+    colours = _figure.colours_of(label for part in parts.values() for label in _figure.groups_of("lines", part))
     rows, handles = math.ceil(len(parts) / columns), {}
     figure, grid = _figure.make_panels(rows, columns, 2.9 * rows)
     for axes, (name, part) in zip(grid.flat, parts.items(), strict=False):
         for label, values in part.items():
             if len(_figure.numbers_of(f"lines[{label!r}]", values)) > len(x):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
-            style = {"label": label, "color": colours[label], "linewidth": 2}
-            style |= {"marker": "." if len(values) < 10 else ""}  # few: where does each one lie?
+            marker = "." if len(values) < 10 else ""  # few: where does each one lie?
+            style = {"label": label, "color": colours[label], "linewidth": 2, "marker": marker}
             if label == "published":
                 style |= {"marker": "o", "linestyle": ":"}
             [handles[label]] = axes.plot(x[: len(values)], values, **style)
@@ -120,7 +118,7 @@ def curves(
         if "x" not in log and all(float(value).is_integer() for value in x):
             axes.xaxis.set_major_locator(MaxNLocator(10 // columns, steps=[1, 2, 5, 10], integer=True))
     grid[0, 0].set_ylabel(ylabel)
-    legend = [handles[label] for label in names]  # one for all panels
+    legend = list(handles.values())  # one for all panels
     if len(legend) > 3:
         _figure.legend_below(figure, legend)
     else:
@@ -167,14 +165,13 @@ def bars(groups: Bars, *, title: str, ylabel: str, log: bool = False, horizontal
         >>> bars({"ours": {"MNIST": 0.99, "CIFAR-10": 0.8}}, title="Digits are easier", ylabel="accuracy")
     """
     categories = _categories(groups)
-    for name, values in groups.items():
-        _figure.numbers_of(f"groups[{name!r}]", list(values.values()))
     figure, [[axes]] = _figure.make_panels(1, 1, 0.8 + 0.3 * len(categories) if horizontal else 3.1)
     width = 0.8 / len(groups)
     draw, across, along = (axes.barh, "y", "x") if horizontal else (axes.bar, "x", "y")
     for k, (name, values) in enumerate(groups.items()):
         places = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-        draw(places, [values[category] for category in categories], width, label=name, color=COLOURS.get(name))
+        lengths = _figure.numbers_of(f"groups[{name!r}]", [values[category] for category in categories])
+        draw(places, lengths, width, label=name, color=COLOURS.get(name))
     if horizontal:
         axes.invert_yaxis()
     axes.set(**{f"{across}ticks": range(len(categories)), f"{across}ticklabels": categories})
@@ -213,8 +210,7 @@ def intervals(groups: Mapping[str, Mapping[str, Numbers]], *, title: str, xlabel
             middle = axes.errorbar(values.mean(), y, xerr=sd, marker="|", **style)
             axes.plot(values, np.full(len(values), y), "o", color=colours[name], markersize=4, alpha=0.6)
         handles.append(middle)
-    axes.set(yticks=range(len(categories)), yticklabels=categories, xlabel=xlabel)
-    axes.set_ylim(len(categories) - 0.5, -0.5)
+    axes.set(yticks=range(len(categories)), yticklabels=categories, ylim=(len(categories) - 0.5, -0.5), xlabel=xlabel)
     axes.grid(axis="y", visible=False)
     if percent:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -347,8 +343,7 @@ def reliability(answers: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, bin
         axes.plot([0, 1], [0, 1], linestyle="--", color=COLOURS["published"])
         axes.vlines(stated, stated, reached, color=COLOURS["wrong"], linewidth=2)
         axes.scatter(stated, reached, s=areas, color=COLOURS["valid"], zorder=3, clip_on=False)
-        axes.set_title(name)
-        axes.set(xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
+        axes.set(title=name, xlabel="confidence", xlim=(0, 1.04), ylim=(0, 1.04), aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
     grid[0, 0].set_ylabel("accuracy")
@@ -374,8 +369,7 @@ def distribution(groups: Mapping[str, Numbers], *, title: str, xlabel: str) -> N
     figure, [[axes]] = _figure.make_panels(1, 1, 2.9)
     style = {"bins": np.histogram_bin_edges(np.concatenate(list(arrays.values())), bins=60), "linewidth": 2}
     for name, values in arrays.items():
-        colour = COLOURS.get(name)
-        seaborn.histplot(x=values, element="step", fill=False, label=name, color=colour, ax=axes, **style)
+        seaborn.histplot(x=values, element="step", fill=False, label=name, color=COLOURS.get(name), ax=axes, **style)
     axes.set(xlabel=xlabel, ylabel="count")
     axes.legend()
     show_figure(figure, title)

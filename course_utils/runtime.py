@@ -34,19 +34,16 @@ def setup(lesson: str) -> None:
     """
     one_of("lesson", lesson, sorted(file.stem for file in (PACKAGE / "needs").glob("*.toml")))
     needs = tomllib.loads(resource(f"needs/{lesson}.toml").read_text(encoding="utf-8"))
-    _install(_missing(needs["packages"]))
+    if missing := _missing(needs["packages"]):
+        _install(missing)
 
     claims.begin(lesson)
-    copies = "".join(f" · {name}: {_copy(name)}" for name in needs["data"])
+    if needs["data"]:
+        from ._images import sources  # a lesson without images loads nothing of them
+    copies = "".join(f" · {name}: {sources.describe(name)}" for name in needs["data"])
     print(f"course_utils {__version__} ({_origin()}) · {machine()}{copies}")
     if needs.get("gpu_helps") and device() == "cpu" and "google.colab" in sys.modules:
         print("Colab lends a GPU: Runtime → Change runtime type → T4 GPU, then run the lesson again.")
-
-
-def _copy(name: str) -> str:
-    from ._images import sources  # a lesson without images loads nothing of them
-
-    return sources.describe(name)
 
 
 def _missing(requirements: list[str]) -> list[str]:
@@ -63,8 +60,6 @@ def _missing(requirements: list[str]) -> list[str]:
 
 
 def _install(requirements: list[str]) -> None:
-    if not requirements:
-        return
     command = [sys.executable, "-m", "pip", "install", "--quiet", *requirements]
     print("Installing", ", ".join(requirements))
     done = subprocess.run(command, capture_output=True, text=True)

@@ -2,10 +2,9 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from ._arguments import kind, shape, whole
-
-WITH_WEIGHTS = (nn.Conv2d, nn.Linear)  # layers whose multiply-adds are counted
 
 
 def conv_output_size(
@@ -123,15 +122,11 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
     macs: list[int] = []
 
     def count(layer: nn.Module, _: tuple, output: torch.Tensor) -> None:
-        places = output.numel() // layer.weight.shape[0]  # each place of each map takes one dot product with its filter
-        macs.append(places * layer.weight.numel())
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            places = output.numel() // layer.weight.shape[0]  # each takes one dot product with the filter of its map
+            macs.append(places * layer.weight.numel())
 
-    hooks = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, WITH_WEIGHTS)]
     weight = next(model.parameters())
-    try:
-        with evaluation_mode(model), torch.no_grad():
-            model(torch.zeros(input_shape, dtype=weight.dtype, device=weight.device))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with evaluation_mode(model), torch.no_grad(), register_module_forward_hook(count):
+        model(torch.zeros(input_shape, dtype=weight.dtype, device=weight.device))
     return sum(macs)

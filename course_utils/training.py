@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from . import _explain
 from ._arguments import kind, whole
-from ._explain import Watch, note
 from ._loop import HEAD, Callback, State, evaluation_mode, keeps_all, line, tell
 from .history import Diverged, Epoch, History, Score
 
@@ -58,16 +57,14 @@ def train_epoch(
     _explain.expect_optimizer(optimizer, model)
     kind("after_step", after_step, Callable | None, "a function without arguments, such as scheduler.step")
     model.train()
-    with Watch(model, batches, loss_fn, optimizer) as watch:
+    with _explain.Watch(model, batches, loss_fn, optimizer) as watch:
         for x, y in watch:
-            logits = model(x)
-            loss = watch.loss(logits, y)
+            loss = watch.loss(model(x), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if after_step is not None:
                 after_step()
-            watch.count(logits, y)
     return watch.score()
 
 
@@ -86,11 +83,9 @@ def evaluate(model: nn.Module, batches: Iterable, *, loss_fn: Callable = F.cross
     """
     _explain.expect_network(model, batches)
     _explain.expect_loss_fn(loss_fn)
-    with evaluation_mode(model), Watch(model, batches, loss_fn, None) as watch:
+    with evaluation_mode(model), _explain.Watch(model, batches, loss_fn, None) as watch:
         for x, y in watch:
-            logits = model(x)
-            watch.loss(logits, y)
-            watch.count(logits, y)
+            watch.loss(model(x), y)
     return watch.score()
 
 
@@ -109,11 +104,8 @@ def predict(model: nn.Module, batches: Iterable) -> torch.Tensor:
         torch.Size([300, 10])
     """
     _explain.expect_network(model, batches)
-    with evaluation_mode(model), Watch(model, batches, F.cross_entropy, None) as watch:
-        logits = [model(x) for x, _ in watch]
-    if not logits:
-        raise ValueError(_explain.text("no batch", name="batches"))
-    return torch.cat(logits)
+    with evaluation_mode(model), _explain.Watch(model, batches, F.cross_entropy, None) as watch:
+        return torch.cat([model(x) for x, _ in watch])
 
 
 def fit(
@@ -176,10 +168,10 @@ def fit(
     state = State(model, optimizer, scheduler, scheduler_step, train_batches, valid_batches)
     history = state.history
     tell(callbacks, "on_fit_start", state)
-    note.cache_clear()
+    _explain.note.cache_clear()
     images, asked = (getattr(batches, "x", batches) for batches in (train_batches, valid_batches))
-    note("validated on training images", images is asked)
-    note("augmented validation", getattr(valid_batches, "augment", None) is not None)
+    _explain.note("validated on training images", images is asked)
+    _explain.note("augmented validation", getattr(valid_batches, "augment", None) is not None)
     print(HEAD)
     try:
         while len(history) < epochs and not state.stopped:
@@ -194,7 +186,7 @@ def fit(
             print(line(history[-1]))
             steps = getattr(scheduler, "last_epoch", 0)
             tell(callbacks, "on_epoch_end", state)
-            note("scheduler steps twice", getattr(scheduler, "last_epoch", 0) > steps)
+            _explain.note("scheduler steps twice", getattr(scheduler, "last_epoch", 0) > steps)
     except KeyboardInterrupt:
         history.interrupted = True
         if history and len(history) == state.epoch:  # it came when the epoch was done and not yet written

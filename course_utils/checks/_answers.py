@@ -35,7 +35,6 @@ class GaveNothing(Exception):
     """A function of the student's gave nothing back, for these arguments."""
 
     def __init__(self, function: Any, given: Sequence[object]):
-        super().__init__()
         self.function, self.given = function, given
 
 

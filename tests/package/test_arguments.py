@@ -258,7 +258,6 @@ CASES = {
     ),
     "data.as_dataset": Case(dict(images=IMAGES, transform=None), dict(images=never, transform=none_or(never))),
     "diagrams.arithmetic": Case(dict(rows=[[("a", PICTURE)]], title="T"), dict(rows=never, title=none_or(TEXT))),
-    "diagrams.cycle": Case(dict(stations={"a": "b"}, title="T"), dict(stations=filled, title=none_or(TEXT))),
     "diagrams.graph": Case(
         dict(result=GRAPH * 2, tensors={"w": GRAPH}, title="T"),
         dict(result=never, tensors=never, title=none_or(TEXT)),

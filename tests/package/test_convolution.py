@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.convolution import _im2col, conv2d_backward, conv2d_im2col, conv2d_loops
+from course_utils.convolution import conv2d_backward, conv2d_im2col, conv2d_loops
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 
@@ -35,13 +35,6 @@ def test_loops_and_im2col_equal_torch(case):
         answer = by_hand(x, weight, bias, **options)
         assert answer.shape == expected.shape
         assert (answer - expected).abs().max() <= TOLERANCE[x.dtype]
-
-
-@settings(max_examples=150, deadline=None)
-@given(convolutions())
-def test_im2col_is_unfold(case):
-    x, weight, _, options = case
-    assert torch.equal(_im2col(x, weight.shape[2:], **options), F.unfold(x, weight.shape[2:], **options))
 
 
 @settings(max_examples=150, deadline=None)
@@ -85,8 +78,3 @@ def test_what_cannot_be_convolved_is_refused(by_hand, x, weight, options, error,
 def test_a_gradient_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="shape of the answer"):
         conv2d_backward(torch.zeros(1, 3, 4, 4), IMAGE, FILTERS)
-
-
-def test_im2col_refuses_a_kernel_that_does_not_fit():
-    with pytest.raises(ValueError, match="does not fit"):
-        _im2col(IMAGE, (6, 1))

@@ -324,13 +324,6 @@ def test_what_has_no_graph_is_refused(result, error, words, figures):
     figures.append(plt.figure())
 
 
-def test_a_cycle_has_a_box_and_an_arrow_for_each_station(figures):
-    assert diagrams.cycle({"forward": "5", "step": "-8", "loss": "16"}, title="T") is None
-    texts = figures[0].axes[0].texts
-    assert [text.get_text() for text in texts if text.get_text()] == ["forward\n5", "step\n−8", "loss\n16"]
-    assert sum(getattr(text, "arrow_patch", None) is not None for text in texts) == 3
-
-
 @pytest.mark.parametrize(("pictures", "words"), [([], "at least one picture"), ([torch.zeros(2, 4, 4)], "H×W")])
 def test_what_is_no_picture_is_refused(pictures, words, figures):
     with pytest.raises(ValueError, match=words):

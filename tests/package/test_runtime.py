@@ -50,8 +50,6 @@ def test_what_is_missing_is_installed_and_named(monkeypatch, capsys):
     runtime._install(["no-such-package>=1"])
     assert calls == [[sys.executable, "-m", "pip", "install", "--quiet", "no-such-package>=1"]]
     assert capsys.readouterr().out == "Installing no-such-package>=1\n"
-    runtime._install([])
-    assert len(calls) == 1
 
 
 def test_a_failed_installation_says_what_to_do(monkeypatch):

@@ -77,7 +77,7 @@ class Elsewhere(torch.Tensor):
     device = torch.device("cuda")
 
     def __new__(cls, value):
-        return torch.tensor(value).as_subclass(cls)
+        return torch.tensor(value, requires_grad=True).as_subclass(cls)
 
 
 def fitted_with_valid_loss(digits, factor):
@@ -327,14 +327,13 @@ def test_a_learning_rate_that_is_too_large_is_found(digits):
 @pytest.mark.parametrize("step", [1, 49, 50, 51, 130])
 def test_elsewhere_losses_are_read_together_and_the_first_bad_one_is_named(step, monkeypatch):
     """As on a GPU, where Python would have to wait for each loss: here the CPU plays another device."""
-    watch = Watch(small(), [], lambda logits, y: logits, sgd(small()))
-    watch.batch, watch.looked, reads = (X, Y), True, []
+    losses = iter([Elsewhere(float("nan") if number >= step else 0.5) for number in range(1, 131)])
+    watch = Watch(small(), [(X, Y)] * 130, lambda logits, y: next(losses), sgd(small()))
+    reads = []
     monkeypatch.setattr(torch, "stack", lambda losses, stack=torch.stack: reads.append(len(losses)) or stack(losses))
-    losses = [Elsewhere(float("nan") if number >= step else 0.5) for number in range(1, 131)]
     with pytest.raises(Diverged, match=f"The loss is nan at step {step}.*begin anew, or from a checkpoint"):
-        for loss in losses:
-            watch.loss(loss, None)
-        list(watch)  # the end of the epoch
+        for _, y in watch:
+            watch.loss(torch.zeros(6, 10), y)
     assert reads == [50] * min(-(-step // 50), 2) + [30] * (step > 100)
 
 
