@@ -58,10 +58,10 @@ TRIALS = 500  # random settings to compare with PyTorch
 # %% [markdown]
 # ## The picture shrinks
 #
-# In lesson 2 a kernel of width 2 found four places along five pixels. One pixel lost is not much, but a deep network
-# has many layers. Send a digit of 28×28 pixels through five convolutions of 5×5.
+# In lesson 2 a kernel of width 2 found four places along five pixels. Losing one pixel is not much, but a deep
+# network has many layers. Suppose we send a digit of 28×28 pixels through five 5×5 convolutions.
 #
-# > **Predict before you run.** How many pixels are left in the end?
+# > **Predict before you run.** How wide is what is left in the end?
 
 # %% tags=["answer"]
 x = torch.zeros(1, 1, 28, 28)
@@ -70,18 +70,18 @@ for number in range(1, 6):
     print("after layer", number, "there are", tuple(x.shape[2:]))
 
 # %% tags=["answer", "claim"]
-claim("Five layers take away {value:.0%} of the picture's area.",
+claim("Five 5×5 convolutions take away {value:.0%} of a digit's pixels.",
       1 - x.numel() / 28**2, equals=0.92, within=0.005)
 
 # %% [markdown]
-# Each layer peels two pixels off every side, and nothing is left of the border. The remedy is *padding*, which adds P
+# Each layer peels two pixels off every side, so nothing is left of the border. The remedy is *padding*, which adds P
 # zeros on each side before the kernel slides. Two more options change the number of places. The *stride* S is the
-# step from one place to the next. *Dilation* D spreads the weights of a kernel, so that neighbours read pixels that
+# step from one place to the next, while *dilation* D spreads a kernel's weights, so that neighbours read pixels that
 # are D apart.
 #
 # > **Predict before you run.** A kernel of 3 with stride 2 on 6 pixels: how many places, and is every pixel read?
 
-# %% tags=["answer"] mystnb={"image": {"alt": "Four lines of pixels with the places of a kernel of three below them. Five pixels give 3 places, with padding 5. Six pixels with stride 2 give 2 places, and the last pixel is crossed out. Seven pixels with dilation 2 give 3 places."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "Four lines of pixels with the places of a kernel of three below them. Five pixels give 3 places, and 5 places with a padding of 1. Six pixels with stride 2 give 2 places, and the last pixel is crossed out. Seven pixels with dilation 2 give 3 places."}}
 diagrams.places([{"size": 5, "kernel_size": 3},
                  {"size": 5, "kernel_size": 3, "padding": 1},
                  {"size": 6, "kernel_size": 3, "stride": 2},
@@ -89,12 +89,13 @@ diagrams.places([{"size": 5, "kernel_size": 3},
                 title="A step that does not fit leaves a pixel unread")
 
 # %% [markdown]
-# Two, and PyTorch drops the crossed pixel without a word, because one more step would leave the line.
+# There are two places, and PyTorch drops the crossed-out pixel without a word, because one more step would leave the
+# line.
 #
 # ## How many places?
 #
-# The kernel reaches over $D(K-1)+1$ pixels, out of $H+2P$. What remains is its room to move, in which it takes as
-# many whole steps of S as fit, and there is one place more than there are steps:
+# The kernel covers $D(K-1)+1$ of the $H+2P$ pixels. The rest is its room to move, where it takes as many whole steps
+# of S as fit, and there is one more place than there are steps:
 #
 # $$H' = \left\lfloor \frac{H + 2P - D(K-1) - 1}{S} \right\rfloor + 1$$
 #
@@ -107,7 +108,7 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
     return room // stride + 1
 
 # %% [markdown]
-# Is this PyTorch's rule? We compare it with layers of random settings, along one axis.
+# We test this rule against PyTorch's layers, with random settings, along one axis.
 
 # %%
 def agreement(formula, layer):
@@ -132,7 +133,7 @@ claim("Our formula gives PyTorch's size in {value:.0%} of the settings.",
 
 # %% [markdown]
 # > **Find the bug.** Many tutorials print the formula without the brackets: $(H + 2P - K)/S + 1$. Below are seven
-# > flattened sizes from published tutorials. How many come out?
+# > flattened sizes from published tutorials. How many does it get right?
 
 # %%
 C3, C5, POOL = (3, 1, 0), (5, 1, 0), (2, 2, 0)  # kernel, stride, padding
@@ -156,7 +157,7 @@ for name, maps, pixels, layers, printed in PUBLISHED:
           f"unrounded {maps * theirs**2:9,.1f}")
 
 # %% tags=["claim"]
-claim("Without rounding down, {value} of the seven sizes come out.",
+claim("Without rounding down, {value} of the seven sizes are right.",
       sum(unrounded), equals=4)
 
 # %% [markdown]
@@ -164,8 +165,8 @@ claim("Without rounding down, {value} of the seven sizes come out.",
 #
 # ## Who reads a pixel?
 #
-# If some pixels are dropped, are the others read equally often? Take a kernel of ones, which adds up its window. The
-# gradient of the sum of all answers then says, for each pixel, how many windows read it.
+# If some pixels are dropped, are the others read equally often? With a kernel of ones, which adds up its window, the
+# gradient of the sum of all answers says how many windows read each pixel.
 
 # %%
 def readers(**options):
@@ -184,11 +185,11 @@ plots.images(maps, ["P = 0", "P = 1", "S = 2"], columns=3, numbers=True,
                                 "it more, and a stride can silence it")
 
 # %% [markdown]
-# So padding does more than keep the size. It decides how much the border counts, and its zeros tell the network where
-# the border is (lesson 2).
+# So padding does more than keep the size, because it also decides how much the border counts, and its zeros tell the
+# network where the border is (lesson 2).
 #
-# Look at the maps again: the backward pass has spread each answer over its window and added up what overlaps. Where a
-# small map must become a larger one, this is a layer of its own, the *transposed convolution*.
+# To make these maps, the backward pass spread each answer over its window and added up the overlaps. A layer that
+# enlarges a small map in this way is a *transposed convolution*.
 
 # %%
 larger = F.conv_transpose2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3))
@@ -198,12 +199,13 @@ agree("a transposed convolution of ones, and our first map",
 # %% [markdown]
 # ## Pooling by hand
 #
-# Smaller maps cost less, and each of their numbers stands for more of the picture. A *pooling* layer therefore
-# shrinks maps on purpose. It slides a window over each channel alone and passes on the window's largest number (*max
+# Smaller maps cost less, and each of their numbers stands for more of the picture, so a *pooling* layer shrinks maps
+# on purpose. It slides a window over each channel separately and passes on the window's largest number (*max
 # pooling*) or its mean (*average pooling*). It has no weights, and unless you say otherwise its stride is its size,
 # so that the windows touch.
 #
-# > **Predict before you run.** What is left of the three rows below?
+# > **Predict before you run.** The rows are (1, 3, 0, 9), (2, 6, 0, 1) and (7, 7, 7, 7). What does max pooling with
+# > windows of 2×2 leave of them?
 
 # %% tags=["answer"]
 def pool_loops(image, K, reduce):
@@ -223,9 +225,9 @@ pool_loops(rows, 2, torch.max)
 # %% [markdown]
 # The sevens are gone, because half a window does not count. Now a photograph, with windows of 6×6.
 #
-# > **Predict before you run.** Which of the two will be brighter, and which will lose thin dark lines?
+# > **Predict before you run.** Will the maximum or the average be brighter, and which will lose thin dark lines?
 
-# %% tags=["answer"] mystnb={"image": {"alt": "A photograph of a Chinese tower in grey, and the same pooled by windows of 6 by 6: the maximum is brighter and its dark lines have thinned, the average looks like a small version of the photograph."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "A photograph of a Chinese tower in grey, and the same pooled by windows of 6 by 6: the maximum is brighter and its thin dark lines are gone, the average looks like a small version of the photograph."}}
 photo = torch.tensor(load_sample_image("china.jpg")).double().mean(2) / 255
 tower = photo[40:310, 20:350]
 largest = pool_loops(tower, 6, torch.max)
@@ -235,18 +237,18 @@ plots.images([tower, largest, mean], ["photograph", "max", "average"],
              title="A maximum prefers what is bright, an average blurs")
 
 # %% [markdown]
-# The maximum, and dark lines that are thinner than the window drown in its brightest pixel.
+# The maximum does both, because dark lines thinner than a window drown in its brightest pixel.
 #
-# What does pooling do to a gradient? In a mean, all K² pixels have an equal say, so each gets 1/K² of it. A maximum
-# depends on its winner alone, which therefore gets everything. We write each window as a column, as in lesson 2, but
-# each channel alone. `scatter_` then puts the gradient into the winner's place, and `F.fold` lays the columns back
-# into pictures.
+# What does pooling do to a gradient? In a mean, all K² pixels have an equal say, so each gets 1/K² of it, while a
+# maximum depends on its winner alone, which therefore gets everything. We write each window as a column, as in lesson
+# 2 but channel by channel. Then `scatter_` puts the gradient in the winner's place, and `F.fold` lays the columns
+# back into pictures.
 
 # %%
 torch.manual_seed(SEED)
 x = torch.randn(2, 3, 6, 8, dtype=torch.float64, requires_grad=True)
 columns = F.unfold(x.detach(), 2, stride=2).view(2, 3, 4, -1)
-g = torch.randn(2, 3, 3, 4, dtype=torch.float64)  # of the answers
+g = torch.randn(2, 3, 3, 4, dtype=torch.float64)  # the answers' gradient
 
 winner = columns.argmax(2, keepdim=True)
 routed = torch.zeros_like(columns).scatter_(2, winner, g.view(2, 3, 1, -1))
@@ -265,16 +267,16 @@ F.max_pool2d(flat, 2).sum().backward()
 flat.grad[0, 0]
 
 # %% [markdown]
-# The first in reading order takes all (see lesson 4). The package has both kinds for windows that overlap and for
-# padding, which never wins a maximum, and counts as zeros in an average. Here they meet PyTorch on whole numbers,
-# with many ties.
+# The first in reading order takes it all (see lesson 4). The package's two poolings also allow overlapping windows
+# and padding, which never wins a maximum but counts as zeros in an average. We compare them with PyTorch on whole
+# numbers, which give many ties.
 
 # %%
 from course_utils.pooling import pool2d_backward, pool2d_loops, pool2d_unfold
 
 for kind, in_torch in (("max", F.max_pool2d), ("average", F.avg_pool2d)):
     x = torch.randint(9, (4, 2, 17, 18)).double().requires_grad_()
-    options = {"stride": 2, "padding": 1, "ceil_mode": True}
+    options = {"stride": 2, "padding": 1}
     answer = in_torch(x, 3, **options)
     g = torch.randn_like(answer)
     answer.backward(g)
@@ -286,8 +288,8 @@ for kind, in_torch in (("max", F.max_pool2d), ("average", F.avg_pool2d)):
           within=1e-12)
 
 # %% [markdown]
-# Is pooling a convolution? An average is one, with fixed and equal weights. (`groups=2` keeps the two channels
-# apart.) A maximum is not, because it isn't linear: the maxima of a sum are not the sum of the maxima.
+# Is pooling a convolution? Averaging is, with fixed and equal weights and `groups=2` to keep the two channels apart.
+# Taking a maximum is not, because it isn't linear: the maxima of a sum are not the sum of the maxima.
 
 # %%
 box = torch.full((2, 1, 2, 2), 1 / 4, dtype=torch.float64)
@@ -301,22 +303,27 @@ print("for a maximum they differ by up to", apart.abs().max().item())
 # %% [markdown]
 # ## What PyTorch's layers offer
 #
-# The options come in this order: channels in and out for a convolution, then kernel, stride and padding. A kernel is
+# A convolution takes its channels in and out first, and then, like pooling, kernel, stride and padding. A kernel is
 # one number, or a pair for rows and columns.
 #
-# > **Predict before you run.** Which of these layers keep the 28×28 pixels? Which has more channels than before?
+# Here are six layers for 8 channels:
+
+# %%
+layers = [nn.Conv2d(8, 6, 3, 1, "same"), nn.Conv2d(8, 16, (3, 5), 2),
+          nn.Conv2d(8, 4, 1), nn.MaxPool2d(2, 1), nn.AvgPool2d(2, 2),
+          nn.MaxPool2d(3, 1, 1)]
+
+# %% [markdown]
+# > **Predict before you run.** Which of them keep 28×28 pixels? Which has more channels than before?
 
 # %% tags=["answer"]
-x = torch.zeros(1, 8, 28, 28)
-for layer in [nn.Conv2d(8, 6, 3, 1, "same"), nn.Conv2d(8, 16, (3, 5), 2),
-              nn.Conv2d(8, 4, 1), nn.MaxPool2d(2, 1), nn.AvgPool2d(2, 2),
-              nn.MaxPool2d(3, 1, 1)]:
-    print(tuple(layer(x).shape[1:]), layer)
+for layer in layers:
+    print(tuple(layer(torch.zeros(1, 8, 28, 28)).shape[1:]), layer)
 
 # %% [markdown]
 # That convolutions add channels and pooling halves sizes is a habit, not a law. With `"same"` PyTorch chooses the
-# padding that keeps the size, D(K − 1) zeros in all. For a kernel of 4 these are three, so one side gets more, and
-# with a stride above 1 PyTorch refuses. (`F.pad` takes left, right, top, bottom.)
+# padding that keeps the size, D(K − 1) zeros in all, and refuses a stride above 1. A kernel of 4 needs three zeros,
+# so one side gets more. (`F.pad` takes left, right, top, bottom.)
 
 # %%
 torch.manual_seed(SEED)
@@ -333,9 +340,9 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# Pooling layers can also round *up*, with `ceil_mode=True`, so that the last window may hang over the end. But a
-# window that would *begin* behind the picture is dropped again. The package's `conv_output_size` is our formula
-# together with this rule.
+# Pooling layers can also round *up*, with `ceil_mode=True`, so that the last window may hang over the end, but a
+# window that would *begin* beyond the picture is dropped. The package's `conv_output_size` adds this rule to our
+# formula.
 
 # %%
 def pool(K, S, P, D):
@@ -356,7 +363,7 @@ print(f"with the rule, it is in {agreement(with_rule, pool):.0%}")
 # %% [markdown]
 # ## Three conventions
 #
-# Now that you own one rule, you can read others.
+# Now that you know one rule, you can read others.
 #
 # | course | padding counts | a step that does not fit |
 # |---|---|---|
@@ -384,9 +391,9 @@ for H, K, S, P in [(28, 5, 1, 2), (10, 3, 2, 0), (224, 11, 4, 0),
           f"{d2l(H, K, S, P):4}  {cs231n(H, K, S, P)}")
 
 # %% [markdown]
-# The last three rows are readings of one famous layer, the first of AlexNet (2012). Its paper states 224 pixels, says
-# nothing of padding, and shows 55 places. CS231n's notes therefore read 227 pixels, while torchvision's version of
-# the network pads by 2 and rounds. For d2l's rule, double the padding:
+# The last three rows are readings of one famous layer, the first of AlexNet (2012). Its paper gives 224 pixels,
+# doesn't mention padding, and shows 55 places. CS231n's notes therefore assume 227 pixels, while torchvision's
+# version pads by 2 and rounds down. For d2l's rule, double the padding:
 
 # %%
 settings = torch.cartesian_prod(
@@ -399,9 +406,9 @@ agree("d2l's rule with the padding doubled, and PyTorch's",
 # %% [markdown]
 # ## How far does it see?
 #
-# How much of the picture can one number of a feature map, a *unit*, know? It reads a window, whose numbers have each
-# read a window of their own, and so on down to the pixels. Take one unit behind three convolutions of 3 along a line,
-# and count the paths that lead to it.
+# How much of the picture can a *unit*, one number of a feature map, know about? It reads a window, whose numbers have
+# each read a window of their own, and so on down to the pixels. Take one unit after three convolutions of width 3
+# along a line, and count the paths that lead to it.
 
 # %% mystnb={"image": {"alt": "A pyramid of numbers in four rows. The unit at the top is 1. Below it 1 1 1, then 1 2 3 2 1, then 1 3 6 7 6 3 1."}}
 row = torch.zeros(1, 1, 7)
@@ -413,11 +420,12 @@ plots.images([torch.cat(rows)[:, 0]], numbers=True, columns=1,
              title="One unit behind three layers: 7 pixels, by 27 paths")
 
 # %% [markdown]
-# The width of the bottom row is the unit's *receptive field*, the part of the picture that can change it. Each layer
-# has made it wider by K − 1. Most paths begin in the middle, which counts most.
+# The bottom row is the unit's *receptive field*, the part of the picture that can change it, and each layer has
+# widened it by K − 1. Most paths begin near the middle, so those pixels count most.
 #
-# With strides the field grows faster. Neighbours in a map are then a *jump* of several pixels apart, the product of
-# all strides so far, and a layer widens the field by D(K − 1) jumps of the map that it reads.
+# With strides the field grows faster, because neighbours in a map are then several pixels apart. This distance, the
+# *jump*, is the product of all strides so far, and a layer widens the field by D(K − 1) jumps of the map that it
+# reads.
 #
 # > **Predict before you run.** A convolution of 5, a pooling of 2, and both again: how wide is the field?
 
@@ -428,10 +436,10 @@ for name, kernel, stride in [("conv", 5, 1), ("pool", 2, 2)] * 2:
     print(f"{name} {kernel}: sees {field:2} pixels, jump {jump}")
 
 # %% [markdown]
-# That was LeNet, which lesson 6 builds. Here are the networks of five published tutorials, which later lessons train,
-# and one in the style of VGG, a well-known deep network. All have random weights for now. Is the rule right for them?
-# Outside the field, the gradient of the unit is exactly 0. We use eight random pictures, larger than any field,
-# because ReLU and max pooling let only a part of the gradient through at a time.
+# That was LeNet, which lesson 6 builds. Here it is with four more networks from published tutorials, which later
+# lessons train, and one in the style of VGG, a well-known deep network. All have random weights for now. A unit's
+# gradient can test the rule, because it is exactly 0 outside the field. The random pictures are larger than any
+# field, and we use eight, because ReLU and max pooling block part of the gradient in each.
 
 # %%
 from course_utils.networks import (
@@ -452,7 +460,7 @@ def influence(model, channels):
     x = maps = torch.rand(8, channels, 48, 48, requires_grad=True)
     for layer in model.eval():
         if isinstance(layer, nn.Flatten | nn.AdaptiveAvgPool2d):
-            break
+            break  # behind these, a unit sees everything
         maps = layer(maps)
     middle = maps.shape[2] // 2
     maps[:, :, middle, middle].sum().backward()
@@ -471,18 +479,18 @@ agree("the six fields by the rule, and by the gradient",
       torch.tensor(fields), torch.tensor(sides), within=0)
 
 # %% [markdown]
-# They don't. CIFAR's sees a horse of 32×32 pixels in patches of 9×9, and its linear layers alone must put them
-# together (lesson 11). Here it is beside the VGG-like network. The brightness is the square root of the gradient, so
-# that faint edges show.
+# Only VGG does, with fewer parameters than the other four. CIFAR's network sees a horse of 32×32 pixels in patches of
+# 9×9, which its linear layers alone must put together (lesson 11). Here are both fields, with the square root of the
+# gradient as brightness, so that faint edges show.
 
 # %% mystnb={"image": {"alt": "Two maps of 48 by 48 pixels on black. The CIFAR network's is a small bright square in the middle; the VGG-like network's is much larger, bright in its middle and fading towards its edges."}}
 plots.images([seen["CIFAR"].sqrt(), seen["VGG"].sqrt()], ["CIFAR", "VGG"],
-             columns=2, title="With random weights, one sees 9 pixels and "
-                              "one 32, both their middle best")
+             columns=2, title="With random weights, CIFAR sees 9 pixels and "
+                              "VGG 32, both best in the middle")
 
 # %% [markdown]
-# Depth is the cheap way to see further. Two convolutions of 3×3 see as far as one of 5×5, with fewer weights
-# (exercise 3.3), though they do not compute the same.
+# Depth is the cheap way to see further, because two 3×3 convolutions see as far as one 5×5 with fewer weights
+# (exercise 3.3), though they don't compute the same thing.
 #
 # ## What does it cost?
 #
@@ -492,19 +500,19 @@ plots.images([seen["CIFAR"].sqrt(), seen["VGG"].sqrt()], ["CIFAR", "VGG"],
 # %%
 ledger = {"conv   1 →  64": (1 * 3 * 3 + 1) * 64,
           "conv  64 → 128": (64 * 3 * 3 + 1) * 128,
-          "dense 3,200 → 256": (3_200 + 1) * 256,
-          "dense   256 →  10": (256 + 1) * 10}
+          "linear 3,200 → 256": (3_200 + 1) * 256,
+          "linear   256 →  10": (256 + 1) * 10}
 for name, count in ledger.items():
-    print(f"{name:18}{count:8,}")
+    print(f"{name:19}{count:8,}")
 
 # %% tags=["claim"]
-claim("Its four layers have {value:,} parameters.", sum(ledger.values()),
+claim("The Fashion network has {value:,} parameters.", sum(ledger.values()),
       equals=count_parameters(fashion_net()))
 
 # %% [markdown]
-# **Multiply-adds.** A weight of a convolution works once at every place, so H′·W′ times, and a weight of a linear
-# layer once. This course doesn't count the additions of biases, but `torchinfo` does. (Its predecessor `torchsummary`
-# wants the shape without the batch axis.)
+# **Multiply-adds.** Each use of a weight is one multiplication and one addition. A convolution uses each weight at
+# every place, so H′·W′ times, and a linear layer once. We don't count adding the biases, but `torchinfo` does. (Its
+# predecessor `torchsummary` wants the shape without the batch axis.)
 
 # %%
 report = summary(fashion_net(), (1, 1, 28, 28), verbose=0)
@@ -515,9 +523,9 @@ agree("torchinfo's count, and ours with the biases",
       report.total_mult_adds, ours + biases, within=0)
 
 # %% [markdown]
-# **Memory.** A `float32` takes four bytes, and there is one for each parameter. In training the backward pass also
-# needs most of the numbers that layers pass on, their *activations*. We count all but those of `Flatten`, which are
-# the same numbers in another shape.
+# **Memory.** Each parameter is a `float32` of four bytes. In training the backward pass also needs most of the
+# numbers that layers pass on, their *activations*. We leave out those of `Flatten`, which are the same numbers in
+# another shape.
 
 # %%
 def activations(model, shape):
@@ -530,14 +538,13 @@ def activations(model, shape):
     return count
 
 # %% [markdown]
-# This table answers the lesson's question.
+# The next table answers the lesson's question.
 #
-# > **Predict before you run.** Which network has the most parameters, which does the most work, and which passes on
-# > the most activations? (Wide's first linear layer turns 25,088 numbers into 1,024; VGG's only one reads 128.)
+# > **Predict before you run.** Is the network with the most parameters also the one with the most activations?
 
 # %% tags=["answer"]
 cost = {}
-print("network  layers  parameters  in largest  multiply-adds  activations")
+print("network  layers  parameters  largest's  multiply-adds  activations")
 for name, (model, shape) in NETS.items():
     kinds = [layer for layer in model
              if isinstance(layer, nn.Conv2d | nn.Linear)]
@@ -546,7 +553,7 @@ for name, (model, shape) in NETS.items():
     macs, kept = count_macs(model, shape), activations(model, shape)
     cost[name] = {"parameters": parameters, "multiply-adds": macs,
                   "activations": kept}
-    print(f"{name:8}{len(kinds):7}{parameters:12,}{largest:12.1%}"
+    print(f"{name:8}{len(kinds):7}{parameters:12,}{largest:11.1%}"
           f"{macs:15,}{kept:13,}")
 
 # %% [markdown]
@@ -562,8 +569,8 @@ plots.bars(bars, title="Three costs, three different orders",
 # "Layers" counts convolutions and linear layers. In four of the six networks a single linear layer holds more than
 # nine parameters in ten.
 #
-# In memory, with Adam (lesson 1), there are four numbers for each parameter: itself, its gradient and two running
-# averages. Activations come with each image of the batch.
+# Training with Adam (lesson 1) keeps four numbers in memory for each parameter: itself, its gradient and two running
+# averages. Activations are kept for each image of the batch.
 #
 # > **Predict before you run.** With 128 images in a batch, which takes more memory, parameters or activations?
 
@@ -576,13 +583,14 @@ for name in ("wide", "VGG"):
           f"activations {kept:4.0f} MiB")
 
 # %% [markdown]
-# It depends on the network. So if the file is too large, look at the parameters. If training runs out of memory, look
-# at the activations, and take a smaller batch. And if it is too slow, look at the multiply-adds (roughly: lesson 16).
+# It depends on the network. If the saved file is too large, look at the parameters. If training runs out of memory,
+# compare the two, because a smaller batch saves activations only. If it is too slow, the multiply-adds are a rough
+# guide (lesson 16).
 #
 # ## One size too many
 #
-# A published network reads photographs of 184×338 pixels, and two poolings make 46×84.5 of them. Suppose that we
-# round this to 85.
+# A published network reads photographs of 184×338 pixels, and halving that twice gives 46×84.5. Suppose that we round
+# up to 85.
 
 # %%
 features = nn.Sequential(
@@ -597,7 +605,7 @@ except RuntimeError as error:
 
 # %% [markdown]
 # `mat1` is what arrived: 1 image with 123,648 numbers. `mat2` is what we built, a layer that reads 125,120 numbers
-# and answers with 256. The two numbers in the middle must be equal. There are three cures:
+# and answers with 256. The two middle numbers must be equal. There are three cures:
 #
 # - arithmetic, rounding down twice;
 # - `LazyLinear`, which takes its size from its first batch (so send one before you make the optimiser);
@@ -619,11 +627,12 @@ print("averages, of another size:", tuple(other.shape))
 
 # %% [markdown]
 # The third head has few parameters and reads pictures of any size, but no longer knows where in them something was.
-# Whether that hurts, lesson 12 will ask.
+# Lesson 12 asks whether that hurts.
 #
 # Flattening has two traps of its own.
 #
-# > **Predict before you run.** One tutorial calls these four equal. Which one is not?
+# > **Predict before you run.** Are `flatten(x, 1)`, `x.view(8, -1)`, `nn.Flatten()(x)` and `flatten(x, -1)` equal, as
+# > one tutorial says?
 
 # %% tags=["answer"]
 maps = torch.randn(8, 16, 5, 5)
@@ -635,9 +644,9 @@ for form, flat in forms.items():
     print(f"{form:15}", tuple(flat.shape))
 
 # %% [markdown]
-# The number is the axis at which flattening *starts*, and from the last axis on there is nothing to flatten. The
-# second trap is `view`, which reads the same memory in another shape. It fails where the numbers are in another
-# order, as they are after `permute` (lesson 2), while `reshape` then makes a copy.
+# The number in `flatten` is the axis at which flattening *starts*, so `-1` leaves nothing to flatten. The second trap
+# is `view`, which reads the same memory in another shape. It fails when memory holds the numbers in another order, as
+# after `permute` (lesson 2), while `reshape` then makes a copy, in another order than `flatten` gave.
 
 # %%
 channels_behind = maps.permute(0, 2, 3, 1)
@@ -671,8 +680,8 @@ assert check("3.1", size_solution)
 # %% [markdown]
 # ### Exercise 3.2 · Backwards
 #
-# A convolution with K = 3, S = 2, P = 1 answers with 14 places. How many pixels did it read along that axis? Give a
-# list of all the sizes that are possible.
+# A convolution with K = 3, S = 2, P = 1 answers with 14 places. How many pixels did the picture have along that axis?
+# List all possible sizes.
 
 # %%
 sizes_before = ...
@@ -687,8 +696,8 @@ assert check("3.2", sizes_before_solution)
 # %% [markdown]
 # ### Exercise 3.3 · Small kernels
 #
-# All layers have 64 channels in and out, and no bias. How many weights have two 3×3 convolutions, and one 5×5 that
-# sees as far? Three 3×3, and one 7×7? Give the four numbers as a list.
+# All layers have 64 channels in and out, and no bias. How many weights do two 3×3 convolutions have, and one 5×5 that
+# sees as far? And three 3×3, and one 7×7? Give the four numbers as a list.
 
 # %%
 weights_of = ...
@@ -727,9 +736,9 @@ assert check("3.4", inner_average_solution)
 # %% [markdown]
 # ### Exercise 3.5 · A convolution in two steps
 #
-# A 3×3 convolution from 64 to 128 channels has 73,728 weights. Build an `nn.Sequential` of two layers, without
-# biases, that also turns N×64×H×W into N×128×H×W and in which each unit sees 3×3 pixels and all channels, with
-# **8,768** weights. First look at places, each channel alone (`groups=64`). Then mix the channels.
+# A 3×3 convolution from 64 to 128 channels has 73,728 weights. With **8,768** weights, build an `nn.Sequential` of
+# two layers, without biases, that also turns N×64×H×W into N×128×H×W and in which each unit sees 3×3 pixels and all
+# channels. First look around within each channel (`groups=64`), then mix the channels.
 
 # %%
 separable = ...
@@ -747,9 +756,9 @@ assert check("3.5", separable_solution)
 # ### Exercise 3.6 · Design
 #
 # Build an `nn.Sequential` of PyTorch's layers for N×3×32×32 images that answers with ten numbers for each. It has at
-# least four convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters, counting
-# those that training may not change and any other number that a layer keeps; **and** at most 20 million
-# multiply-adds. `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
+# least four convolutions, which see (with the poolings) at least 32 pixels; at most 300,000 parameters, counting any
+# other number that a layer keeps, such as running averages; **and** at most 20 million multiply-adds.
+# `receptive_field`, `count_parameters` and `count_macs` tell you where you are.
 
 # %%
 design = ...
@@ -781,7 +790,7 @@ assert check("3.6", design_solution)
 # 3. Translate: d2l counts the padding of both sides together, and CS231n forbids a step that does not fit.
 # 4. Compute the receptive field: each layer adds D(K − 1) times the product of the strides before it.
 # 5. Count parameters, multiply-adds and activations, and know that they rank networks differently.
-# 6. Read `mat1` and `mat2`, and cure them by arithmetic, `LazyLinear`, or global average pooling.
+# 6. Read `mat1` and `mat2`, and match them by arithmetic, `LazyLinear`, or global average pooling.
 #
 # ## Further reading
 #
