@@ -57,7 +57,7 @@ RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 0.5, 1.0]  # keep 0.5
 # ## Three rides in a tensor
 #
 # Three people each took a taxi. They remember how far they went and what they paid, but none of them knows the
-# tariff. Can a computer work it out? Machine learning always asks this question, only with longer lists: there are
+# tariff. Can a computer work it out? Machine learning mostly asks this question, only with longer lists: there are
 # examples, there is a rule behind them that nobody wrote down, and we look for numbers that reproduce it. In this
 # lesson we first look for two numbers and then for a hundred thousand, with the same five lines.
 #
@@ -193,7 +193,7 @@ diagrams.graph(loss, {"w": w, "b": b, "product": product,
 
 # %% [markdown]
 # Going back, squaring multiplies by 2e, adding and subtracting pass on what they get, and multiplying by 3 triples
-# it. The constants 3 and 9 leave no trace, because nobody asked for their slopes.
+# it. The constants 3 and 9 get no box, because nobody asked for their slopes.
 #
 # What if we ask twice? As `backward()` throws its record away, we compute the loss again.
 #
@@ -281,11 +281,11 @@ plots.curves(range(60), taxi, log="y", xlabel="step", ylabel="loss",
              title="The best of these rates is close to one that explodes")
 
 # %% [markdown]
-# The best is 0.08, and just above it the loss explodes: on a logarithmic axis, each step multiplies it. To see why,
-# lift the fog. With only two parameters we can compute the loss for all pairs and draw a hiking map with contour
-# lines, whose lowest point is at w = 2, b = 3. (How is not important.)
+# The best is 0.08. At 0.09 the loss explodes: each step multiplies it, hence the straight line. To see why, lift the
+# fog. With only two parameters we can compute the loss for all pairs and draw a hiking map with contour lines, whose
+# lowest point is at w = 2, b = 3. (How is not important.)
 
-# %% mystnb={"image": {"alt": "A map with contour lines of a long narrow valley, which slopes from the upper left to the lower right, with its lowest point at w = 2, b = 3. Two paths start at 0, 0. The one of learning rate 0.01 walks down the side and then hardly moves along the floor. The one of 0.08 jumps from side to side and moves up the valley with each jump."}}
+# %% mystnb={"image": {"alt": "A map with contour lines of a long narrow valley, which runs from the upper left to the lower right, with its lowest point at w = 2, b = 3. Two paths start at 0, 0. The one of learning rate 0.01 walks down the side and then hardly moves along the floor. The one of 0.08 jumps from side to side and moves along the floor with each jump."}}
 w_axis, b_axis = torch.linspace(-0.5, 5.5, 100), torch.linspace(-1, 5, 100)
 b_all, w_all = torch.meshgrid(b_axis, w_axis, indexing="ij")
 answers = w_all[..., None] * km + b_all[..., None]  # for all pairs and rides
@@ -332,7 +332,7 @@ plots.curves(far, {"3 + 2 km": 3 + 2 * far, "relu(km − 3)": late,
              title="A ReLU bends a straight tariff")
 
 # %% [markdown]
-# A hundred such bends, each at its own place, follow almost any curve. This is a *network*: a matrix product with
+# Enough such bends, each at its own place, follow any unbroken curve. This is a *network*: a matrix product with
 # *weights*, its parameters, makes many *hidden* numbers, a ReLU bends each of them, and a second matrix product adds
 # them up into answers.
 #
@@ -368,7 +368,7 @@ def network_losses(lr, steps=300):
 # rates, and compare them with a *baseline*, a model that costs no effort. Ours answers 0 to everything, and without
 # it "the loss falls" says little.
 
-# %% mystnb={"image": {"alt": "Loss over 300 steps on a logarithmic axis. 4e-6 leaves the picture at once. 1e-6 first rises more than tenfold, then falls fast, and ends above 5e-7, which falls from the start. 1e-7 falls slowly. Only 5e-7 comes down to the flat line, the loss of always answering 0."}}
+# %% mystnb={"image": {"alt": "Loss over 300 steps on a logarithmic axis. 4e-6 shoots up, and is drawn for three steps only. 1e-6 first rises more than tenfold, then falls fast, and ends above 5e-7, which falls from the start. 1e-7 falls slowly. 5e-7 comes closest to the flat line, the loss of always answering 0."}}
 zero = y.pow(2).sum().item()
 losses = {"4e-06": network_losses(4e-6, steps=3)}
 losses |= {f"{lr:.0e}": network_losses(lr) for lr in (1e-6, 5e-7, 1e-7)}
@@ -379,7 +379,7 @@ plots.curves(range(300), losses | {"always 0": [zero] * 300},
 # %% [markdown]
 # At 4e-6 the loss grows without end, while at the tutorial's 1e-6 it leaps up and comes back, like a ball that is
 # thrown out of a bowl and happens to land in another. For a while this looks even better than the steady fall at
-# 5e-7, which ends lower, but has only just caught up with a model that does nothing.
+# 5e-7, which ends lower, but after 300 steps about equals a model that does nothing.
 
 # %% tags=["claim"]
 leap = losses["1e-06"]
@@ -450,7 +450,7 @@ claim("The network has {value:,} parameters.",
 
 # %% [markdown]
 # Where data just flows from one layer to the next, `Sequential` saves you from writing a class. It numbers its layers
-# or takes your names, and networks with the same names can load each other's weights.
+# or takes your names, and networks with equal names and shapes can load each other's weights.
 
 # %%
 numbered = nn.Sequential(nn.Linear(1000, 100), nn.ReLU(),
@@ -577,7 +577,7 @@ def path(name, lr, steps=60):
 # %% [markdown]
 # The rates are chosen so that you can tell the paths apart.
 
-# %% mystnb={"image": {"alt": "The map of the valley with four paths from 0, 0. SGD jumps from side to side. Momentum swings across in long arcs and moves up along the floor. RMSProp and Adam set out diagonally, since they move both parameters equally far, and reach the floor nearer to the lowest point."}}
+# %% mystnb={"image": {"alt": "The map of the valley with four paths from 0, 0. SGD jumps from side to side. Momentum swings across in long arcs and moves along the floor. RMSProp and Adam set out diagonally, since they move both parameters equally far, and reach the floor nearer to the lowest point."}}
 rates = {"SGD": 0.08, "momentum": 0.01, "RMSProp": 0.1, "Adam": 0.2}
 paths = {name: path(name, lr) for name, lr in rates.items()}
 plots.scatter(paths, heights=(w_axis, b_axis, heights), xlabel="w",
@@ -600,7 +600,7 @@ for name, optimizer in optimizers.items():
 # %% [markdown]
 # Where a curve breaks off, training exploded. The published race took place at the left edge.
 
-# %% mystnb={"image": {"alt": "Loss after 100 steps against the learning rate, both axes logarithmic. Five optimisers have their valleys at different places: RMSProp at a few ten-thousandths, AdaGrad and Adam near three thousandths, momentum and SGD near one half. SGD's is one of the deepest."}}
+# %% mystnb={"image": {"alt": "Loss after 100 steps against the learning rate, both axes logarithmic. Five optimisers have their valleys at different places: RMSProp at a few ten-thousandths, AdaGrad and Adam near three thousandths, momentum anywhere from 0.03 to one half, SGD at one half. SGD's is one of the deepest."}}
 def loss_on(x, y, model):
     """A trained model's loss; infinite if its training has exploded."""
     with torch.no_grad():

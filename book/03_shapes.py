@@ -70,12 +70,12 @@ for number in range(1, 6):
     print("after layer", number, "there are", tuple(x.shape[2:]))
 
 # %% tags=["answer", "claim"]
-claim("Five 5×5 convolutions take away {value:.0%} of a digit's pixels.",
+claim("Five 5×5 convolutions take away {value:.0%} of the places.",
       1 - x.numel() / 28**2, equals=0.92, within=0.005)
 
 # %% [markdown]
-# Each layer peels two pixels off every side, so nothing is left of the border. The remedy is *padding*, which adds P
-# zeros on each side before the kernel slides. Two more options change the number of places. The *stride* S is the
+# Each layer peels two places off every side, although every pixel is still read. The remedy is *padding*, which adds
+# P zeros on each side before the kernel slides. Two more options change the number of places. The *stride* S is the
 # step from one place to the next, while *dilation* D spreads a kernel's weights, so that neighbours read pixels that
 # are D apart.
 #
@@ -86,7 +86,7 @@ diagrams.places([{"size": 5, "kernel_size": 3},
                  {"size": 5, "kernel_size": 3, "padding": 1},
                  {"size": 6, "kernel_size": 3, "stride": 2},
                  {"size": 7, "kernel_size": 3, "dilation": 2}],
-                title="A step that does not fit leaves a pixel unread")
+                title="A step that does not fit can leave a pixel unread")
 
 # %% [markdown]
 # There are two places, and PyTorch drops the crossed-out pixel without a word, because one more step would leave the
@@ -421,7 +421,7 @@ plots.images([torch.cat(rows)[:, 0]], numbers=True, columns=1,
 
 # %% [markdown]
 # The bottom row is the unit's *receptive field*, the part of the picture that can change it, and each layer has
-# widened it by K − 1. Most paths begin near the middle, so those pixels count most.
+# widened it by K − 1. With equal weights the middle counts most, because most paths begin there.
 #
 # With strides the field grows faster, because neighbours in a map are then several pixels apart. This distance, the
 # *jump*, is the product of all strides so far, and a layer widens the field by D(K − 1) jumps of the map that it
@@ -489,8 +489,8 @@ plots.images([seen["CIFAR"].sqrt(), seen["VGG"].sqrt()], ["CIFAR", "VGG"],
                               "VGG 32, both best in the middle")
 
 # %% [markdown]
-# Depth is the cheap way to see further, because two 3×3 convolutions see as far as one 5×5 with fewer weights
-# (exercise 3.3), though they don't compute the same thing.
+# Depth is a cheap way to see further, because two 3×3 convolutions see as far as one 5×5 with fewer weights (exercise
+# 3.3), though they don't compute the same thing.
 #
 # ## What does it cost?
 #

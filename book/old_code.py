@@ -12,7 +12,9 @@
 # *How do you read a PyTorch program that is ten years old?*
 #
 # Until version 0.4, which came out in 2018, PyTorch had two kinds of arrays. A tensor held numbers, and only a
-# `Variable`, which was wrapped around a tensor, had a gradient. Today a tensor does both, but much of what you find on the web was written before then, or copied from code that was. This page translates such code. It builds on lesson 1, and no other lesson needs it.
+# `Variable`, which was wrapped around a tensor, had a gradient. Today a tensor does both, but much of what you find
+# on the web was written before then, or copied from code that was. This page translates such code. It builds on
+# lesson 1, and no other lesson needs it.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true} cellView="form"
 # The setup cell: `make notebooks` puts it here.
@@ -41,7 +43,7 @@ NEW = {
     "v = torch.FloatTensor([1, 2])": "v = torch.tensor([1.0, 2.0])",
     "v = torch.IntTensor([1, 2])":
         "v = torch.tensor([1, 2], dtype=torch.int32)",
-    "v = torch.range(0, 4)": "v = torch.arange(0, 5)",
+    "v = torch.range(0, 4)": "v = torch.arange(0.0, 5)",
     "v = x.type(torch.DoubleTensor)": "v = x.to(torch.float64)",
     "v = loss.data[0]": "v = loss.item()",
     "v = Variable(x, volatile=True) * w": "with torch.no_grad(): v = x * w",
@@ -52,9 +54,9 @@ NEW = {
 }
 
 # %% [markdown]
-# Does today's PyTorch still run the old ones, and do the new ones do the same? We run each line as text, with a vector
-# x, a weight w and a loss at hand, and note what it leaves behind: the value of `v`, the weight, and the gradient of
-# the weight after one more `backward()`.
+# Does today's PyTorch still run the old ones, and do the new ones do the same? We run each line as text, with a
+# vector x, a weight w and a loss at hand, and note what it leaves behind: `v` with its type and whether it is
+# recorded, the weight, and the gradient of the weight after one more `backward()`.
 
 # %%
 def run(line):
@@ -72,9 +74,9 @@ def run(line):
         except Exception as problem:
             return type(problem).__name__, None
     w.pow(2).sum().backward()
-    left = [torch.as_tensor(value).flatten().double()
-            for value in (names["v"], w, w.grad)]
-    return "warns" if warned else "runs", torch.cat(left).detach()
+    v = torch.as_tensor(names["v"])
+    left = v.tolist(), v.dtype, v.requires_grad, w.tolist(), w.grad.tolist()
+    return "warns" if warned else "runs", left
 
 # %% [markdown]
 # The middle column of the table says how the old line fares in this PyTorch, and whether it leaves the same behind as
@@ -86,18 +88,19 @@ for old, new in NEW.items():
     (went, before), (goes, after) = run(old), run(new)
     assert goes == "runs", f"{new} {goes}"
     if before is not None:
-        assert torch.equal(before, after), f"{old} and {new} differ"
-        went += ", the same"
+        assert (before == after) == ("volatile" not in old), f"{old}, {new}"
+        went += ", the same" if before == after else ", **not the same**"
     rows.append(f"| `{old}` | {went} | `{new}` |")
 Markdown("\n".join(["| until 2018 | now | write |", "|---|---|---|", *rows]))
 
 # %% [markdown]
-# A line that raises an error is harmless, since it tells you where to look. The trap is a line that still runs.
+# A line that raises an error is harmless, since it tells you where to look. The trap is a line that still runs. One
+# is in the table: today `volatile` is ignored, and everything is recorded.
 #
 # ## The trap: `.data`
 #
-# `.data` gives you the numbers of a tensor without its record. If you change them, you do so behind autograd's back. An
-# example shows what that can cost. The slope of $e^w + 5$ at w = 0 is 1, whatever is added at the end. Here the 5
+# `.data` gives you the numbers of a tensor without its record. If you change them, you do so behind autograd's back.
+# An example shows what that can cost. The slope of $e^w + 5$ at w = 0 is 1, whatever is added at the end. Here the 5
 # comes in through `.data`.
 
 # %%
@@ -108,7 +111,8 @@ answer.backward()
 print("the slope, autograd says:", w.grad.item())
 
 # %% [markdown]
-# It says 6, without a warning. The slope of $e^w$ is $e^w$ itself, so autograd re-used the answer, which by then was no longer what it had been. If you change the numbers under `no_grad` instead, autograd notices and refuses.
+# It says 6, without a warning. The slope of $e^w$ is $e^w$ itself, so autograd re-used the answer, which by then was
+# no longer what it had been. If you change the numbers under `no_grad` instead, autograd notices and refuses.
 
 # %%
 answer = w.exp()
@@ -145,7 +149,9 @@ print("gradient of w1:", tuple(w1.grad.shape))
 print("parameters of the module:", len(list(old.parameters())))
 
 # %% [markdown]
-# Nobody called it, and yet the gradient is there, because the record alone knows the way back. If you want a slope of your own, write a `torch.autograd.Function`, whose `backward` is called. Since the weights were given as arguments, the module owns none, so an optimiser that is handed `old.parameters()` would have nothing to train.
+# Nobody called it, and yet the gradient is there, because the record alone knows the way back. If you want a slope of
+# your own, write a `torch.autograd.Function`, whose `backward` is called. Since the weights were given as arguments,
+# the module owns none, so an optimiser that is handed `old.parameters()` would have nothing to train.
 #
 # ## Further reading
 #

@@ -137,12 +137,13 @@ def graph(result: Tensor, tensors: Mapping[str, Tensor], *, title: str) -> None:
     boxes: dict[Node | None, Text] = {}
     for column, nodes in members.items():
         for k, node in enumerate(nodes):
-            operation = re.sub(r"Backward\d+$", "", node.name())
-            _, value = values.get(node, ("", ""))
-            text = " = ".join(values[id(leaves[node])]) if node in leaves else f"{operation}\n{value}".strip()
+            if node in leaves:
+                text = " = ".join(values[id(leaves[node])])
+            else:
+                text = re.sub(r"Backward\d+$", "", node.name()) + (f"\n= {values[node][1]}" if node in values else "")
             colour = COLOURS["train" if node in leaves else "published"]
             boxes[node] = _box(axes, column, (len(nodes) - 1) / 2 - k, text, colour)
-    boxes[None] = _box(axes, 1, boxes[result.grad_fn].get_position()[1], f"{result.item():g}")
+    boxes[None] = _box(axes, 1, boxes[result.grad_fn].get_position()[1], f"{result.item():g}".replace("-", "−"))
     arrows = [(result.grad_fn, None, torch.ones(()))]
     for node, to_inputs in gradients.items():
         arrows += [(child, node, g) for (child, _), g in zip(node.next_functions, to_inputs, strict=True) if child]

@@ -1,5 +1,7 @@
 """Checkers of lesson 1, From a tensor to a training loop."""
 
+import weakref
+
 import torch
 from torch import Tensor, nn
 
@@ -98,7 +100,7 @@ def names(answer):
 def edge(answer):
     """one number, a learning rate."""
     mine, expected = number(answer, "one learning rate, such as 0.5"), 2 / 18
-    if near(mine, expected, places=3):
+    if near(mine, expected, places=3) and round(mine, 3) == round(expected, 3):
         return right("The edge is 1/x²: ten times larger inputs need a hundredth of the learning rate.")
     if abs(mine - expected) <= 0.002:
         return wrong(f"{mine:.4g} is close", hint="Compute it exactly, then round to three places.")
@@ -219,14 +221,19 @@ def learn(answer):
 
 
 def _reader(x, y, size):
-    """What hands out rows of x and y, no more than size at a time."""
+    """What hands out rows of x and y, no more than size at a time, and notices when an earlier piece is still kept."""
+    handed: list[weakref.ref] = []
 
     def read(start, stop):
         if stop <= start < len(x):
             raise ValueError(f"read({start}, {stop}) asks for no rows: stop is where they end")
         if stop - start > size:
             raise ValueError(f"read({start}, {stop}) asks for {stop - start} rows; {size} is the limit")
-        return x[start:stop], y[start:stop]
+        if any(piece() is not None for piece in handed[:-1]):
+            raise ValueError("an earlier piece is still in memory: call backward() for each piece")
+        rows = x[start:stop].clone()
+        handed.append(weakref.ref(rows))
+        return rows, y[start:stop]
 
     return read
 

@@ -220,9 +220,19 @@ def piecewise_by_pencil(w, read, count, size):
 
 
 def piecewise_functional(w, read, count, size):
-    pieces = [read(start, min(start + size, count)) for start in reversed(range(0, count, size))]
-    shares = [torch.func.grad(lambda w, x=x, y=y: ((x @ w - y) ** 2).sum() / count)(w.detach()) for x, y in pieces]
-    return torch.stack(shares).sum(0)
+    def share(start):
+        x, y = read(start, min(start + size, count))
+        return torch.func.grad(lambda w: ((x @ w - y) ** 2).sum() / count)(w.detach())
+
+    return sum(share(start) for start in reversed(range(0, count, size)))
+
+
+def piecewise_in_one_record(w, read, count, size):
+    """All pieces kept until one backward(): the memory that the exercise wants to save."""
+    w.grad = None
+    sums = [(x @ w - y).pow(2).sum() for x, y in (read(k, min(k + size, count)) for k in range(0, count, size))]
+    (sum(sums) / count).backward()
+    return w.grad
 
 
 def by_pencil(x, y, w1, w2, two=2, gate="input", order=1, hidden="after"):
@@ -388,6 +398,7 @@ WRONG = [
     ("1.6", first_piece, "stand in the loop"),
     ("1.6", lambda w, read, count, size: w.detach(), "returns w itself"),
     ("1.6", lengths, "asks for no rows"),
+    ("1.6", piecewise_in_one_record, "still in memory"),
     ("1.6", stepping, "has changed numbers of w"),
     ("1.7", by_autograd_later, "calls PyTorch's backward"),
     ("1.7", lambda x, y, w1, w2: (w1, 2 * (x @ w1).T @ (x @ w1 @ w2 - y)), "on the way forwards"),

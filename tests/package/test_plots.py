@@ -299,7 +299,7 @@ def test_the_graph_shows_values_on_the_way(figures):
     error = w * 3 - 9
     diagrams.graph(error**2, {"w": w, "error": error}, title="T")
     words = [text.get_text() for text in figures[0].axes[0].texts if text.get_text()]
-    assert {"w = 1", "Mul", "Sub\n−6", "Pow", "36"} <= set(words)
+    assert {"w = 1", "Mul", "Sub\n= −6", "Pow", "36"} <= set(words)
 
 
 def test_a_graph_with_two_paths_shows_both(figures):
