@@ -283,7 +283,7 @@ plots.curves(range(60), taxi, log="y", xlabel="step", ylabel="loss",
 # %% [markdown]
 # The best is 0.08. At 0.09 the loss explodes: each step multiplies it, hence the straight line. To see why, lift the
 # fog. With only two parameters we can compute the loss for all pairs and draw a hiking map with contour lines, whose
-# lowest point is at w = 2, b = 3. (How is not important.)
+# lowest point is at w = 2, b = 3. (You need not follow how.)
 
 # %% mystnb={"image": {"alt": "A map with contour lines of a long narrow valley, which runs from the upper left to the lower right, with its lowest point at w = 2, b = 3. Two paths start at 0, 0. The one of learning rate 0.01 walks down the side and then hardly moves along the floor. The one of 0.08 jumps from side to side and moves along the floor with each jump."}}
 w_axis, b_axis = torch.linspace(-0.5, 5.5, 100), torch.linspace(-1, 5, 100)

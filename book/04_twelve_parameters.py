@@ -15,9 +15,9 @@
 #
 # ## What you will be able to do
 #
-# 1. Compute the answer of a convolutional network with a pencil, and get PyTorch's digits.
-# 2. Carry the gradient backwards by hand, through each layer, and get autograd's.
-# 3. Say which pixels max pooling pays, what it does with a tie, and which layers may change places with it.
+# 1. Compute the answer of a convolutional network with a pencil, and get the same digits as PyTorch.
+# 2. Carry the gradient backwards by hand, through each layer, and agree with autograd.
+# 3. Say where max pooling sends the gradient, what it does with a tie, and which layers may change places with it.
 # 4. Train two hundred networks at once, and state with an interval how many fail.
 # 5. Say why a run gets stuck at ln 2, find the cause in the network, and choose a cure by measuring.
 # 6. Say why a loss should take logits.
@@ -49,8 +49,8 @@ from course_utils.convolution import conv2d_backward, conv2d_loops
 torch.set_num_threads(1)  # these tensors are too small to be shared
 
 # %% [markdown]
-# These numbers are yours to change. Everything is computed in `float64`, and on the CPU, because this lesson is about
-# arithmetic.
+# These numbers are yours to change. Nearly everything is computed in `float64`, and all of it on the CPU, because
+# this lesson is about arithmetic.
 
 # %% nbmake={"mock": {"EPOCHS": 200}}
 SEED = 0
@@ -60,10 +60,10 @@ EPOCHS = 2_000  # in each, a network sees both pictures once
 # %% [markdown]
 # ## Two pictures, twelve numbers
 #
-# A network of a million parameters does nothing that a network of twelve does not do. The large one only does it more
-# often, and so often that nobody can watch. So let us take the smallest network that has everything: a convolution, a
-# pooling, a ReLU, a linear layer. We borrow it from a published tutorial, together with its two pictures. Picture 0
-# has the label 0, picture 1 the label 1.
+# A network of a million parameters does nothing that a network of twelve does not do. It only does it more often, so
+# often that nobody can watch. So let us take the smallest network that has everything: a convolution, a pooling, a
+# ReLU and a linear layer. We borrow it from a published tutorial, together with its two pictures, of which picture 0
+# has the label 0 and picture 1 the label 1.
 
 # %% mystnb={"image": {"alt": "Two pictures of four by four numbers between minus 1 and 1. Those of picture 0 are all positive and rise smoothly. Those of picture 1 have both signs, mostly in turn."}}
 pictures = torch.tensor(
@@ -73,13 +73,13 @@ pictures = pictures[:, None].double() / 8  # N×C×H×W
 labels = torch.tensor([0., 1.]).double()
 plots.images(pictures, ["picture 0", "picture 1"], columns=2, numbers=True,
              signed=True, shared=True,
-             title="One is smooth, the other changes its sign")
+             title="One is smooth, the other keeps changing sign")
 
 # %% [markdown]
-# Its linear layer gives one number, z. The *sigmoid* σ(z) = 1 / (1 + e⁻ᶻ) turns it into a probability, which says how
-# sure the network is of label 1.
+# The network's linear layer gives one number z, called a *logit*. The *sigmoid* σ(z) = 1 / (1 + e⁻ᶻ) turns it into a
+# probability, which says how sure the network is of label 1.
 #
-# > **Predict before you run.** Which layers learn, and how many numbers each?
+# > **Predict before you run.** Which layers learn, and how many numbers does each have?
 
 # %% tags=["answer"]
 def network(seed, activation=nn.ReLU, filters=1):
@@ -101,8 +101,8 @@ claim("The network has {value} parameters.", count_parameters(model),
       equals=12)
 
 # %% [markdown]
-# Before we let them be learned, we choose the twelve numbers ourselves. The kernel asks: *is here a chequerboard?*
-# (`copy_` and `fill_` overwrite, and `no_grad` keeps that out of the graph.)
+# Before training finds the twelve numbers, we choose them ourselves. The kernel asks: *is there a chequerboard here?*
+# (`copy_` and `fill_` overwrite a tensor, and `no_grad` keeps autograd from recording that.)
 
 # %%
 kernel = torch.tensor([[1., -1, 1], [-1, 1, -1], [1, -1, 1]]).double()
@@ -115,11 +115,12 @@ with torch.no_grad():
 # %% [markdown]
 # ## Forwards, with a pencil
 #
-# A 3×3 kernel fits at four places of a 4×4 picture, and the pooling keeps the largest of the four answers. What the
-# ReLU then lets through we call *heard*.
+# A 3×3 kernel fits into a 4×4 picture at four places, and the pooling keeps the largest of the four answers. The
+# number that the ReLU then lets through we call *heard*.
 #
-# > **Predict before you run.** Take a pencil and picture 1. Without the division by 8, which number answers at the
-# > bottom left? Divide it by 8 and add the bias −1: it is the largest of the four. What does the network answer?
+# > **Predict before you run.** Take a pencil and picture 1, before the division by 8. Which number does the kernel
+# > give at the bottom left? Divide it by 8 and add the bias −1: it is the largest of the four. What does the network
+# > answer?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "The network as arithmetic. Picture 1 with a frame at the bottom left, slid under the chequerboard kernel, minus 1, gives a feature map of four numbers: minus 4.375, 1.25, 2.125, minus 4.375. The largest, 2.125, passes the ReLU; times 2 minus 3 it is 1.25, and its sigmoid 0.777."}}
 feature_map = conv2d_loops(pictures[1:], kernel[None, None])[0, 0] - 1
@@ -152,8 +153,8 @@ print("answer:", model(pictures[:1]).item())
 print("sigmoid of the last bias:", torch.sigmoid(linear.bias).item())
 
 # %% [markdown]
-# The ReLU lets nothing through, and we say that the filter is *silent* on picture 0. All that is left is the last
-# bias.
+# The ReLU lets nothing through, so all that is left is the last bias. We say that the filter is *silent* on picture 0
+# and *hears* picture 1.
 #
 # What is a bias good for, then? It is sometimes said to save values that the ReLU would kill. Let us count how many
 # of the eight places of both pictures get through.
@@ -165,13 +166,14 @@ for bias in (-1, 0, 1):
           "through")
 
 # %% [markdown]
-# It saves some when it is positive and kills some when it is negative. **A bias is a threshold**: with −1, the filter
-# is heard only where the picture matches the kernel by more than 1. Like the kernel, it is learned.
+# It saves some when it is positive and kills some when it is negative. **A bias is a threshold**: with −1, a place
+# gets through only where the dot product of picture and kernel is more than 1. Like the kernel, this threshold is
+# learned.
 #
 # ## Who comes first: ReLU or pooling?
 #
-# Our network pools before the ReLU. The tutorial calculates by hand in the other order, and still gets its model's
-# digits. Is that luck?
+# Our network pools before the ReLU, while the tutorial calculates by hand in the other order, and still gets the same
+# digits as its model. Is that luck?
 #
 # > **Predict before you run.** May ReLU and max pooling change places? And ReLU and average pooling?
 
@@ -184,29 +186,29 @@ for pool in (F.max_pool2d, F.avg_pool2d):
 
 # %% [markdown]
 # The largest number stays the largest under any function that never falls, so such a function may change places with
-# max pooling. (Pooling first is cheaper, because it leaves a quarter of the ReLUs.) A mean changes when its negative
-# parts are cut off.
+# max pooling. (Pooling first is cheaper, because it leaves only a quarter of the ReLUs.) With average pooling it may
+# not, because a mean changes when its negative parts are cut off.
 #
 # ## Backwards, with a pencil
 #
-# Now the network should learn, and for that we need the slope of the loss in each of the twelve numbers. The loss for
-# a probability p and a label t is −ln p if t is 1, and −ln(1 − p) if t is 0, the *binary cross-entropy*. Think of the
-# gradient as a payment that starts at the loss and is handed back from layer to layer. What does each layer keep, and
-# whom does it pay?
+# Now the network should learn, and for that we need the slope of the loss with respect to each of the twelve numbers.
+# Our loss is the *binary cross-entropy*: for a probability p and a label t it is −ln p if t is 1, and −ln(1 − p) if t
+# is 0. Think of the gradient as a payment that starts at the loss and is handed back from layer to layer. What does
+# each layer keep, and whom does it pay?
 #
-# *Loss and sigmoid.* For t = 1 the loss has the slope −1/p in p, and the sigmoid has the slope p(1 − p) in z. Their
-# product is p − 1. For t = 0 it comes out as p. In both cases it is **p − t**, the answer minus the truth.
+# *Loss and sigmoid.* For t = 1 the loss has the slope −1/p in p, and the sigmoid has the slope p(1 − p) in z. Their product is p − 1, while for t = 0 it comes out as p. So in both cases z gets **p − t**, the answer minus the truth.
 #
 # *Linear.* As z = w·heard + b, the weight w gets (p − t)·heard, b gets p − t, and the layer below gets (p − t)·w.
 #
-# *ReLU* lets the gradient through if it has let the number through. *Max pooling* depends on the winner only, because
-# nothing changes when another place is nudged. So **all the gradient goes to the winner.**
+# The *ReLU* lets the gradient through if it has let the number through. *Max pooling* depends only on the winner, the
+# largest of the four, because nothing changes when another place is nudged. So **all the gradient goes to the
+# winner.**
 #
 # *Convolution.* The winner's number is a dot product of the kernel with one window. So each weight gets the gradient
 # times its pixel, each pixel gets it times its weight, and the bias gets it as it is.
 #
-# > **Predict before you run.** The label of picture 1 is 1, and the answer was 0.777. Which sign has the gradient of
-# > the winner? How many of the 16 pixels get no gradient?
+# > **Predict before you run.** The label of picture 1 is 1, and the answer was 0.777. What sign does the winner's
+# > gradient have, and how many of the 16 pixels get no gradient?
 
 # %% tags=["answer"]
 t = labels[1]
@@ -222,8 +224,8 @@ print(f"The winner gets {for_pooled:.3f}, "
       f"and {(for_picture == 0).sum()} pixels get nothing.")
 
 # %% [markdown]
-# The same as a picture, in which each array holds the slopes of the loss. What the winner gets goes two ways: times
-# the kernel to the picture, and times the window to the kernel.
+# Here is the same as a picture, in which each array holds slopes of the loss. What the winner gets goes two ways:
+# multiplied by the kernel to the picture, and multiplied by the window to the kernel.
 
 # %% mystnb={"image": {"alt": "The gradient on its way back. Minus 0.223 at z, times 2 is minus 0.445 at the pooled number; the feature map gets it at its winner, bottom left, and 0 at the three others. The picture gets it in the winner's window, times the kernel; the kernel gets it times the window's pixels."}}
 diagrams.arithmetic(
@@ -254,11 +256,13 @@ agree("lesson 2's formula for the kernel", by_lesson_2[0, 0], for_kernel,
       within=1e-12)
 
 # %% [markdown]
-# That was backpropagation, whole. Where a larger network uses a number in several places, it adds up their gradients.
+# That was the whole of backpropagation. Where a larger network uses a number in several places, it adds up the
+# gradients from all of them.
 #
 # ### And if two win?
 #
-# At a tie the largest number has no single owner. Three functions find the same maximum, so look at whom they pay.
+# At a tie the largest number has no single owner. Three functions find the same maximum, so let us see which places
+# each of them pays.
 
 # %%
 tie = torch.tensor([[1., 3], [3, 3]], requires_grad=True)
@@ -268,15 +272,16 @@ for name, largest in {"max_pool2d": F.max_pool2d(tie[None, None], 2),
     print(f"{name:10}", gradient.tolist())
 
 # %% [markdown]
-# `max_pool2d` pays the first of the winners in reading order, and the other two share the payment out. So whoever
-# replaces `MaxPool2d` by `amax`, or by `max` as the tutorial's calculation does, has the same forward pass and, at
-# ties, another backward pass. (Four zeros after a ReLU are a tie as well, but there the ReLU blocks whoever is paid.)
+# `max_pool2d` pays only the first of the winners in reading order, while `amax` and `max` share the payment out among
+# all three. So whoever replaces `MaxPool2d` by `amax`, or by `max` as the tutorial's calculation does, gets the same
+# forward pass but, at ties, a different backward pass. (Four zeros after a ReLU are a tie as well, but there the ReLU
+# blocks whoever is paid.)
 #
 # ## Find the bug: three printouts, one network?
 #
 # The tutorial trained this network, one picture after the other, for 2,000 epochs. It printed the answer to picture
 # 0, then the twelve numbers, then the calculation by hand beside the model's answer again. The first answer was
-# 0.0033, the last 5.9713e-05. These are its twelve numbers.
+# 0.0033, the last 5.9713e-05, and the next cell holds the twelve numbers.
 #
 # > **Predict before you run.** Which of its two answers belongs to these numbers?
 
@@ -296,19 +301,20 @@ claim("The printed numbers answer {value:.4f}.", published, equals=0.0031,
       within=5e-5)
 
 # %% [markdown]
-# Neither. No place gets through, so the answer is the sigmoid of −5.7652. It cannot be a matter of rounding, either.
-# What a ReLU passes on is never negative, and the last weight is positive, so with these numbers no picture whatever
-# gets an answer below 0.0031, least of all 5.9713e-05. The three printouts must come from three networks.
+# Neither of them. No place gets through, so the answer is the sigmoid of −5.7652. Rounding cannot explain 5.9713e-05
+# either: what a ReLU passes on is never negative, and the last weight is positive, so with these numbers no picture
+# whatsoever gets an answer below 0.0031, let alone one of 5.9713e-05. The three printouts must come from three
+# networks.
 #
-# No seed was set, so each run of the page trained another network, and its reader can check nothing. Worse, a single
-# run hides what we look at next.
+# Because no seed was set, each run of the page trained a different network, and its reader can check nothing. Worse,
+# a single run cannot show how often such a network fails to learn.
 #
 # ## Two hundred runs at once
 #
 # We train two hundred networks, from the seeds 0, 1, 2, …, with the tutorial's recipe: Adam with `lr=0.01`, one
-# picture a step, first 0, then 1. One after the other this would take minutes. But two hundred networks with one
-# filter each are *one convolution with two hundred filters*, if each filter's answer is then given to its own w and
-# b. (A network may also have several filters, which it adds up.)
+# picture a step, first 0, then 1. One after the other, they would take minutes. But two hundred networks with one
+# filter each are *one convolution with two hundred filters*, as long as each filter's answer then goes to its own w
+# and b. (A network may also have several filters, whose weighted answers it adds up.)
 
 # %%
 class Crowd(nn.Module):
@@ -334,8 +340,8 @@ class Crowd(nn.Module):
         return (self.w * self.activation(self.pooled(x))).sum(2) + self.b
 
 # %% [markdown]
-# Each number touches the loss of its own network only. So the gradient of the *sum* of all losses is right for each,
-# and Adam treats each number by itself.
+# Each number affects the loss of its own network only, so the gradient of the *sum* of all losses is right for each.
+# Adam, too, treats each number by itself, so no network disturbs another.
 
 # %%
 def published_loss(z, t):
@@ -389,8 +395,9 @@ print(f"{count} of {NETWORKS} are stuck: 95% interval from {low:.0%} to "
       f"{high:.0%}")
 
 # %% [markdown]
-# About a quarter fail, although the task could hardly be smaller. Another two hundred seeds would give another count.
-# The *Wilson interval* is made so that in about 95 of 100 such samples it covers the true share.
+# About a quarter fail, although the task could hardly be smaller. Another two hundred seeds would give another count,
+# so we print an interval too: the *Wilson interval* is made so that in about 95 of 100 such samples it covers the
+# true share.
 
 # %% tags=["claim"]
 claim("{value:.1%} of the networks get stuck.", count / NETWORKS,
@@ -408,8 +415,8 @@ plots.curves(range(1, EPOCHS + 1), lines, xlabel="epoch", ylabel="loss",
 # %% [markdown]
 # ## Stuck at ln 2
 #
-# The stuck one stops at a curious number, about 0.693. Where does it come from? Suppose that a network gives both
-# pictures the same answer p. Then it does best with p = ½, like somebody who tosses a coin.
+# The stuck one stops at a curious number, about 0.693. Where does it come from? If a network gives both pictures the
+# same answer p, then the best it can do is p = ½, like somebody who tosses a coin.
 
 # %%
 p = torch.linspace(0.01, 0.99, 99)
@@ -422,9 +429,9 @@ claim("The losses of all stuck networks differ from ln 2 by {value:.4f} at "
       "most.", (losses[stuck] - math.log(2)).abs().max(), at_most=0.01)
 
 # %% [markdown]
-# But why would a network give both the same answer? Our suspicion is that its filter is silent on *both*, so that the
-# last bias is all that it can learn. We look at the end of all two hundred runs. (The axis is a decimal logarithm: −2
-# is a loss of 0.01.)
+# But why would a network give both pictures the same answer? We suspect that its filter is silent on *both*, so that
+# the last bias is all that it can still learn. To find out, we look at the end of all two hundred runs. (The axis is
+# a decimal logarithm: −2 is a loss of 0.01.)
 
 # %% mystnb={"image": {"alt": "Two groups on a logarithmic axis of final losses. Networks that are silent on both pictures all end at ln 2; all others end below three thousandths."}}
 pooled_at_end = crowd.pooled(pictures).detach()[..., 0]  # pictures×networks
@@ -440,8 +447,8 @@ claim("All {value} stuck networks are silent on both pictures, and no "
       (stuck & silent).sum(), equals=(stuck | silent).sum().item())
 
 # %% [markdown]
-# Being silent is for ever. Where a ReLU answers 0 its slope is 0 too, so the filter that would have to change gets no
-# gradient, and nor does its bias, which was to "save" values. This is called a *dead ReLU*.
+# Being silent on both is for ever: where a ReLU answers 0 its slope is 0 too, so the kernel that would have to change
+# gets no gradient, and neither does its bias, which was supposed to "save" values. This is called a *dead ReLU*.
 
 # %%
 print("the largest gradient of a stuck kernel in the last step:",
@@ -450,8 +457,9 @@ print("the largest gradient of a stuck kernel in the last step:",
 # %% [markdown]
 # ### How a filter dies
 #
-# At the start, a filter hears by chance neither picture, one of them, or both. If it hears one, the last weight has
-# the right sign for it, or the wrong one: picture 1 must raise z, and picture 0 must lower it.
+# At the start, chance decides whether a filter hears neither picture, one of them, or both. If it hears one, the last
+# weight has the right sign for that picture or the wrong one, because picture 1 must raise z, while picture 0 must
+# lower it.
 
 # %%
 start = Crowd([network(seed) for seed in seeds])
@@ -466,12 +474,12 @@ for name, group in groups.items():
           f"{(group & stuck).sum():2} get stuck")
 
 # %% [markdown]
-# Those that hear nothing are stuck from birth. Those with the right sign all learn. But of those with the wrong sign
-# nearly all get stuck, and that needs an explanation, since they do get gradients. Suppose that a filter hears
-# picture 1 only, and that the last weight is negative. The loss wants z to rise.
+# Those that hear nothing are stuck from birth, while those with the right sign all learn. But nearly all of those
+# with the wrong sign get stuck as well, and that needs an explanation, because they do get gradients. Suppose that a
+# filter hears picture 1 only, and that the last weight is negative while the loss wants z to rise.
 #
-# > **Predict before you run.** Which two ways are there for z to rise (beside the last bias), and which of them ends
-# > badly?
+# > **Predict before you run.** Apart from the last bias, which two ways are there for z to rise, and which of them
+# > ends badly?
 
 # %% tags=["answer"]
 wrong = groups["one, with the wrong sign"]
@@ -494,7 +502,8 @@ def note_down():
 train(few, epochs=60, look=note_down)
 
 # %% [markdown]
-# We follow the loudest network of each kind, a dot for each epoch. To the right the last weight helps more.
+# We follow the loudest network of each kind, a dot for each epoch: the further right the dot, the more the last
+# weight helps.
 
 # %% tags=["answer"] mystnb={"image": {"alt": "What reaches the ReLU against the last weight, for three networks over 60 epochs. The one with the right sign moves up and to the right. The one with the wrong sign falls steeply to 0, before its weight has moved far, and stays there. The silent one stays below 0."}}
 x, y = torch.stack(track, dim=1)
@@ -505,10 +514,10 @@ plots.scatter({name: (x[:, k], y[:, k]) for k, name in enumerate(fates)},
                     "has turned")
 
 # %% [markdown]
-# The weight can move through 0, which is the cure. Or what is heard can shrink, since a negative weight multiplies
-# it. But that ends at 0, where the ReLU closes for good. So it is a race, and an unfair one. The last weight is a
-# single number, which Adam at first moves by nearly `lr` a step (lesson 1). What is heard comes from nine weights and
-# a bias, which Adam all moves by nearly `lr` in the same step.
+# The weight can rise through 0, which is the cure. Or what is heard can shrink, which raises z because the weight is
+# negative, but that ends at 0, where the ReLU closes for good. So it is a race, and an unfair one: the last weight is
+# a single number, which Adam at first moves by nearly `lr` a step (lesson 1), while what is heard comes from nine
+# weights and a bias, all ten of which Adam moves by nearly `lr` in the same step.
 
 # %%
 before = start.pooled(pictures)[:, wrong, 0].amax(0)
@@ -525,9 +534,9 @@ claim("In five epochs, what is heard falls {value:.1f} times as fast as the "
 # %% [markdown]
 # ## Four cures, measured
 #
-# Four cures come to mind. *Logits*: no sigmoid at the end, the loss takes z (the last section says why). *Last weight
-# 0*: it starts at 0. *Leaky ReLU*: negative numbers are not cut off but multiplied by 0.01. *Four filters* instead of
-# one.
+# Four cures come to mind. *Logits*: the sigmoid is left out, and the loss takes z itself (the last section says why).
+# *Last weight 0*: the last weight starts at 0. *Leaky ReLU*: negative numbers are not cut off but multiplied by 0.01.
+# *Four filters* instead of one.
 #
 # > **Predict before you run.** Which of these help, and by how much?
 
@@ -553,10 +562,7 @@ for name, ends in final.items():
     print(f"{name:14}{number:3} stuck: {low:5.1%} to {high:5.1%}")
 
 # %% [markdown]
-# *Logits* can't help, because the fault is before the sigmoid. *Last weight 0* calls off the race: the first step gives
-# the weight the right sign, and only then does the filter get a gradient. The born silent stay lost. A *leaky ReLU*
-# is never quite silent, so even they come back. *Four filters* seldom die together. That is how large networks get
-# away with dead ReLUs, which cost them a filter and not the run.
+# *Logits* can't help, because the damage is done before the sigmoid. *Last weight 0* calls off the race: the first step gives the weight the right sign, and only then does the filter get a gradient. But those born silent stay lost, whereas a *leaky ReLU* is never quite silent, so even they come back. *Four filters* seldom die together, and that is how large networks get away with dead ReLUs, which cost them a filter and not the run.
 
 # %% tags=["claim"]
 claim("With the last weight at 0, {value} networks get stuck that were not "
@@ -569,8 +575,8 @@ claim("With a leaky ReLU, {value:.1%} get stuck.",
       (final["leaky ReLU"] > 0.6).double().mean(), at_most=0.1)
 
 # %% [markdown]
-# Now we can also guess where the tutorial's two printouts come from. Networks that have learned hear picture 1 only,
-# or picture 0 only, and answer picture 0 accordingly.
+# Now we can also guess where the tutorial's two printouts come from. Nearly all networks that have learned hear
+# picture 1 only or picture 0 only, and their answer to picture 0 depends on which.
 
 # %%
 hears = pooled_at_end > 0
@@ -581,11 +587,11 @@ for name, which in {"picture 1 only": hears[1] & ~hears[0],
           f"{answers[which].min():.1e} to {answers[which].max():.1e}")
 
 # %% [markdown]
-# Its 0.0033 and 5.9713e-05 look like one run of each.
+# The tutorial's 0.0033 and 5.9713e-05 look like one run of each kind.
 #
 # ## A loss that takes logits
 #
-# Logits did not cure dead ReLUs, and you should use them all the same. The number z before the sigmoid is a *logit*.
+# Training on logits, the numbers z before the sigmoid, did not cure dead ReLUs, but you should do it all the same.
 #
 # > **Predict before you run.** The label is 1 and the network answers z = −200: sure, and wrong. The loss −ln σ(−200)
 # > is 200. What do PyTorch's two losses say, and which gradient do they send back?
@@ -601,10 +607,10 @@ for name, loss_fn in {"sigmoid first": published_loss,
 
 # %% [markdown]
 # In `float32`, σ(−200) is 0, and even σ(20) is already 1. The logarithm of 0 is minus infinity, so PyTorch cuts this
-# loss off at 100, where its slope is 0. A network that is as wrong as can be is told nothing. The loss that takes
-# logits never forms p. So end a network without a sigmoid, train with `binary_cross_entropy_with_logits`, and use
-# `torch.sigmoid` where you want to read probabilities. (Older pages write `F.sigmoid`, and `F.softmax` without saying
-# along which axis. Does PyTorch warn?)
+# loss off at 100, where its slope is 0, and a network that is as wrong as can be is told nothing. The loss that takes
+# logits never forms p, so it needs no cut. So end a network without a sigmoid, train with
+# `binary_cross_entropy_with_logits`, and use `torch.sigmoid` where you want to read probabilities. (Older pages write
+# `F.sigmoid`, and `F.softmax` without saying along which axis. Does PyTorch warn?)
 
 # %%
 for function in (F.sigmoid, F.softmax):
@@ -673,7 +679,7 @@ assert check("4.3", may_swap_solution)
 # The same network with *average* pooling: convolution of a 4×4 picture with a 3×3 kernel, plus `bias`; mean of the
 # four; ReLU; times `w`, plus `b`; sigmoid; binary cross-entropy with the label `t`. Write `kernel_gradient(picture,
 # kernel, bias, w, b, t)`, which returns the 3×3 gradient of the kernel, by hand and so without autograd. `picture`
-# and `kernel` are in `float64`, as everything in this lesson; `bias`, `w`, `b`, `t` are plain numbers.
+# and `kernel` are in `float64`, like nearly everything in this lesson; `bias`, `w`, `b`, `t` are plain numbers.
 
 # %%
 def kernel_gradient(picture, kernel, bias, w, b, t):
@@ -722,9 +728,10 @@ assert check("4.5", answers_of_all_solution)
 # ### Exercise 4.6 · Born to hear
 #
 # Design a better start. Write `initialise(model)`, which gets a fresh `network(seed)` and changes its numbers in
-# place, so that after training *all* of a hundred tell the pictures apart. (What it returns does not matter.)
-# Pictures, layers, loss and optimiser stay as they are, and different seeds must still give different kernels, to two
-# decimal places. The check trains them for 200 epochs; above 0.6, a loss is stuck.
+# place, so that *all* of a hundred networks tell the pictures apart after training. (What it returns does not
+# matter.) Pictures, layers, loss and optimiser stay as they are, and different seeds must still give kernels that
+# differ when rounded to two decimal places. The check trains them for 200 epochs, and a loss above 0.6 then counts as
+# stuck.
 
 # %%
 def initialise(model):
@@ -745,9 +752,10 @@ assert check("4.6", initialise_solution)
 # %% [markdown]
 # ### Exercise 4.7 · The loss that takes logits
 #
-# Write `loss_with_logits(z, t)` for tensors of logits and labels, without PyTorch's own losses: the loss of each
-# entry, correct in `float32` from z = −1,000 to 1,000, and so is autograd's slope. Start from ln(1 + eᶻ) − t·z (why
-# is that the loss?) and see where it overflows. `torch.logaddexp(a, b)` computes ln(eᵃ + eᵇ) without overflow.
+# Write `loss_with_logits(z, t)` for tensors of logits and labels, without PyTorch's own losses. It returns the loss
+# of each entry, and both loss and autograd's slope must be correct in `float32` from z = −1,000 to 1,000. Start from
+# ln(1 + eᶻ) − t·z (why is that the loss?) and see where it overflows. `torch.logaddexp(a, b)` computes ln(eᵃ + eᵇ)
+# without overflow.
 
 # %%
 def loss_with_logits(z, t):
