@@ -196,7 +196,8 @@ for pool in (F.max_pool2d, F.avg_pool2d):
 # is 0. Think of the gradient as a payment that starts at the loss and is handed back from layer to layer. What does
 # each layer keep, and whom does it pay?
 #
-# *Loss and sigmoid.* For t = 1 the loss has the slope −1/p in p, and the sigmoid has the slope p(1 − p) in z. Their product is p − 1, while for t = 0 it comes out as p. So in both cases z gets **p − t**, the answer minus the truth.
+# *Loss and sigmoid.* For t = 1 the loss has the slope −1/p in p, and the sigmoid has the slope p(1 − p) in z. Their
+# product is p − 1, while for t = 0 it comes out as p. So in both cases z gets **p − t**, the answer minus the truth.
 #
 # *Linear.* As z = w·heard + b, the weight w gets (p − t)·heard, b gets p − t, and the layer below gets (p − t)·w.
 #
@@ -562,7 +563,10 @@ for name, ends in final.items():
     print(f"{name:14}{number:3} stuck: {low:5.1%} to {high:5.1%}")
 
 # %% [markdown]
-# *Logits* can't help, because the damage is done before the sigmoid. *Last weight 0* calls off the race: the first step gives the weight the right sign, and only then does the filter get a gradient. But those born silent stay lost, whereas a *leaky ReLU* is never quite silent, so even they come back. *Four filters* seldom die together, and that is how large networks get away with dead ReLUs, which cost them a filter and not the run.
+# *Logits* can't help, because the damage is done before the sigmoid. *Last weight 0* calls off the race: the first step
+# gives the weight the right sign, and only then does the filter get a gradient. But those born silent stay lost,
+# whereas a *leaky ReLU* is never quite silent, so even they come back. *Four filters* seldom die together, and that is
+# how large networks get away with dead ReLUs, which cost them a filter and not the run.
 
 # %% tags=["claim"]
 claim("With the last weight at 0, {value} networks get stuck that were not "
