@@ -11,7 +11,7 @@
 #
 # *Can all that a network does fit on one sheet of paper?*
 #
-# **Read** 50 min · **Run** 30 s on one CPU core · **Before this** lessons 1 and 2
+# **Read** 55 min · **Run** 30 s on one CPU core · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #
@@ -60,7 +60,7 @@ EPOCHS = 2_000  # in each, a network sees both pictures once
 # %% [markdown]
 # ## Two pictures, twelve numbers
 #
-# A network of a million parameters does nothing that a network of twelve does not do. It only does it more often, so
+# A network of a million parameters takes hardly a step that a network of twelve does not take. It only takes it so
 # often that nobody can watch. So let us take the smallest network that has everything: a convolution, a pooling, a
 # ReLU and a linear layer. We borrow it from a published tutorial, together with its two pictures, of which picture 0
 # has the label 0 and picture 1 the label 1.
@@ -141,8 +141,8 @@ agree("the answer by hand and by PyTorch", answer.view(1, 1),
       model(pictures[1:]), within=1e-12)
 
 # %% [markdown]
-# Nine products, a maximum, a line and a sigmoid are all that happened. Now the other picture, on which no place
-# answers more than −0.25.
+# Four times nine products, a maximum, a ReLU, a line and a sigmoid are all that happened. Now the other picture, on
+# which no place answers more than −0.25.
 #
 # > **Predict before you run.** What does the network answer to the smooth picture 0?
 
@@ -182,7 +182,7 @@ torch.manual_seed(SEED)
 maps = torch.randn(100, 1, 8, 8).double()
 for pool in (F.max_pool2d, F.avg_pool2d):
     apart = (F.relu(pool(maps, 2)) - pool(F.relu(maps), 2)).abs().max()
-    print(f"{pool.__name__}: the two orders differ by {apart:.2f} at most")
+    print(f"{pool.__name__}: the two orders differ by {apart:.3g} at most")
 
 # %% [markdown]
 # The largest number stays the largest under any function that never falls, so such a function may change places with
@@ -274,19 +274,17 @@ for name, largest in {"max_pool2d": F.max_pool2d(tie[None, None], 2),
 
 # %% [markdown]
 # `max_pool2d` pays only the first of the winners in reading order, while `amax` and `max` share the payment out among
-# all three. So whoever replaces `MaxPool2d` by `amax`, or by `max` as the tutorial's calculation does, gets the same
-# forward pass but, at ties, a different backward pass. (Four zeros after a ReLU are a tie as well, but there the ReLU
-# blocks whoever is paid.)
+# all three. (`max` along one axis pays one.) So whoever replaces `MaxPool2d` by `amax`, or by `max` as the tutorial's
+# calculation does, gets the same forward pass but, at ties, a different backward pass. (Four zeros after a ReLU are a
+# tie as well, but there the ReLU blocks whoever is paid.)
 #
 # ## Find the bug: three printouts, one network?
 #
-# The tutorial trained this network, one picture after the other, for 2,000 epochs. It printed the answer to picture
-# 0, then the twelve numbers, then the calculation by hand beside the model's answer again. The first answer was
-# 0.0033, the last 5.9713e-05, and the next cell holds the twelve numbers.
-#
-# > **Predict before you run.** Which of its two answers belongs to these numbers?
+# The tutorial trained this network, one picture after the other, for 2,000 epochs. It printed three things: the
+# answer to picture 0, which was 0.0033; then the twelve numbers; then a calculation by hand beside the model's answer
+# again, which was now 5.9713e-05. The next cell sets the twelve numbers.
 
-# %% tags=["answer"]
+# %%
 with torch.no_grad():
     conv.weight.copy_(torch.tensor([[[[-1.3260, 0.5475, 0.8533],
                                       [0.7495, -1.4212, 0.8499],
@@ -294,6 +292,12 @@ with torch.no_grad():
     conv.bias.fill_(0.5895)
     linear.weight.fill_(2.6379)
     linear.bias.fill_(-5.7652)
+
+# %% [markdown]
+# > **Predict before you run.** Which of its two answers belongs to these numbers, if any?
+
+# %% tags=["answer"]
+with torch.no_grad():
     print("feature map:", conv(pictures[:1]).flatten().tolist())
     published = model(pictures[:1]).item()
 
@@ -304,8 +308,8 @@ claim("The printed numbers answer {value:.4f}.", published, equals=0.0031,
 # %% [markdown]
 # Neither of them. No place gets through, so the answer is the sigmoid of −5.7652. Rounding cannot explain 5.9713e-05
 # either: what a ReLU passes on is never negative, and the last weight is positive, so with these numbers no picture
-# whatsoever gets an answer below 0.0031, let alone one of 5.9713e-05. The three printouts must come from three
-# networks.
+# whatsoever gets an answer below 0.0031, let alone one of 5.9713e-05. The last printout must come from another
+# network. The first may be this one, some epochs earlier.
 #
 # Because no seed was set, each run of the page trained a different network, and its reader can check nothing. Worse,
 # a single run cannot show how often such a network fails to learn.
@@ -315,7 +319,8 @@ claim("The printed numbers answer {value:.4f}.", published, equals=0.0031,
 # We train two hundred networks, from the seeds 0, 1, 2, …, with the tutorial's recipe: Adam with `lr=0.01`, one
 # picture a step, first 0, then 1. One after the other, they would take minutes. But two hundred networks with one
 # filter each are *one convolution with two hundred filters*, as long as each filter's answer then goes to its own w
-# and b. (A network may also have several filters, whose weighted answers it adds up.)
+# and b. (A network may also have several filters, whose weighted answers it adds up. PyTorch's general tool for such
+# crowds is `torch.func.vmap`.)
 
 # %%
 class Crowd(nn.Module):
@@ -448,8 +453,9 @@ claim("All {value} stuck networks are silent on both pictures, and no "
       (stuck & silent).sum(), equals=(stuck | silent).sum().item())
 
 # %% [markdown]
-# Being silent on both is for ever: where a ReLU answers 0 its slope is 0 too, so the kernel that would have to change
-# gets no gradient, and neither does its bias, which was supposed to "save" values. This is called a *dead ReLU*.
+# Being silent on both is nearly always for ever: where a ReLU answers 0 its slope is 0 too, so the kernel that would
+# have to change gets no gradient, and neither does its bias, which was supposed to "save" values. (Adam's momentum
+# moves both for a few more steps, and that brings back one or two.) This is called a *dead ReLU*.
 
 # %%
 print("the largest gradient of a stuck kernel in the last step:",
@@ -475,28 +481,31 @@ for name, group in groups.items():
           f"{(group & stuck).sum():2} get stuck")
 
 # %% [markdown]
-# Those that hear nothing are stuck from birth, while those with the right sign all learn. But nearly all of those
-# with the wrong sign get stuck as well, and that needs an explanation, because they do get gradients. Suppose that a
-# filter hears picture 1 only, and that the last weight is negative while the loss wants z to rise.
+# Most hear both. Whatever the sign of their last weight, it is right for one of the two pictures, and nearly all
+# learn by going silent on the other. Those that hear nothing are stuck from birth, while those with the right sign
+# all learn. But nearly all of those with the wrong sign get stuck as well, and that needs an explanation, because
+# they do get gradients. Suppose that a filter hears picture 1 only, and that the last weight is negative while the
+# loss wants z to rise.
 #
 # > **Predict before you run.** Apart from the last bias, which two ways are there for z to rise, and which of them
 # > ends badly?
 
 # %% tags=["answer"]
 wrong = groups["one, with the wrong sign"]
-loudness = start.pooled(pictures)[..., 0].amax(0).detach()
+loudness, louder = start.pooled(pictures)[..., 0].detach().max(0)
 fates = {"right sign": groups["one, with the right sign"],
          "wrong sign": wrong & stuck,
          "born silent": groups["neither picture"]}
 loudest = [torch.where(group, loudness, -torch.inf).argmax().item()
            for group in fates.values()]
 few = Crowd([network(SEED + k) for k in loudest])
-helps = torch.where(hears_1[loudest], 1, -1)  # the sign that would help
+which = louder[loudest]  # the picture that each hears, or nearly hears
+helps = 2 * which - 1  # the sign that would help: + for picture 1
 track = []
 
 
 def note_down():
-    heard = few.pooled(pictures)[hears_1[loudest].long(), range(3), 0]
+    heard = few.pooled(pictures)[which, range(3), 0]
     track.append(torch.stack([helps * few.w[:, 0], heard]).detach())
 
 
@@ -506,19 +515,20 @@ train(few, epochs=60, look=note_down)
 # We follow the loudest network of each kind, a dot for each epoch: the further right the dot, the more the last
 # weight helps.
 
-# %% tags=["answer"] mystnb={"image": {"alt": "What reaches the ReLU against the last weight, for three networks over 60 epochs. The one with the right sign moves up and to the right. The one with the wrong sign falls steeply to 0, before its weight has moved far, and stays there. The silent one stays below 0."}}
+# %% tags=["answer"] mystnb={"image": {"alt": "What reaches the ReLU against the last weight, for three networks over 60 epochs. The one with the right sign moves up and to the right. The one with the wrong sign falls to just below 0 while its weight is still on the wrong side, and stays there. The silent one is a single dot below 0."}}
 x, y = torch.stack(track, dim=1)
 plots.scatter({name: (x[:, k], y[:, k]) for k, name in enumerate(fates)},
               xlabel="last weight, times the sign that would help",
               ylabel="what reaches the ReLU",
-              title="With the wrong sign, the filter dies before the weight "
-                    "has turned")
+              title="With the wrong sign, the filter dies first")
 
 # %% [markdown]
 # The weight can rise through 0, which is the cure. Or what is heard can shrink, which raises z because the weight is
 # negative, but that ends at 0, where the ReLU closes for good. So it is a race, and an unfair one: the last weight is
 # a single number, which Adam at first moves by nearly `lr` a step (lesson 1), while what is heard comes from nine
-# weights and a bias, all ten of which Adam moves by nearly `lr` in the same step.
+# weights and a bias, all ten of which Adam moves by nearly `lr` in the same step. (Adam is not to blame: with plain
+# SGD about as many die, since ten numbers that pull together are faster than one.) Most of the few that escape begin
+# to hear the other picture, for which their sign is the right one.
 
 # %%
 before = start.pooled(pictures)[:, wrong, 0].amax(0)
@@ -564,13 +574,14 @@ for name, ends in final.items():
 
 # %% [markdown]
 # *Logits* can't help, because the damage is done before the sigmoid. *Last weight 0* calls off the race: the first step
-# gives the weight the right sign, and only then does the filter get a gradient. But those born silent stay lost,
-# whereas a *leaky ReLU* is never quite silent, so even they come back. *Four filters* seldom die together, and that is
-# how large networks get away with dead ReLUs, which cost them a filter and not the run.
+# on a picture that is heard gives the weight the sign that is right for it, and only then does the filter get a
+# gradient. But those born silent stay lost, whereas a *leaky ReLU* is never quite silent, so even they come back. *Four
+# filters* seldom die together, and that is one way in which large networks get away with dead ReLUs, which cost them a
+# filter and not the run.
 
 # %% tags=["claim"]
-claim("With the last weight at 0, {value} networks get stuck that were not "
-      "born silent.",
+claim("Networks that get stuck with the last weight at 0, though they were "
+      "not born silent: {value}.",
       ((final["last weight 0"] > 0.6) & ~groups["neither picture"]).sum(),
       at_most=5)
 
@@ -597,12 +608,12 @@ for name, which in {"picture 1 only": hears[1] & ~hears[0],
 #
 # Training on logits, the numbers z before the sigmoid, did not cure dead ReLUs, but you should do it all the same.
 #
-# > **Predict before you run.** The label is 1 and the network answers z = −200: sure, and wrong. The loss −ln σ(−200)
-# > is 200. What do PyTorch's two losses say, and which gradient do they send back?
+# > **Predict before you run.** The label is 1 and the network answers z = −200: sure, and wrong. By the formula the
+# > loss −ln σ(−200) is 200. Will PyTorch's two losses send back the same gradient?
 
 # %% tags=["answer"]
-z = torch.tensor([-200., 20.], requires_grad=True)
-t = torch.tensor([1., 0.])
+z = torch.tensor([-200., -40., 20.], requires_grad=True)
+t = torch.tensor([1., 1., 0.])
 for name, loss_fn in {"sigmoid first": published_loss,
                       "with logits": loss_on_logits}.items():
     loss = loss_fn(z, t)
@@ -611,10 +622,11 @@ for name, loss_fn in {"sigmoid first": published_loss,
 
 # %% [markdown]
 # In `float32`, σ(−200) is 0, and even σ(20) is already 1. The logarithm of 0 is minus infinity, so PyTorch cuts this
-# loss off at 100, where its slope is 0, and a network that is as wrong as can be is told nothing. The loss that takes
-# logits never forms p, so it needs no cut. So end a network without a sigmoid, train with
-# `binary_cross_entropy_with_logits`, and use `torch.sigmoid` where you want to read probabilities. (Older pages write
-# `F.sigmoid`, and `F.softmax` without saying along which axis. Does PyTorch warn?)
+# loss off at 100. And the sigmoid sends the gradient back times p(1 − p), which is 0 here, so a network that is as
+# wrong as can be is told nothing. (This begins earlier: at z = −40 the loss is still 40, but hardly any slope is
+# left.) The loss that takes logits never forms p, and has none of these troubles. So end a network without a sigmoid,
+# train with `binary_cross_entropy_with_logits`, and use `torch.sigmoid` where you want to read probabilities. (Older
+# pages write `F.sigmoid`, and `F.softmax` without saying along which axis. Does PyTorch warn?)
 
 # %%
 for function in (F.sigmoid, F.softmax):
