@@ -80,7 +80,8 @@ def gather(folder: Path, runs: dict) -> None:
     """Put all that Jupyter Book reads into `folder`, emptied before: pages with tokens and quotations filled in, the
     executed lessons (`runs`: name → notebook and facts), the page Claims, and the mark that lessons were executed."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    leave = [f"{name}.py" for name in manuscripts()]
+    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns(*leave, "__pycache__"))
     notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
         write(page, with_quoted_claims(fill(read(page)), notebooks))
