@@ -754,7 +754,7 @@ for old, new in pairs:
 # rate won on both splits.
 #
 # Were H and I harmless, then? They did nothing *here*. With three hundred learning rates, or with a network that gets
-# worse in the end, they would, and nothing in the tutorial would have warned its author. That is why an audit says
+# worse in the end, they might well, and nothing in the tutorial would have warned its author. That is why an audit says
 # both what is wrong and what it has cost in this case.
 #
 # You may wonder why we mended E first. With dropout left on, even the scoring draws random numbers, so that every
