@@ -11,7 +11,7 @@
 #
 # *Which five lines does every network learn by?*
 #
-# **Read** 50 min · **Run** 20 s on two CPU cores · **Before this** some Python, and the slope of a curve
+# **Read** 50 min · **Run** 30 s on two CPU cores · **Before this** some Python, and the slope of a curve
 #
 # ## What you will be able to do
 #

@@ -11,7 +11,7 @@
 #
 # *What can you know about a network before you train it?*
 #
-# **Read** 50 min · **Run** 10 s on two CPU cores · **Before this** lessons 1 and 2
+# **Read** 50 min · **Run** 15 s on two CPU cores · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #
