@@ -165,7 +165,8 @@ def mended_accuracy(answer):
         model = _Moody().train(training)
         with torch.no_grad():
             model.eval()
-            truth_ = (model(x).argmax(1) == y).double().mean().item()
+            hits = (model(x).argmax(1) == y).double()
+            truth_ = hits.mean().item()
             model.train(training)
         model.asked.clear()
         mine = number(answer(model, x, y), "one number from 0 to 1", what="what your function returns")
@@ -178,8 +179,6 @@ def mended_accuracy(answer):
                 return wrong(f"your accuracy is {mine:g}", hint="A share from 0 to 1, not a percentage.")
             if math.isclose(mine, len(x) * truth_, abs_tol=1e-3):
                 return wrong(f"your accuracy is {mine:g}", hint="Divide by the number of images.")
-            with torch.no_grad():
-                hits = (model.eval()(x).argmax(1) == y).double()
             if math.isclose(mine, (hits[:900].mean() + hits[900:].mean()) / 2, abs_tol=1e-6):
                 hint = "A small last batch still weighs as much as a full one. Count all hits, and divide once."
                 return wrong(f"your accuracy is {mine:g}, not {truth_:g}", hint=hint)

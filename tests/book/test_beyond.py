@@ -15,6 +15,7 @@ import torch
 from optuna.trial import TrialState
 
 from tools.common import ROOT, read
+from tools.rehearse import OFFLINE
 
 PAGE = read(ROOT / "book" / "beyond.md")
 ENVIRONMENT = os.environ | {"COURSE_DATA": "sample", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -138,7 +139,7 @@ def test_a_trial_whose_heartbeat_stops_is_tried_again(tmp_path):
 @pytest.mark.slow
 def test_workers_meet_at_the_proxy(tmp_path, monkeypatch):
     """Behind an HTTP proxy that knows nothing of this machine: the variable that the page names keeps gRPC from it."""
-    for variable, value in (("http_proxy", "http://127.0.0.1:9"), ("no_grpc_proxy", "127.0.0.1")):
+    for variable, value in (OFFLINE | {"no_grpc_proxy": "127.0.0.1"}).items():
         monkeypatch.setenv(variable, value)
         monkeypatch.setitem(ENVIRONMENT, variable, value)
     assert "`no_grpc_proxy=HOST`" in PAGE
