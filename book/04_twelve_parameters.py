@@ -371,7 +371,8 @@ def train(crowd, loss_fn=published_loss, epochs=EPOCHS, look=lambda: None):
 
 
 seeds = range(SEED, SEED + NETWORKS)
-crowd = Crowd([network(seed) for seed in seeds])
+networks = [network(seed) for seed in seeds]
+crowd = Crowd(networks)
 history = train(crowd)
 losses = history[-1]
 
@@ -469,7 +470,7 @@ print("the largest gradient of a stuck kernel in the last step:",
 # lower it.
 
 # %%
-start = Crowd([network(seed) for seed in seeds])
+start = Crowd(networks)
 hears_0, hears_1 = start.pooled(pictures)[..., 0] > 0
 one, positive = hears_0 ^ hears_1, start.w[:, 0] > 0
 groups = {"neither picture": ~hears_0 & ~hears_1,
@@ -532,7 +533,7 @@ plots.scatter({name: (x[:, k], y[:, k]) for k, name in enumerate(fates)},
 
 # %%
 before = start.pooled(pictures)[:, wrong, 0].amax(0)
-early = Crowd([network(seed) for seed in seeds])
+early = Crowd(networks)
 train(early, epochs=5)
 fallen = before - early.pooled(pictures)[:, wrong, 0].amax(0)
 moved = start.w[wrong, 0].abs() - early.w[wrong, 0].abs()
@@ -556,12 +557,11 @@ def loss_on_logits(z, t):
     return F.binary_cross_entropy_with_logits(z, t, reduction="none")
 
 
-at_zero = Crowd([network(seed) for seed in seeds])
+at_zero = Crowd(networks)
 nn.init.zeros_(at_zero.w)
 final = {
     "as published": losses,
-    "logits": train(Crowd([network(seed) for seed in seeds]),
-                    loss_on_logits)[-1],
+    "logits": train(Crowd(networks), loss_on_logits)[-1],
     "last weight 0": train(at_zero)[-1],
     "leaky ReLU": train(Crowd([network(seed, nn.LeakyReLU)
                                for seed in seeds]))[-1],

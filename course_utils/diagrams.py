@@ -124,7 +124,7 @@ def graph(result: Tensor, tensors: Mapping[str, Tensor], *, title: str) -> None:
         raise ValueError(f"result must come from tensors with requires_grad=True; got {shown(result)} without a graph.")
     if not all(isinstance(one, torch.Tensor) for one in groups_of("tensors", tensors).values()):
         raise TypeError(f"tensors must be {{name: tensor}}; got {shown(tensors)}.")
-    values = {one.grad_fn or id(one): (name, f"{one.item():g}".replace("-", "−")) for name, one in tensors.items()}
+    values = {one.grad_fn or id(one): (name, _number(one)) for name, one in tensors.items()}
     columns = _columns(result.grad_fn)
     leaves = {node: node.variable for node in columns if _is_leaf(node)}
     if not {id(leaf) for leaf in leaves.values()} <= values.keys():
@@ -143,7 +143,7 @@ def graph(result: Tensor, tensors: Mapping[str, Tensor], *, title: str) -> None:
                 text = re.sub(r"Backward\d+$", "", node.name()) + (f"\n= {values[node][1]}" if node in values else "")
             colour = COLOURS["train" if node in leaves else "published"]
             boxes[node] = _box(axes, column, (len(nodes) - 1) / 2 - k, text, colour)
-    boxes[None] = _box(axes, 1, boxes[result.grad_fn].get_position()[1], f"{result.item():g}".replace("-", "−"))
+    boxes[None] = _box(axes, 1, boxes[result.grad_fn].get_position()[1], _number(result))
     arrows = [(result.grad_fn, None, torch.ones(()))]
     for node, to_inputs in gradients.items():
         arrows += [(child, node, g) for (child, _), g in zip(node.next_functions, to_inputs, strict=True) if child]
@@ -151,11 +151,14 @@ def graph(result: Tensor, tensors: Mapping[str, Tensor], *, title: str) -> None:
         _arrow(axes, boxes[start], boxes[end], color=COLOURS["line"])
         (left, low), (right, high) = boxes[start].get_position(), boxes[end].get_position()
         x, y = (left + right) / 2 + 0.1 * (high > low), (low + high) / 2 - 0.15
-        text = f"← {gradient.item():g}".replace("-", "−")
-        axes.text(x, y, text, ha="center", va="top", color=COLOURS["frame"])
+        axes.text(x, y, f"← {_number(gradient)}", ha="center", va="top", color=COLOURS["frame"])
     axes.set(xlim=(min(columns.values()) - 0.4, 1.4), ylim=(0.05 - tallest / 2, tallest / 2 - 0.1))
     axes.axis("off")
     show_figure(figure, title)
+
+
+def _number(one: Tensor) -> str:
+    return f"{one.item():g}".replace("-", "−")
 
 
 def _is_leaf(node: Node) -> bool:

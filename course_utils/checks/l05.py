@@ -302,7 +302,9 @@ def shuffles(answer):
             return wrong(f"your function raised {error}", hint="All it has are batches. Look at what comes out.")
         if mine != expected:
             return wrong(f"for a loader {name} you return {mine}", hint=hint)
-    return right("Run it on each loader of your own, without augmentation, and a mistake of years takes a second to find.")
+    return right(
+        "Run it once on each loader of your own, without augmentation, and find a mistake of years in a second."
+    )
 
 
 def _positions(part):
@@ -376,7 +378,9 @@ def split_groups(answer):
     if all(drawn_by(generator) == first for _ in range(3)):
         hint = "Draw by the generator itself: each draw moves it on."
         return wrong("one generator, asked three times, gives one split", hint=hint)
-    return right("MNIST's makers did this: nobody wrote for both its training and its test set. (Our validation part does share them.)")
+    return right(
+        "MNIST's makers did this for its test set. (In our validation split, writers are shared.)"
+    )
 
 
 class _Living(TorchFunctionMode):
