@@ -378,9 +378,7 @@ def split_groups(answer):
     if all(drawn_by(generator) == first for _ in range(3)):
         hint = "Draw by the generator itself: each draw moves it on."
         return wrong("one generator, asked three times, gives one split", hint=hint)
-    return right(
-        "MNIST's makers did this for its test set. (In our validation split, writers are shared.)"
-    )
+    return right("MNIST's makers did this for its test set. (In our validation split, writers are shared.)")
 
 
 class _Living(TorchFunctionMode):

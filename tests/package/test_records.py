@@ -515,6 +515,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "schedules": ({"schedules": ["constant", "one-cycle"], "seeds": [0, 1]}, 4),
     "small_fashion": ({"batch_size": 32, "seeds": [0]}, 1),
     "step_times": ({"images": 16, "batch_size": 8, "batch_sizes": [4], "rounds": 1, "compile": False}, 3),
+    "stopping": ({"images": 64, "rates": [0.001], "constant": [2], "cosine": [1, 2], "seeds": [0]}, 3),
     "wide_mnist": ({"epochs": 1, "batch_size": 128}, 1),
 }
 
