@@ -111,7 +111,7 @@ for data in three:
     print("images in each class:", y.bincount().tolist())
 
 # %% [markdown]
-# The designers of the other two sets balanced them, while MNIST took what people wrote, and its ones outnumber its
+# Fashion-MNIST and CIFAR-10 were balanced by design, while MNIST took what people wrote, and its ones outnumber its
 # fives.
 #
 # A look also tells you *which* set you have. One of our sources takes scikit-learn's `load_digits` for a part of
@@ -125,7 +125,7 @@ claim("scikit-learn's digits have {value} pixels.",
 # ## A score to beat
 #
 # Our measure is the *accuracy*, the share of right answers. Is 80 % good? You cannot tell until you know what
-# somebody reaches who has learned next to nothing. Such a person can always name the commonest class. With a little
+# somebody who has learned next to nothing can score. Such a person can always name the commonest class. With a little
 # more effort, she averages the training images of each class, and names the class whose *mean image* is nearest. A
 # network must beat both.
 
@@ -157,10 +157,10 @@ for data in three:
 #
 # ## Hold out, at random
 #
-# Why set images aside at all? A student who is examined with the very questions of the exercises shows memory, and
-# you would like to see understanding. So three parts are kept apart: the *training* split to learn from, the
-# *validation* split to choose by, and the *test* split, which judges once, at the end. They must be alike, so chance
-# must deal the images out, and a *generator* makes chance repeatable.
+# Why set images aside at all? A student who is examined on the very questions she has practised shows memory, and you
+# would like to see understanding. So three parts are kept apart: the *training* split to learn from, the *validation*
+# split to choose by, and the *test* split, which judges once, at the end. They must be alike, so chance must deal the
+# images out, and a *generator* makes chance repeatable.
 
 # %%
 def split(images, generator=None):
@@ -254,9 +254,9 @@ claim.data(f"Of {PROBES:,} test images of CIFAR-10, {{value}} have a twin "
 # Barz and Denzler looked with more care, and by eye, and found near copies of 3.3 % of CIFAR-10's test images among
 # the training images. That much of the benchmark rewards memory.
 #
-# Such leaks are inherited, while the next one is home-made. Somebody *augments* first, here with a copy of each image
-# moved by one pixel, and then splits at random. Our model learns nothing at all: it names the label of the nearest
-# training image.
+# Such leaks are inherited, while the next one is home-made. Somebody *augments* the images first, here by adding a
+# copy of each, moved by one pixel, and then splits at random. Our model learns nothing at all: it names the label of
+# the nearest training image.
 
 # %%
 def nearest_image(x, y, in_valid):
@@ -280,7 +280,8 @@ for name, reached in scores.items():
     print(f"{name}: {reached:.1%}")
 
 # %% [markdown]
-# The figure shows how it comes about. The frame says on which side a picture (above) and its copy (below) are.
+# The figure shows how the leak comes about. The frame's colour tells which side a picture (above) or its copy (below)
+# is on.
 
 # %% mystnb={"image": {"alt": "Two blocks of eight pictures above their moved copies. Augmented and then split, several pictures have a blue frame and their copy an orange one. Split and then augmented, both frames always have one colour."}}
 diagrams.sides(pictures.unflatten(0, (2, n))[:, :8],
@@ -288,8 +289,8 @@ diagrams.sides(pictures.unflatten(0, (2, n))[:, :8],
                title="Split last, and copies fall on both sides")
 
 # %% [markdown]
-# Where the two frames differ, the exam question is lying in the exercise book, one pixel away. So split first, and
-# augment afterwards. The same holds for whatever comes in groups, such as the frames of a film, the scans of a
+# Where the two frames differ, the exam question is already in the exercise book, moved by one pixel. So split first,
+# and augment afterwards. The same holds for whatever comes in groups, such as the frames of a film, the scans of a
 # patient, or the digits of a writer.
 
 # %% tags=["claim"]
@@ -348,12 +349,12 @@ with tempfile.TemporaryDirectory() as root:
 
 # %% [markdown]
 # A label is the place of a folder's name in the sorted list, so the nine has label 5 here. And the shape? These were
-# grey pictures, but `ImageFolder` makes three channels of everything, colour, grey, or with an opacity as a fourth.
-# If you open files with PIL yourself, call `.convert("RGB")` for the same effect. (It turns most of a 16-bit X-ray
-# white.)
+# grey pictures, but `ImageFolder` makes three channels of everything, whether colour, grey, or colour with a fourth
+# channel for opacity. If you open files with PIL yourself, call `.convert("RGB")` for the same effect. (It turns most
+# of a 16-bit X-ray white.)
 #
 # Transforms can also change pictures at random, so that a network sees each of them in many forms. But the label must
-# stay true. Which of these are still what they were?
+# stay true. Which of the pictures below are still what they were?
 
 # %% mystnb={"image": {"alt": "A handwritten two and its mirror image, which is no digit; a shoe and its mirror image, which is a shoe."}}
 two = mnist.train.x[mnist.train.y == 2][0]
@@ -366,7 +367,7 @@ plots.images([two, two.flip(2), shoe, shoe.flip(2)],
 # No statistic can answer this, since it is a question about the world. A number can only say how strange mirrored
 # images are to a model that never saw any.
 #
-# > **Predict before you run.** Which of the three data sets suffers from a mirror, for our baseline? And one tutorial
+# > **Predict before you run.** On which of the three data sets does mirroring hurt our baseline? And one tutorial
 # > says that `RandomVerticalFlip` "flips horizontally". Does it?
 
 # %% tags=["answer"]
@@ -430,9 +431,10 @@ for epoch in range(2):
     print(f"epoch {epoch}:", y[:10].tolist())
 
 # %% [markdown]
-# Both epochs begin alike, because `shuffle` came in with the GPU's options. Does it matter? On MNIST hardly, since
-# its labels are mixed already. But an `ImageFolder` is read class by class. A small network shows what that does.
-# (Its loss is `cross_entropy`, which is small where the right one of ten answers stands out. Lesson 6 explains it.)
+# Both epochs begin alike, because `shuffle` was set only along with the GPU's options. Does it matter? On MNIST
+# hardly, since its labels are mixed already. But an `ImageFolder` is read class by class. A small network shows what
+# that does. (Its loss is `cross_entropy`, which is small when the right answer stands out among the ten. Lesson 6
+# explains it.)
 
 # %%
 def train_small(images, prepare, lr=0.05, seed=SEED, shuffle=True):
@@ -464,8 +466,8 @@ def unit(x):
     return x.float() / 255
 
 # %% [markdown]
-# > **Predict before you run.** How well does it read digits, when the first it sees are zeros, then ones, and so on?
-# > And which digit does it like best in the end?
+# > **Predict before you run.** How well does it read digits if it sees the zeros first, then the ones, and so on? And
+# > which digit does it like best in the end?
 
 # %% tags=["answer"]
 some = mnist.train.take(IMAGES)
@@ -541,7 +543,7 @@ print(f"MNIST: mean {x.mean():.4f}, standard deviation {x.std():.4f}")
 # And CIFAR-10? Programs everywhere divide by .2023, .1994, .2010. A channel's standard deviation can be taken of all
 # pixels at once, or of each image and then averaged.
 #
-# > **Predict before you run.** From which of the two do these numbers come? And after division by which is the
+# > **Predict before you run.** Which of the two gives these numbers? And which must you divide by to make the
 # > standard deviation 1?
 
 # %% tags=["answer"]
@@ -579,8 +581,8 @@ PREPARED = {
 }
 
 # %% [markdown]
-# Standardising does not make pixels *normally distributed*, as one can read. It moves and stretches their histogram,
-# and leaves its shape as it was, even one like MNIST's:
+# Standardising does not make pixels *normally distributed*, though some texts say so. It moves and stretches their
+# histogram, and leaves its shape as it was, even one like MNIST's:
 
 # %% tags=["claim"]
 dark = (mnist.train.x == 0).double().mean()
@@ -609,11 +611,11 @@ plots.curves(RATES, drawn, log="x", percent=True, xlabel="learning rate",
 
 # %% [markdown]
 # *Twice* makes the numbers four times as large, and a smaller rate makes up for nearly all of that. But *0…1* never
-# catches up with *centred*, which is the same pictures on the same scale, less their mean. With it, all images have a
-# large part in common, their average picture. It says nothing about the class, and yet it is the loudest in every
+# catches up with *centred*, which is the same pictures on the same scale, less their mean. With the mean left in, all
+# images share a large part, their average picture. That says nothing about the class, and yet it dominates every
 # gradient. A step that is safe for it is too small for the differences between images, which do tell the class. (More
-# epochs narrow the gap, slowly.) *0…255* has the same fault, and numbers so large that the first weights do not fit
-# them.
+# epochs narrow the gap, slowly.) *0…255* has the same fault, and its numbers are too large for the weights that
+# training starts from.
 #
 # Now five new seeds, each preparation at its best rate.
 
@@ -637,8 +639,8 @@ claim.measured("On pixels from 0 to 1, at their own rate, it reaches "
                stated=stated, at_most=0.3)
 
 # %% [markdown]
-# A test that is prepared otherwise than the training hurts as well, most of all where the mean stays in. One model,
-# six tests:
+# Preparing test images differently from training images hurts as well, most of all where the mean stays in. One
+# model, six tests:
 
 # %%
 model = train_small(some, PREPARED["once"])
@@ -646,7 +648,7 @@ for name, prepare in PREPARED.items():
     print(f"tested on {name:7} {score(model, judges, prepare):6.1%}")
 
 # %% [markdown]
-# No error message tells you. So prepare by one function, for every split and for every later guest.
+# No error message tells you, so prepare every split, and every later image, with one and the same function.
 #
 # ## The whole batch at once
 #
@@ -678,7 +680,7 @@ agree("one by one and as a batch", pixels_of(batches(some, 100)),
 
 # %% [markdown]
 # Now the clock. First come the items that `torchvision` found in our files, with the usual transforms, then those of
-# `as_dataset`. The fastest of several times counts, because a busy moment can only add to it.
+# `as_dataset`. We count the fastest of several times, because a busy moment can only make a run slower.
 
 # %%
 def fastest(loader):
@@ -696,10 +698,10 @@ for items in (Subset(from_files, range(TIMED)), as_dataset(some)):
     print(f"{slow:.3f} s and {fast:.4f} s, a ratio of {slow / fast:.0f}")
 
 # %% [markdown]
-# The transforms of single images cost most of it. Training then gains less, because its own work remains.  "But I use
-# `num_workers`", you may say. Then several processes prepare items while the network trains, which helps where cores
-# are idle. On two cores they compete with it. Lesson 16 has timed a small network on augmented photographs, five
-# times each.
+# Most of the time goes into transforming single images. A whole training gains less, because its own work remains.
+# "But I use `num_workers`", you may say. Then several processes prepare items while the network trains, which helps
+# where cores are idle. On two cores they compete with it. Lesson 16 has timed a small network on augmented
+# photographs, five times each.
 
 # %%
 for run in recorded_runs("loading"):
@@ -735,10 +737,9 @@ claim("On new images the same guesser is right in {value:.1%}.",
       test[winner], at_most=0.13)
 
 # %% [markdown]
-# You have now walked most of a road of seven steps that F. Chollet describes in his textbook: say what goes in and
-# what comes out, choose a measure, hold images back, make tensors, beat a baseline. The sixth, to let a network learn
-# too well and then restrain it, takes lessons 7, 8, 10 and 12. The last, to distrust your own choices, is lesson
-# 11's.
+# You have now taken most of the seven steps that F. Chollet describes in his textbook: say what goes in and what
+# comes out, choose a measure, hold images back, make tensors, beat a baseline. The sixth, to let a network learn too
+# well and then restrain it, takes lessons 7, 8, 10 and 12. The last, to distrust your own choices, is lesson 11's.
 #
 # ## Exercises
 #
@@ -747,8 +748,8 @@ claim("On new images the same guesser is right in {value:.1%}.",
 # ### Exercise 5.1 · A sheet of digits
 #
 # `make_grid(images)` lays a batch out on one sheet: up to eight in a row (fewer make a narrower sheet), two black
-# pixels around each (neighbours share them), grey copied to three channels. Which shape has the sheet of 64 digits of
-# MNIST? And of 4 digits? Give two shapes C×H×W, in your head first.
+# pixels around each (neighbours share them), grey copied to three channels. What shape does the sheet of 64 MNIST
+# digits have? And of 4 digits? Give two shapes C×H×W, in your head first.
 
 # %%
 sheets = ...
@@ -781,9 +782,9 @@ assert check("5.2", pair_solution)
 # %% [markdown]
 # ### Exercise 5.3 · The way back
 #
-# Pictures on screen need the way back. (A published preview takes it without having gone there, and is pale.) Write
-# `pixels(x, mean, std)`. It takes normalised images N×C×H×W, and two tensors, the C means and C standard deviations
-# that they were normalised by (on the scale 0 to 1). It returns the bytes, `uint8`, exactly as they were.
+# Pictures on screen need the way back. (A published preview undoes a normalisation that was never done, and looks
+# pale.) Write `pixels(x, mean, std)`. It takes normalised images N×C×H×W, and two tensors, the C means and C standard
+# deviations that they were normalised by (on the scale 0 to 1). It returns the bytes, `uint8`, exactly as they were.
 
 # %%
 def pixels(x, mean, std):

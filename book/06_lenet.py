@@ -78,7 +78,7 @@ plots.images(mnist.train.x[:12], labels, columns=6)
 # ## The network
 #
 # How would you read a digit that you have never seen before? Perhaps you notice strokes and corners first, then how
-# they lie to each other, and then you have a name for the whole. A convolutional network is built on this idea. A
+# they are arranged, and then you have a name for the whole. A convolutional network is built on this idea. A
 # convolution looks for small patterns, an *activation function* keeps what was found, and a *pooling* layer keeps a
 # coarser picture of where it was found. After two such rounds, *linear* layers read the class from what is left. In
 # 1962 Hubel and Wiesel described cells of a cat's brain that work in such an order. Fukushima's Neocognitron of 1980
@@ -105,8 +105,8 @@ diagrams.architecture(model, (1, 1, 28, 28), title="Pictures shrink, maps "
                       "multiply, and one layer holds most weights")
 
 # %% [markdown]
-# The figure comes from a real forward pass. If the numbers that a layer passes on were laid out as a square, its bar
-# would be the side. The same account as a list, in the names by which PyTorch saves a network:
+# The figure comes from a real forward pass. A layer's bar is as long as the side of a square that holds all the
+# numbers it passes on. The same account as a list, with the names under which PyTorch saves a network:
 
 # %%
 for name, parameter in model.named_parameters():
@@ -123,9 +123,9 @@ claim("{value:.1%} of them are in the linear layers.",
       in_linear / total, equals=0.958, within=0.0005)
 
 # %% [markdown]
-# One often reads that training such a network means finding its filters. By count, it means finding linear layers. By
-# work it is the other way round, because each filter is used at hundreds of places, and each weight of a linear layer
-# once.
+# One often reads that training such a network means finding its filters. Counted in weights, it means finding linear
+# layers. Counted in work, it is the other way round, because each filter is used at hundreds of places, and each
+# weight of a linear layer once.
 
 # %% tags=["claim"]
 macs = count_macs(model, (1, 1, 28, 28))
@@ -140,8 +140,8 @@ claim("The convolutions do {value:.0%} of the multiply-adds.", share,
 #
 # **One: the first loss.** The network answers each image with ten numbers, the *logits*. *Softmax* turns them into
 # probabilities: e to the power of each, divided by the sum of all ten. The loss is *cross-entropy*, which is minus
-# the natural logarithm of the probability of the true class. A sure and right answer costs nothing, and a sure and
-# wrong one costs very much.
+# the natural logarithm of the probability of the true class. A confident right answer costs nothing, and a confident
+# wrong one costs a great deal.
 #
 # > **Predict before you run.** An untrained network knows nothing. Which loss should it show?
 
@@ -153,9 +153,10 @@ by_hand = -logits.softmax(1)[torch.arange(len(y)), y].log().mean()
 print(f"loss {by_hand:.3f}, and ln 10 is {math.log(10):.3f}")
 
 # %% [markdown]
-# Somebody who knows nothing gives each of ten classes a tenth, and −ln ¹⁄₁₀ is ln 10. Had the loss started far above,
-# the last layer would be too loud or the pixels huge. Far below, it would be computed wrongly. PyTorch has our
-# formula ready, and many programs write it in two steps. For either form the network needs no softmax of its own.
+# Somebody who knows nothing gives each of ten classes a tenth, and −ln ¹⁄₁₀ is ln 10. If the loss started far above,
+# the last layer's weights would be too large or the pixels huge. If far below, it would be computed wrongly. PyTorch
+# has our formula ready, and many programs write it in two steps. For either form the network needs no softmax of its
+# own.
 
 # %%
 loss = F.cross_entropy(logits, y)
@@ -203,8 +204,8 @@ def train_epoch(model, loader, optimizer):
     return loss_sum / count, correct / count
 
 # %% [markdown]
-# The second looks, and must not touch. `model.eval()` switches layers such as dropout (lesson 8) to their other mode,
-# and `inference_mode` keeps no graph for a backward pass.
+# The second only measures, and must change nothing. `model.eval()` switches layers such as dropout (lesson 8) to
+# their other mode, and `inference_mode` keeps no graph for a backward pass.
 
 # %%
 @torch.inference_mode()
@@ -273,8 +274,8 @@ print(f"right {right:.4f}, published {sum(losses) / len(some):.4f}, "
       f"{right / (sum(losses) / len(some)):.1f} times too small")
 
 # %% [markdown]
-# A loss that looks 64 times better than it is will be believed, because who complains about a small loss? Sums over
-# images, divided once, avoid it.
+# A loss that looks 64 times better than it is will be believed, because nobody complains about a small loss. Sum over
+# images and divide once to avoid this.
 
 # %% [markdown]
 # ## One digit, layer by layer
@@ -299,7 +300,7 @@ plots.images(maps, columns=6, title=f"A {label} becomes strokes, and "
 # the fourth likes upright strokes and the sixth level ones, while the second and the fifth prefer what is not ink.
 # Two rows below, nobody could read the digit any more. What looks like blots to us are answers to coarser questions,
 # such as "does something level end on the left?", and the linear layers have learnt what such answers mean together.
-# Here are the ten logits that they make of them:
+# Here are the ten logits that those layers compute:
 
 # %% mystnb={"image": {"alt": "Bars: the logit of each of the ten digits. That of the four is far above the others, most of which are negative."}}
 logits = model[6:](x)[0].tolist()
@@ -337,8 +338,8 @@ plots.curves(line.detach(), {"function": values, "slope": slopes},
 
 # %% [markdown]
 # Take a pencil. Between the loss and the first convolution there are four activations. A sigmoid passes on a quarter
-# at most, four of them ¼⁴ = ¹⁄₂₅₆, so the first layer should hear next to nothing of what went wrong. Now the census,
-# on one batch and from the same random weights.
+# at most, four of them ¼⁴ = ¹⁄₂₅₆, so the first layer should hear next to nothing of what went wrong. Now we measure
+# the gradients, on one batch and from the same random weights.
 #
 # > **Predict before you run.** Which of the four gives the first layer the largest gradient? Will the control differ
 # > from the sigmoid?
@@ -363,9 +364,10 @@ claim.data("At the start, ReLU's first layer receives {value:.0f} times the "
            "gradient of sigmoid's.", ratio, data=mnist, at_least=10)
 
 # %% [markdown]
-# So far, so well known, and many texts stop here. But Adam divides each weight's step by the size of its past
+# All this is well known, and many texts stop here. But Adam divides each weight's step by the size of its past
 # gradients, so it makes small gradients large again. What counts is how well a network *learns*, and lesson 1 has a
-# rule for such comparisons: each rival at its own learning rate. Here are the two ends of the dispute, at two rates.
+# rule for such comparisons: each rival at its own learning rate. Here are the two extremes, sigmoid and ReLU, at two
+# rates.
 #
 # > **Predict before you run.** At a rate of .001, who wins, and by how many points? And at .01?
 
@@ -381,8 +383,8 @@ for lr in (0.001, 0.01):
 
 # %% [markdown]
 # The lead of ReLU was mostly a matter of the rate, and a paper that had tried only the first would have reported it
-# as a law. One seed is one seed, so the rest is recorded: four activations, five rates, five seeds, by `python -m
-# experiments.activations`.
+# as a law. One seed proves little, so a larger comparison is recorded: four activations, five rates, five seeds, by
+# `python -m experiments.activations`.
 
 # %%
 reached = {}
@@ -403,7 +405,7 @@ plots.curves(RATES, errors, log="xy", xlabel="learning rate",
 
 # %% [markdown]
 # Two results can be read from it. At small rates the sigmoid loses by forty points, as the gradients had made us
-# expect. And each curve has a valley, whose floors are close together:
+# expect. And each curve has a valley, and their floors are close together:
 
 # %%
 best = {name: max(by_rate.values(), key=mean)
@@ -437,7 +439,7 @@ claim.data("At its best rate, ReLU reads {value:.1%} of the digits more than "
            data=mnist, at_least=0.01)
 
 # %% [markdown]
-# What about the control? Its lead over the sigmoid is smaller than five seeds can tell from nothing, and there is a
+# What about the control? Its lead over the sigmoid is too small for five seeds to tell from nothing, and there is a
 # reason to expect little. Whatever a layer makes of σ(*x*) − ½ it can make of σ(*x*), if its bias takes up the rest.
 # So the two networks can compute exactly the same functions, and differ only in how easily training finds them. At
 # small rates that shows clearly in the figure, since the outputs of a plain sigmoid have a large part in common, as
@@ -464,7 +466,7 @@ plots.curves(range(49, 491, 49), lines | {"published": published},
              title="The sigmoid LeNet first stands still, and then learns")
 
 # %% [markdown]
-# How far is the loss after that first epoch? And where does a longer run end?
+# How far has the loss come after the first epoch? And where does a longer run end?
 
 # %%
 first = [run["valid_loss"][0] for run in plateau]
@@ -497,7 +499,7 @@ class Subsampling(nn.Module):
         return self.weight * 4 * F.avg_pool2d(x, 2) + self.bias
 
 # %% [markdown]
-# The factors of the tanh keep its answers to ±1 at ±1.
+# The factors of the tanh are chosen so that ±1 stays ±1.
 
 # %%
 class ScaledTanh(nn.Module):
@@ -505,8 +507,8 @@ class ScaledTanh(nn.Module):
         return 1.7159 * torch.tanh(2 / 3 * x)
 
 # %% [markdown]
-# Its second convolution, C3, does not see all maps. A table says which three, four or six of them each of its 16 maps
-# reads. The paper gives two reasons: fewer connections, and maps that are forced to differ.
+# The second convolution, C3, does not connect all maps. A table says which three, four or six inputs each of its 16
+# maps reads. The paper gives two reasons: fewer connections, and maps that are forced to differ.
 
 # %%
 C3_TABLE = ["012", "123", "234", "345", "045", "015", "0123", "1234",
@@ -570,7 +572,7 @@ claim("The LeNet-5 of 1998 has {value:,} trainable parameters.",
 # parameters.) Now the race that people wonder about, the old network against today's. Both get today's training, at
 # two rates each.
 #
-# > **Predict before you run.** Twenty-five years of habits lie between them. How many points are they worth?
+# > **Predict before you run.** Twenty-five years of habits separate them. How many points are those habits worth?
 
 # %% tags=["answer"]
 race = {}
@@ -615,7 +617,7 @@ torch.manual_seed(SEED)
 model = lenet().to(DEVICE)
 
 # %% [markdown]
-# The scheduler is told how many steps there will be, and makes one after each batch.
+# The scheduler is told how many steps there will be, and moves on after each batch.
 
 # %%
 optimizer = torch.optim.Adam(model.parameters())
@@ -676,7 +678,7 @@ titles = [f"{mnist.test.y[k]} → {answer[k]} ({confidence[k]:.0%})"
 plots.images(mnist.test.x[worst], titles, columns=5, title="Sure, and wrong")
 
 # %% [markdown]
-# Some of them a person would misread too, and others not. High confidence does not mean right, and lesson 9 measures
+# A person would misread some of them too, but not others. High confidence does not mean right, and lesson 9 measures
 # how far you may trust it. What the filters have become is a question for lesson 14, which has better tools than a
 # look at 25 pixels.
 #
@@ -700,8 +702,8 @@ assert check("6.1", first_loss_solution)
 # %% [markdown]
 # ### Exercise 6.2 · What the table saves
 #
-# How many parameters has layer C3 of 1998, with its table? And how many would it have if each map read all six maps?
-# Give `(with_table, without)`.
+# How many parameters does layer C3 of 1998 have, with its table? And how many would it have if each map read all six
+# maps? Give `(with_table, without)`.
 
 # %%
 c3 = ...
