@@ -197,7 +197,7 @@ print(f"first half {halves[0]:.1%}, second half {halves[1]:.1%}")
 
 # %% [markdown]
 # For our baseline it is the other way round, and by far. (We choose nothing by this, so the test split is not used
-# up.) In any case the first images are not like the rest.
+# up.) So the first images are not like the rest.
 
 # %% tags=["claim"]
 claim.data("MNIST's second half of the test digits is easier for the nearest "
@@ -411,8 +411,8 @@ x, y = next(iter(loader))
 print(tuple(x.shape), tuple(y.shape), type(loader.sampler).__name__)
 
 # %% [markdown]
-# By default a batch is a single image, and the images come in the order of the file. Nothing complains.  For training
-# you want `batch_size=128, shuffle=True`.
+# By default a batch is a single image, and the images come in the order of the file. For training you want
+# `batch_size=128, shuffle=True`.
 #
 # ## Find the bug: a shuffle that does not shuffle
 #
@@ -454,7 +454,7 @@ def train_small(images, prepare, lr=0.05, seed=SEED, shuffle=True):
     return model
 
 # %% [markdown]
-# `prepare` makes numbers from bytes, and for now it divides by 255. The largest of the ten answers names the class.
+# `prepare` makes numbers from bytes, and for now it divides by 255. The largest answer names the class.
 
 # %%
 @torch.inference_mode()
@@ -711,8 +711,8 @@ for run in recorded_runs("loading"):
 # %% [markdown]
 # ## Last: distrust
 #
-# One thing remains, and it concerns even the cleanest data. A thousand models answer at random, and we choose the
-# best of them by 500 validation images.
+# One thing remains, even with the cleanest data. A thousand models answer at random, and we choose the best of them
+# by 500 validation images.
 #
 # > **Predict before you run.** What does the winner score there? And on 500 new images?
 
