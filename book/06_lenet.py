@@ -473,8 +473,8 @@ first = [run["valid_loss"][0] for run in plateau]
 print(f"after 49 steps the loss is {min(first):.3f} to {max(first):.3f}")
 long = next(run for run in plateau if run["schedule"] == "cosine")
 good = [accuracy >= 0.985 for accuracy in long["valid_accuracy"]]
-print(f"the long run passes 98.5 % in epoch {good.index(True) + 1}, and after "
-      f"{len(good)} reads {long['test_accuracy']:.2%} of the test digits")
+print(f"the long run passes 98.5 % in epoch {good.index(True) + 1}, and "
+      f"after {len(good)} reads {long['test_accuracy']:.2%} of the test digits")
 
 # %% [markdown]
 # After 49 steps its loss is still close to ln 10, the loss of somebody who knows nothing. Large batches make an epoch
@@ -865,7 +865,8 @@ assert check("6.7", my_model_solution)
 # 1. Build LeNet-5 with 61,706 parameters, and the one of 1998 with 60,000, and say where each of them is.
 # 2. Check the first loss against ln M for M classes, and memorise one batch, before you train.
 # 3. Write both loops: sums over images, divided once; `train()` to learn, `eval()` to look.
-# 4. Compare each activation at its own learning rate. A sigmoid passes on a quarter of the gradient at most, and a larger rate makes up for most of it here.
+# 4. Compare each activation at its own learning rate. A sigmoid passes on a quarter of the
+#    gradient at most, and a larger rate makes up for most of it here.
 # 5. Choose by validation, look at the test split once, and state an interval.
 # 6. Read confusions by row and column, and look at the errors themselves.
 #
