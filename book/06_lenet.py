@@ -473,8 +473,8 @@ first = [run["valid_loss"][0] for run in plateau]
 print(f"after 49 steps the loss is {min(first):.3f} to {max(first):.3f}")
 long = next(run for run in plateau if run["schedule"] == "cosine")
 good = [accuracy >= 0.985 for accuracy in long["valid_accuracy"]]
-print(f"the long run passes 98.5 % in epoch {good.index(True) + 1}, and "
-      f"after {len(good)} reads {long['test_accuracy']:.2%} of the test digits")
+print(f"the long run passes 98.5 % in epoch {good.index(True) + 1}; after "
+      f"{len(good)} epochs, test accuracy {long['test_accuracy']:.2%}")
 
 # %% [markdown]
 # After 49 steps its loss is still close to ln 10, the loss of somebody who knows nothing. Large batches make an epoch
