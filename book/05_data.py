@@ -11,7 +11,7 @@
 #
 # *What went wrong before the model saw its first image?*
 #
-# **Read** 55 min · **Run** 60 s on two CPU cores · **Before this** lessons 1 and 2
+# **Read** 55 min · **Run** 50 s on two CPU cores · **Before this** lessons 1 and 2
 #
 # ## What you will be able to do
 #

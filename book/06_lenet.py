@@ -11,7 +11,7 @@
 #
 # *The smallest complete recogniser. Which of its parts do the work, and how do you know that it works?*
 #
-# **Read** 55 min · **Run** 120 s on two CPU cores · **Before this** lessons 1 to 3
+# **Read** 55 min · **Run** 2.5 min on two CPU cores · **Before this** lessons 1 to 3
 #
 # ## What you will be able to do
 #
