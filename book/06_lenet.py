@@ -356,15 +356,17 @@ for name, activation in ACTIVATIONS.items():
 plots.bars(gradients, log=True, ylabel="size of the gradient",
            title="Sigmoid starves the first layer")
 
+# %% [markdown]
+# Tanh hears most, and the control starves like the sigmoid.
+
 # %% tags=["claim"]
 ratio = gradients["relu"]["layer 1"] / gradients["sigmoid"]["layer 1"]
 claim.data("At the start, ReLU's first layer receives {value:.0f} times the "
            "gradient of sigmoid's.", ratio, data=mnist, at_least=30)
 
 # %% [markdown]
-# Tanh hears most, and the control starves like the sigmoid. Many texts stop here, and conclude that sigmoids learn
-# slowly because so little arrives. But that can be tested. A *hook* is a function that autograd calls with a
-# gradient, and it may return another.
+# Many texts stop here, and conclude that sigmoids learn slowly because so little arrives. But that can be tested. A
+# *hook* is a function that autograd calls with a gradient, and it may return another.
 
 # %%
 def learn(activation, lr, louder=1):
@@ -379,8 +381,8 @@ def learn(activation, lr, louder=1):
     return score(probe, valid)[1]
 
 # %% [markdown]
-# > **Predict before you run.** With sigmoids and Adam at a rate of .001, what do gradients bring that are 64 times as
-# > large, as large as ReLU's?
+# > **Predict before you run.** Make the first layer's gradients 64 times as large, which is ReLU's size. With Adam at a
+# > rate of .001, how much does the sigmoid gain?
 
 # %% tags=["answer"]
 for louder in (1, 64):

@@ -188,7 +188,7 @@ def train_step(answer):
                 hint = (
                     "Gradients add up until they are set to 0."
                     if summed
-                    else "Lay it beside the lesson's loop: the mean loss of the logits, the optimizer that was given."
+                    else "Lay it beside the lesson's loop, line by line: mean loss of the logits, the given optimizer."
                 )
                 return wrong(f"{case} the weights are not those after one step of the optimizer", hint=hint)
             if len(model[0].modes) > 1:
