@@ -422,6 +422,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "augmentations": ({"images": 32, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
     "busy_machine": ({"networks": {"lenet": [1, 28, 28]}, "sides": [[1, 0], [1, 1]], "seconds": 0.1, "rounds": 1}, 2),
     "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
+    "capacity_sweep": ({"widths": [1, 2], "rates": [0.001], "images": 50, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ablation": ({"images": 64, "epochs": 1, "seeds": [0], "widths": TINY}, 4),
     "cifar_choices": (
         {
@@ -431,6 +432,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         2,
     ),
     "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
+    "cifar_full_ablation": ({"runs": {"both with patience 3": FINAL | {"patience": 1}}, "seeds": [0]}, 1),
     "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
     "cifar_headline": (
         {
