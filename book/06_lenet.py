@@ -381,8 +381,8 @@ def learn(activation, lr, louder=1):
     return score(probe, valid)[1]
 
 # %% [markdown]
-# > **Predict before you run.** Make the first layer's gradients 64 times as large, which is ReLU's size. With Adam at a
-# > rate of .001, how much does the sigmoid gain?
+# > **Predict before you run.** Make the first layer's gradients 64 times as large, which is ReLU's size. With Adam at
+# > a rate of .001, how much does the sigmoid gain?
 
 # %% tags=["answer"]
 for louder in (1, 64):
@@ -620,6 +620,9 @@ plots.curves(range(1, SOME_EPOCHS + 1), race, xlabel="epoch", percent=True,
              ylabel="validation accuracy",
              title="Made quiet, the network of 1998 keeps up with today's")
 
+# %% [markdown]
+# On digits, next to none. (Without the mend it falls behind: try `scale=1`.)
+
 # %% tags=["claim"]
 stated = (SOME, SOME_EPOCHS) == (10_000, 3)
 claim.measured("At a rate of .003 the network of 1998 reads {value:.1%} "
@@ -627,9 +630,8 @@ claim.measured("At a rate of .003 the network of 1998 reads {value:.1%} "
                data=mnist, stated=stated, at_least=0.95)
 
 # %% [markdown]
-# On digits, next to none. (Without the mend it falls behind: try `scale=1`.) Today's parts have won because they are
-# simpler, and because they also work in much deeper networks. In the paper, after twenty passes over 60,000 digits,
-# LeNet-5 misread 0.95 % of the test.
+# Today's parts have won because they are simpler, and because they also work in much deeper networks. In the paper,
+# after twenty passes over 60,000 digits, LeNet-5 misread 0.95 % of the test.
 #
 # ## The real training
 #
