@@ -302,9 +302,7 @@ def shuffles(answer):
             return wrong(f"your function raised {error}", hint="All it has are batches. Look at what comes out.")
         if mine != expected:
             return wrong(f"for a loader {name} you return {mine}", hint=hint)
-    return right(
-        "Run it once on each loader of your own, without augmentation, and find a mistake of years in a second."
-    )
+    return right("Run it once on each of your loaders, without augmentation. It finds mistakes of years in a second.")
 
 
 def _positions(part):
