@@ -268,14 +268,14 @@ agree("our weights and fit's",
 with torch.inference_mode():
     losses = [F.cross_entropy(model(x), y).item() for x, y in train]
 right, _ = score(model, train)
-print(f"right {right:.4f}, published {sum(losses) / len(some):.4f}, "
-      f"{right / (sum(losses) / len(some)):.1f} times too small")
+wrong = sum(losses) / len(some)
+print(f"right {right:.4f}, published {wrong:.4f}, "
+      f"{right / wrong:.1f} times too small")
 
 # %% [markdown]
 # Not quite 64, because the last batch is short. It will be believed, because nobody complains about a small loss. Sum
 # over images and divide once to avoid this.
-
-# %% [markdown]
+#
 # ## One digit, layer by layer
 #
 # What does the network see in there? Let us send one validation digit through it and stop after each step. A row
@@ -465,7 +465,6 @@ claim.data("At its best rate, ReLU reads {value:.1%} of the digits more than "
 #
 # We stay with ReLU, the cheapest of the four and the usual choice in deeper networks.
 #
-# %% [markdown]
 # ### How long does the sigmoid stand still?
 #
 # The slow start is real, though. A published tutorial trained the sigmoid LeNet on pixels from 0 to 1, with Adam at a
@@ -494,7 +493,7 @@ print(f"the long run passes 98.5 % in epoch {good.index(True) + 1}; after "
       f"{len(good)} epochs, test accuracy {long['test_accuracy']:.2%}")
 
 # %% [markdown]
-# After 49 steps its loss is still close to ln 10.  The tutorial's longer run, 59 epochs with a falling rate, reached
+# After 49 steps its loss is still close to ln 10. The tutorial's longer run, 59 epochs with a falling rate, reached
 # 98.78 %, and by chance ours equals it.
 #
 # ## As it was written in 1998
