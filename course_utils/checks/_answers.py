@@ -43,6 +43,8 @@ def number(answer: Any, such_as: str = "one number, such as 0.5", *, what: str =
     answer = _unpacked(answer, what)
     if isinstance(answer, tuple | list) and len(answer) == 1:
         return number(answer[0], such_as, what=what)
+    if isinstance(answer, tuple | list) and answer:
+        raise Refused(f"{what} has {len(answer)} parts", hint=f"Give {such_as}.")
     if isinstance(answer, bool | str | bytes) or not isinstance(answer, SupportsFloat):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {such_as}.")
     try:
