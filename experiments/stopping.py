@@ -1,11 +1,11 @@
 """Early stopping against a schedule: what is left of a cosine that a rule cuts off? LeNet on 5,000 digits, five seeds.
 
-One training at a constant rate, and cosines that were planned for 5, 10, 20 and 30 epochs, at three first rates. All go
+One training at a constant rate, and cosines that were planned for 5, 10, 20 and 30 epochs, at four first rates. All go
 to their end. Half of the validation digits are for rules to watch, the other half judges what they would have kept.
 
     python -m experiments.stopping
 
-Takes about half an hour on two CPU cores. Saves after every run, and goes on where it was stopped.
+Takes about 40 minutes on two CPU cores. Saves after every run, and goes on where it was stopped.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from tools.recording import command_line, curves, finished, record_all
 CONFIG = {
     "images": 5_000,
     "batch_size": 64,
-    "rates": [0.001, 0.003, 0.01],
+    "rates": [0.001, 0.003, 0.01, 0.02],
     "constant": [30],
     "cosine": [5, 10, 20, 30],
     "seeds": [0, 1, 2, 3, 4],

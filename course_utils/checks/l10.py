@@ -326,7 +326,7 @@ def blurred_pool(answer):
             continue
         finding, hint = _why_not_blurred(mine, x, expected)
         return wrong(f"for {given} numbers, {finding}", hint=hint)
-    return right("One pixel now changes less than half as much. It is softer, still not invariant.")
+    return right("One pixel now changes it less. It is softer, still not invariant.")
 
 
 def _why_not_blurred(mine, x, expected):

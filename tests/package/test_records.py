@@ -514,7 +514,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         4,
     ),
     "rounding": ({"batch_size": 16, "looks": [1, 3], "seeds": [0]}, 1),
-    "schedules": ({"schedules": ["constant", "one-cycle"], "seeds": [0, 1]}, 4),
+    "schedules": ({"schedules": ["constant", "one-cycle"], "rates": [0.005], "seeds": [0, 1]}, 4),
     "small_fashion": ({"batch_size": 32, "seeds": [0]}, 1),
     "step_times": ({"images": 16, "batch_size": 8, "batch_sizes": [4], "rounds": 1, "compile": False}, 3),
     "stopping": ({"images": 64, "rates": [0.001], "constant": [2], "cosine": [1, 2], "seeds": [0]}, 3),
@@ -581,7 +581,7 @@ def test_the_recorded_schedules_are_those_of_the_lesson():
     assert list(schedules) == config["schedules"]
     lesson = (PACKAGE.parent / "book" / "07_training_control.py").read_text(encoding="utf-8")
     written = re.search(r"^SCHEDULES = \{.*?^\}", lesson, re.DOTALL | re.MULTILINE)[0]
-    names = {"lr_scheduler": torch.optim.lr_scheduler, "LR": config["lr"]}
+    names = {"lr_scheduler": torch.optim.lr_scheduler, "LR": 0.005}
     exec(written, names)
     for name, schedule in schedules.items():
         assert rates(schedule) == rates(names["SCHEDULES"][name])
