@@ -67,8 +67,8 @@ BELT_EPOCHS = 12  # for the warehouse
 # you buy it?
 #
 # Let us build that network. Fashion-MNIST has the format of MNIST, but its ten classes are things to wear or carry. We
-# lay a belt of its training images and another of its validation images: all that is no shirt, and enough shirts to
-# make two in a hundred.
+# make one belt of its training images and another of its validation images: everything but shirts, plus enough shirts
+# to make two in a hundred.
 
 # %%
 fashion = load("fashion_mnist")
@@ -120,19 +120,19 @@ claim.measured("The network for the belt finds {value:.0%} of the shirts.",
                at_least=0.05, at_most=0.5)
 
 # %% [markdown]
-# Three numbers tell three stories. By its accuracy the network is excellent. By the same accuracy, it is about as good
-# as a box with no camera in it. And of the shirts that it was bought for, it misses most. All three are computed
+# Three numbers tell three stories. By its accuracy the network is excellent, yet by the same accuracy it is about as
+# good as a box with no camera in it. And of the shirts it was bought for, it misses most. All three are computed
 # correctly, but only the last answers our question. We will come back to this network.
 #
-# Accuracy counts every image once, so that 98 % of it is decided by everything else. So print beside an accuracy what a
-# dummy would get, and a count for each class. The rest of this lesson is about such counts.
+# Because accuracy counts every image once, 98 % of it is decided by everything but shirts. So print beside an accuracy
+# what a dummy would get, and a count for each class. The rest of this lesson is about such counts.
 #
 # ## One network, asked once
 #
-# Now all ten classes, equally many of each: T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and
-# ankle boot. A LeNet sees 10,000 images fifteen times, with a learning rate that rises and falls as in lesson 6. It is
-# one run; another seed would move every number, some by more than a little. After each epoch we also keep its logits on
-# the validation images, for a riddle to come. `fit` calls what we give it as a *callback*:
+# Now for all ten classes, in equal numbers: T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and
+# ankle boot. A LeNet sees 10,000 images fifteen times, with a learning rate that rises and falls as in lesson 6. This
+# is one run; another seed would move every number, some by more than a little. After each epoch we also keep its logits
+# on the validation images, for a riddle to come. We do so in a *callback*, which `fit` calls:
 
 # %%
 class KeepLogits:
@@ -171,8 +171,8 @@ claim.measured("From its lowest value to the last epoch, the validation "
                losses[-1] / min(losses) - 1, data=fashion, stated=stated)
 
 # %% [markdown]
-# From the last logits come the probabilities, the
-# *answer* (the class with the largest probability) and the *confidence* (how large that probability is).
+# The last logits give us the probabilities, the *answer* (the class with the largest probability) and the *confidence*
+# (how large that probability is).
 
 # %%
 logits = after_epoch.logits[-1].double()  # N×10
@@ -187,7 +187,7 @@ correct = answer == truth
 # count each: that is the whole *confusion matrix*. A row holds the images of one true class, a column those that got
 # one answer.
 #
-# > **Predict before you run.** Which of the ten classes gives the network most trouble?
+# > **Predict before you run.** Which of the ten classes troubles the network most?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Confusion matrix of ten kinds of clothes. Most of the 500 images of each class are on the diagonal, of the shirts fewest: many are taken for T-shirts, pullovers, coats or dresses. Shoes are almost only mixed up with shoes."}}
 pairs = 10 * truth + answer
@@ -196,11 +196,10 @@ plots.confusion(counts, fashion.classes,
                 title="Shirts are taken for other tops")
 
 # %% [markdown]
-# The two darkest cells are in the row and the column of the shirts, so our warehouse had picked the hardest class.
-# Shoes are almost only mixed up with shoes.
+# The two darkest cells are in the row and the column of the shirts, so our warehouse picked the hardest class. Shoes
+# are mixed up almost only with each other.
 #
-# Before you believe a matrix, see that it adds up. One of these sums would have found the next bug that we are going to
-# meet.
+# Before you believe a matrix, check that it adds up. One of these sums would have caught the next bug that we meet.
 
 # %%
 share = counts.trace() / counts.sum()
@@ -215,7 +214,7 @@ agree("our cells and scikit-learn's",
 # ## By row, and by column
 #
 # Two people ask about shirts. The first owns the shirts and wants to know how many of them are found. She divides each
-# row by its sum, and the diagonal then holds the **recall**. The second only sees the answers. When the network says
+# row by its sum, and the diagonal then holds the **recall**. The second sees only the answers: when the network says
 # "shirt", can he believe it? He divides each column by its sum, and his diagonal is the **precision**. Here is her
 # matrix, in per cent. (His looks much the same here, where all classes are equally large.)
 
@@ -225,10 +224,9 @@ plots.confusion(recall_matrix, fashion.classes,
                 title="By row: lost shirts turn into T-shirts")
 
 # %% [markdown]
-# Either of the two is easily made perfect. Call everything a shirt, and all shirts are found: the recall is 1. Name
-# only the one surest shirt, and if it is one, the precision is 1. So state both, or a number that neither trick can
-# raise. **F1** is the *harmonic* mean of precision P and recall R, 2PR / (P + R). It stays small when either of them is
-# small.
+# Either one is easy to make perfect. Call everything a shirt, and all shirts are found: the recall is 1. Name only the
+# surest one, and if it is a shirt, the precision is 1. So state both, or a number that neither trick can raise. **F1**
+# is the *harmonic* mean of precision P and recall R, 2PR / (P + R), which stays small when either of them is.
 
 # %%
 def scores(counts):
@@ -248,7 +246,7 @@ for k, name in enumerate(["precision", "recall", "F1"]):
           ours[k], theirs[k].tolist(), within=1e-6)
 
 # %% [markdown]
-# Now scikit-learn may print the table. *Support* is the number of images. The *macro average* is the plain mean over
+# Now let scikit-learn print the table. *Support* is the number of images. The *macro average* is the plain mean over
 # the classes, and in the *weighted* one each class counts by its support. From 73 % to 74 % is one *point*.
 
 # %%
@@ -263,10 +261,10 @@ claim.measured("Between the class found best and the one found worst, "
                data=fashion, stated=stated)
 
 # %% [markdown]
-# One accuracy hid ten numbers, and they are far apart. One measure has a catch. Recall asks about the
-# shirts alone, so that it stays the same whether shirts are common or rare. Precision does not. Suppose that this
-# network watched the belt of the first section. The rows of its matrix would keep their shares, but for each shirt
-# there would be far more other things to be taken for one.
+# One accuracy hid ten numbers, and they are far apart. But one measure has a catch. Recall asks about the shirts alone,
+# so it stays the same whether shirts are common or rare; precision does not. Suppose that this network watched the belt
+# of the first section. The rows of its matrix would keep their shares, but for each shirt there would be far more
+# things to mistake for one.
 #
 # > **Predict before you run.** Here one image in ten is a shirt. What happens to the precision of "shirt" when one in
 # > fifty is?
@@ -280,7 +278,7 @@ for name, table in {"1 in 10": counts, "1 in 50": of_belt}.items():
           f"F1 {f1:.0%}")
 
 # %% [markdown]
-# The network has not changed, and neither has its recall. Its precision collapses, because the few shirts that remain
+# The network has not changed, and neither has its recall, but its precision collapses, because the few remaining shirts
 # are outnumbered by mistaken T-shirts and coats. So a precision from a balanced test set says little about a place
 # where the class is rare.
 #
@@ -342,10 +340,10 @@ for k, name in enumerate(classes):
     print(f"{name:11} printed {printed[k]:.1%}, by matrix {recall[k]:.1%}")
 
 # %% [markdown]
-# Ten classes, and ten contradictions. This is how it was counted, in our own words and with the bug kept. We let it
-# judge our network.
+# Ten classes, and ten contradictions. Here is how the tutorial counted, in our own words but with the bug kept, judging
+# our network.
 #
-# > **Find the bug.** Each line is right by itself. What is it that gets counted?
+# > **Find the bug.** Each line is right by itself. So what gets counted?
 
 # %%
 @torch.inference_mode()
@@ -362,10 +360,10 @@ claim.measured("For one of our classes this is wrong by {value:.0f} points.",
                100 * off, data=fashion, stated=stated)
 
 # %% [markdown]
-# The counting comes after the loop instead of inside it, so that it sees only the last batch. In batches of 512, the
-# last of 10,000 images holds 272, about 27 of each class. Can ten printed percentages prove that this is what happened?
-# One of them proves nothing: 85.3 % may be 29 of 34 airplanes, or 853 of 1,000. But small classes cannot show every
-# percentage.
+# The counting comes after the loop instead of inside it, so it sees only the last batch. When 10,000 images come in
+# batches of 512, the last holds 272, about 27 of each class. Can ten printed percentages prove that this is what
+# happened? One of them proves nothing: 85.3 % may be 29 of 34 airplanes, or 853 of 1,000. But small classes cannot show
+# every percentage.
 
 # %%
 def sizes_that_fit(share):
@@ -389,8 +387,8 @@ print(f"{fitting:.0%} of such shares fit a small class, "
       f"and ten in ten would fit by luck with {fitting**10:.1%}")
 
 # %% [markdown]
-# That is strong evidence for *some* few images. How many? Add up the ten sizes in every possible way, and compare with
-# what the usual batch sizes leave over of 10,000 images.
+# That is strong evidence that *few* images were counted. How many? Add up the ten sizes in every possible way, and
+# compare with what the usual batch sizes leave of 10,000 images.
 
 # %%
 sums = {0}
@@ -405,15 +403,15 @@ claim("Of the usual batch sizes, only {value} leaves a last batch to which "
       equals="512")
 
 # %% [markdown]
-# So the numbers themselves point to the last batch, and the code confirms it. Add up the images behind your shares, and
-# compare the sum with the test set. (Its printed accuracy, 77.6 %, does not fit its matrix either, 77.85 %; lesson 8
+# The numbers themselves point to the last batch, and the code confirms it. So add up the images behind your shares, and
+# compare the sum with the test set. (The tutorial's accuracy, 77.6 %, does not fit its matrix either, 77.85 %; lesson 8
 # found out why.)
 #
 # Two more of its mistakes wait in exercises 9.5 and 9.6.
 #
 # ## How far can you trust it?
 #
-# A share of 500 images is known less well than a share of 5,000. The Wilson interval of lesson 6 says how well.
+# A share from 500 images is less certain than one from 5,000, and the Wilson interval of lesson 6 says how certain.
 
 # %%
 for k, name in enumerate(fashion.classes):
@@ -422,8 +420,8 @@ for k, name in enumerate(fashion.classes):
 
 # %% [markdown]
 # Even with 500 images, the widest of these intervals spans eight points. Now to the published matrix: is the recall of
-# cats really lower than that of dogs? That two intervals overlap a little settles nothing, because both numbers are
-# seldom off so far, and towards each other, at once. We want an interval of the *difference*. The cats and the dogs are
+# cats really lower than that of dogs? If their intervals overlap a little, that settles nothing, because the two are
+# seldom both that far off, and towards each other. So we want an interval for the *difference*. The cats and dogs are
 # different images, so their two variances add.
 
 # %%
@@ -434,16 +432,16 @@ print(f"the dog's recall is {dog - cat:+.1%} against the cat's, "
       f"95 % interval {dog - cat - half:+.1%} to {dog - cat + half:+.1%}")
 
 # %% [markdown]
-# The interval reaches to both sides of 0, so a thousand images of each do not settle whose recall is lower. With the 34
+# The interval reaches across 0, so a thousand images of each do not settle whose recall is lower. With the 34
 # airplanes of the bug, next to nothing is settled (exercise 9.2).
 #
 # ## Every threshold at once
 #
 # Back to the belt. Our network called an item a shirt if its probability of "shirt" was above one half. The warehouse
-# may choose otherwise. It can pull out each item above a lower threshold, and a person looks through the pile. A low
-# threshold finds more shirts, which is recall, and puts more mistakes into the pile, which is precision. To see all
-# thresholds, sort the images by that probability and walk down. When you meet the *k*-th real shirt of *n*, you have
-# found *k / n* of them, and precision is *k* divided by the number of images that you have passed.
+# may choose otherwise: pull out each item above a lower threshold, and let a person look through the pile. A low
+# threshold finds more shirts, which raises recall, but puts more mistakes into the pile, which usually costs precision.
+# To see all thresholds, sort the images by that probability and walk down. When you meet the *k*-th real shirt of *n*,
+# you have found *k / n* of them, and precision is *k* divided by the number of images that you have passed.
 
 # %%
 def precision_at_hits(score, positive):
@@ -479,15 +477,15 @@ for threshold in (0.5, 0.1, 0.03):
           f"{is_shirt.sum()} shirts in a pile of {pile.sum()}")
 
 # %% [markdown]
-# So the network was no empty box. Whoever looks through the largest pile finds most of the shirts. Accuracy had settled
-# for one threshold.
+# So the network was no empty box: whoever looks through the largest pile finds most of the shirts. Accuracy saw only
+# one threshold.
 #
 # ## Is it as sure as it should be?
 #
 # Tutorials print probabilities such as 99.998 % beside their answers. If a doctor's machine says "99 % benign", you
-# want to know whether one in a hundred such cases is malign, or six.
+# want to know whether one in a hundred such cases is malignant, or six.
 #
-# > **Predict before you run.** Among the answers that our network gives with more than 99 %, how many in a hundred are
+# > **Predict before you run.** Of our network's answers with more than 99 % confidence, how many in a hundred are
 # > wrong?
 
 # %% tags=["answer"]
@@ -501,11 +499,10 @@ claim.measured("Its mean confidence lies {value:.1f} points above its "
                "accuracy.", 100 * excess, data=fashion, stated=stated)
 
 # %% [markdown]
-# More than 99 % promises fewer than one error in a hundred. This promise is not kept. A network is
-# *calibrated* if, of the answers given with 80 %, eighty in a hundred are right, and so for every other number. To
-# measure this, sort the answers into ten bins by their confidence. The gap of a bin is the distance between its mean
-# confidence and its accuracy. The mean of the gaps, each weighted by the images in its bin, is the *expected
-# calibration error*.
+# More than 99 % promises fewer than one error in a hundred, but the promise is broken. A network is *calibrated* if, of
+# its answers given with 80 %, eighty in a hundred are right, and likewise for every number. To measure this, sort the
+# answers into ten bins by their confidence. A bin's gap is the distance between its mean confidence and its accuracy,
+# and the mean of these gaps, each weighted by the images in its bin, is the *expected calibration error*.
 
 # %%
 bins = (confidence * 10).ceil()  # 1 to 10
@@ -520,7 +517,7 @@ print(f"expected calibration error: {by_hand:.1%}")
 
 # %% [markdown]
 # How would you make an over-confident person honest without teaching them anything new? You might ask them to tone
-# everything down alike. That works here: divide all logits by one number, the *temperature*. Above 1, it brings the
+# everything down equally. That works here: divide all logits by one number, the *temperature*. Above 1, it brings the
 # logits closer together, and every answer becomes less sure. The largest logit stays the largest, so no answer changes.
 # We take the temperature with the lowest cross-entropy on the validation split.
 
@@ -537,8 +534,8 @@ claim.measured("The best temperature is {value:.2f}.",
                temperature, data=fashion, stated=stated)
 
 # %% [markdown]
-# A *reliability diagram* shows what the temperature does. Each dot is a bin, larger where it holds more answers. The
-# line from the dot to the diagonal is its gap.
+# A *reliability diagram* shows what the temperature does. Each dot is a bin, larger where it holds more answers, and
+# the line from dot to diagonal is its gap.
 
 # %% mystnb={"image": {"alt": "Two reliability diagrams. As trained, most dots are below the diagonal: accuracy is lower than confidence. With the temperature they are close to the diagonal."}}
 softened = (logits / temperature).softmax(1).amax(1)
@@ -547,7 +544,7 @@ plots.reliability({"as trained": (confidence, correct),
                   title="Too sure, until one number mends it")
 
 # %% [markdown]
-# How much of what is left is chance? A fair coin, thrown ten times, seldom shows exactly five heads, and so even a
+# How much of the remaining error is chance? A fair coin, tossed ten times, seldom shows exactly five heads, so even a
 # perfect forecaster does not reach 0. Let dice decide which answers are right, with exactly the stated confidence, a
 # hundred times:
 
@@ -566,14 +563,14 @@ print(f"softened   {calibration_error(softened, correct):.1%}")
 print("perfect   ", of_perfect(softened))
 
 # %% [markdown]
-# So compare a calibration error with that of a perfect forecaster on as many images, and not with 0. Ours flatters a
-# little, because the temperature was chosen on these same images. The test will tell.
+# So compare a calibration error with that of a perfect forecaster on as many images, not with 0. Ours flatters us a
+# little, because the temperature was chosen on these very images. The test will tell.
 #
 # ## The riddle of the growing loss
 #
 # Cross-entropy punishes an error by the confidence with which it was made. Suppose that late in the training the
 # answers hardly change, and the network only becomes surer of each. The right answers then cost a little less, and the
-# wrong ones more and more, so that the loss may rise while the accuracy stays.
+# wrong ones more and more, so the loss may rise while the accuracy stays put.
 #
 # > **Predict before you run.** If this is what happens, what will the loss curve look like when each epoch's logits are
 # > first divided by that epoch's own best temperature?
@@ -596,10 +593,10 @@ for k in (losses.index(min(losses)), EPOCHS - 1):
           f"{hit.double().mean():.1%}")
 
 # %% [markdown]
-# It even falls: the answers had become a little better, as the accuracy says, and too much confidence in the wrong ones
-# had hidden it. The network had a reason to be so sure: on the training images, nearly all of them right by then, more
-# confidence lowers the loss. If you use only the answers and the accuracy holds, such a rise need not worry you. If you
-# use the probabilities, it should.
+# The loss even falls: the answers had become a little better, as the accuracy says, but over-confidence in the wrong
+# ones had hidden this. The network had a reason to be so sure: on the training images, nearly all of them right by
+# then, more confidence lowers the loss. If you use only the answers and the accuracy holds, such a rise need not worry
+# you. If you use the probabilities, it should.
 #
 # ## Look at the errors
 #
@@ -615,8 +612,8 @@ plots.images(fashion.valid.x[some], titles, correct=correct[some],
              columns=4)
 
 # %% [markdown]
-# Errors teach more, and the surest errors most. So we sort all images: the surest errors first, and after the errors
-# the right answers, the least sure first.
+# Errors teach more, and the surest errors most. So we sort all images: the errors, surest first, then the right
+# answers, least sure first.
 
 # %%
 order = torch.where(correct, -confidence, confidence)
@@ -658,8 +655,8 @@ for group, some in {"errors": order[:300], "right": some_right}.items():
 
 # %% [markdown]
 # Among the errors, the nearest image sides with the network more often than with the label. This does not prove those
-# labels wrong, because a neighbour in pixels is misled by the same things as the network, such as a sneaker that is as
-# high as a boot. But some of them deserve a second look. Northcutt and others had people check suspicious images in ten
+# labels wrong, because nearness in pixels is fooled by the same things as the network, such as a sneaker as high as a
+# boot. But some of them deserve a second look. Northcutt and others had people check suspicious images in ten
 # well-known test splits, and found wrong labels in each, MNIST included.
 #
 # ## One look at the test
@@ -693,7 +690,7 @@ claim.measured("The temperature takes {value:.1f} points off the "
                100 * (before - after), data=fashion, stated=stated)
 
 # %% [markdown]
-# One number, fitted on other images, has made the confidence nearly honest on average, and no answer better.
+# One number, fitted on other images, has made the confidence nearly honest on average, but no answer better.
 #
 # **On Monday.** When you report a network, print the dummy beside it, recall and precision for each class with the
 # number of images behind them, and one interval. Add up the counts. Look at the twenty surest errors, and if anyone
@@ -724,7 +721,7 @@ assert check("9.1", middle_solution)
 # %% [markdown]
 # ### Exercise 9.2 · Four images
 #
-# A published page calls it the best check to look at four random images. Say that all four are right. Where does the
+# A published page calls looking at four random images the best check. Say that all four are right. Where does the
 # 95 % Wilson interval begin? Where does it begin for 29 right of 34 airplanes? And how many images, all of them right,
 # does it take until it begins at 0.95 or above? Give these three numbers in this order; two decimal places will do.
 
@@ -745,7 +742,7 @@ assert check("9.2", four_solution)
 # ### Exercise 9.3 · Macro F1
 #
 # Write `macro_f1(counts)`: the mean of the classes' F1, from a tensor of counts with truth in rows. A class that was
-# never right has an F1 of 0, even if it was never answered. (Of each class there is an image.)
+# never right has an F1 of 0, even if no answer named it. (Each class has at least one image.)
 
 # %%
 def macro_f1(counts):
@@ -797,9 +794,9 @@ assert check("9.4", per_class_accuracy_solution)
 # ### Exercise 9.5 · A slip that hides
 #
 # The tutorial computed its recall matrix as `matrix / matrix.sum(1)`. A vector is laid along each *row* of a matrix, so
-# that *column* 3 is divided by the number of cats. Every class has 1,000 images there, and not one number is wrong.
-# Write `shares(counts)` that returns two matrices, recall and precision, for classes of any number and size. Every
-# class has an image, and was answered at least once.
+# *column* 3 is divided by the number of cats. Since every class has 1,000 images there, not one number is wrong. Write
+# `shares(counts)` that returns two matrices, recall and precision, for classes of any number and size. Every class has
+# an image, and was answered at least once.
 
 # %%
 def shares(counts):
@@ -885,7 +882,7 @@ claim.measured("Without normalisation, the accuracy of our network falls "
 # %% [markdown]
 # ### Exercise 9.7 · Answer only when sure
 #
-# A network may leave the images of which it is least sure to a person. Write `coverage(confidence, correct, target)`:
+# A network may leave the images it is least sure of to a person. Write `coverage(confidence, correct, target)`:
 # the largest share of images that it can keep, the surest first, so that its accuracy on those is at least `target`.
 # It is 0 if there is none. `confidence` and `correct` are tensors like ours, and no two images are equally sure.
 

@@ -31,19 +31,21 @@ CONFIG = {
 }
 
 
-def published_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> float:
-    """One epoch of the published loop; the share of right answers, counted by its second forward pass."""
+def published_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> tuple[float, float]:
+    """One epoch of the published loop; the loss, and the share of right answers, counted by its second forward pass."""
     model.train()
-    correct = count = 0
+    total = correct = count = 0.0
     for x, y in loader:
         x, y = x.to(device()), y.to(device())
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
         optimizer.step()
         with torch.no_grad():
             correct += (model(x).argmax(1) == y).sum().item()
+        total += loss.item() * len(y)
         count += len(y)
-    return correct / count
+    return total / count, correct / count
 
 
 def published(data: ImageData, config: dict, seed: int) -> dict:
@@ -54,15 +56,16 @@ def published(data: ImageData, config: dict, seed: int) -> dict:
     model = fashion_net().to(device())
     optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
     loader = DataLoader(pixels, config["batch_size"], shuffle=True)
-    seconds, train_accuracy, scores = [], [], []
+    seconds, train, scores = [], [], []
     for epoch in range(config["epochs"]):
         start = time.perf_counter()
-        train_accuracy.append(published_epoch(model, loader, optimizer))
+        train.append(published_epoch(model, loader, optimizer))
         seconds.append(time.perf_counter() - start)
         scores.append(evaluate(model, valid))
         print(f"published loop, epoch {epoch + 1}: {scores[-1].accuracy:.2%} in {seconds[-1]:.0f} s", flush=True)
     return {
-        "train_accuracy": train_accuracy,
+        "train_loss": [loss for loss, _ in train],
+        "train_accuracy": [accuracy for _, accuracy in train],
         "valid_loss": [score.loss for score in scores],
         "valid_accuracy": [score.accuracy for score in scores],
         "seconds": seconds,
@@ -82,7 +85,7 @@ def ours(data: ImageData, config: dict, seed: int) -> dict:
         optimizer, max_lr=config["max_lr"], total_steps=config["epochs"] * len(train)
     )
     history = fit(model, train, valid, optimizer, epochs=config["epochs"], scheduler=scheduler, scheduler_step="batch")
-    seen = curves(finished(history), "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+    seen = curves(finished(history), "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
     return seen | {"test_accuracy": evaluate(model, test).accuracy}
 
 

@@ -18,12 +18,12 @@ from course_utils.networks import two_convolutions
 from tools.recording import command_line, record_all
 
 CONFIG = {
-    "widths": [1, 16],
+    "widths": [2, 16],
     "sizes": [500, 2_000, 8_000, 32_000],
     "steps": 800,
     "batch_size": 64,
     "lr": 0.003,
-    "seeds": [0, 1, 2],
+    "seeds": [0, 1, 2, 3, 4],
 }
 
 

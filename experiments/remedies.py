@@ -31,7 +31,7 @@ CONFIG = {
     "dropout": 0.0,
     "weight_decay": 0.0,
     "left_on_times": 20,
-    "seeds": [0, 1, 2],
+    "seeds": [0, 1, 2, 3, 4],
 }
 
 
