@@ -11,7 +11,7 @@
 #
 # *Who decides when a network has learnt enough?*
 #
-# **Read** 50 min · **Run** 65 s on two CPU cores · **Before this** lessons 5 and 6
+# **Read** 55 min · **Run** 55 s on two CPU cores · **Before this** lessons 5 and 6
 #
 # ## What you will be able to do
 #

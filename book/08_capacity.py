@@ -60,12 +60,12 @@ PIXEL_IMAGES, PIXEL_EPOCHS = 4_000, 4  # with scrambled pixels
 # %% [markdown]
 # ## From 44 thousand to 25.8 million
 #
-# Suppose that you want to recognise clothes, and you look for a network that others have used on small grey pictures.
-# You find four. The largest has almost six hundred times as many parameters as the smallest. Is it six hundred times
+# Suppose you want to recognise clothes, and you look for a network that others have used on small grey pictures. You
+# find four, and the largest has almost six hundred times as many parameters as the smallest. Is it six hundred times
 # better, or better at all? And what would you pay for it?
 #
 # The pictures are FashionMNIST: 60,000 + 10,000 grey images of 28×28 pixels, like MNIST, but of ten kinds of things to
-# wear or carry. They are harder to tell apart than digits.
+# wear or carry, which are harder to tell apart than digits.
 
 # %% mystnb={"image": {"alt": "Twelve grey pictures of clothes, shoes and bags with the names of their classes."}}
 fashion = load("fashion_mnist")
@@ -86,11 +86,11 @@ for name, model in built.items():
           f"{macs:5.1f} million multiply-adds an image")
 
 # %% [markdown]
-# Where are they all? Look inside the second network: 64 and 128 filters of 3×3, each followed by a pooling, and two
+# Where are all the parameters? The second network has 64 and 128 filters of 3×3, each set followed by pooling, and two
 # linear layers, from 3,200 to 256 and from 256 to 10. With lesson 3 you can do its arithmetic by hand. A convolution
 # has (channels · K · K + 1) · filters parameters, and a linear layer (inputs + 1) · outputs.
 #
-# > **Predict before you run.** Which share of its 896,522 parameters is in its largest layer?
+# > **Predict before you run.** What share of its 896,522 parameters is in its largest layer?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "The layers of fashion_net as bars: 64 maps of 26 by 26, pooled to 13 by 13, 128 maps of 11 by 11, pooled to 5 by 5, then 3,200, 256 and 10 numbers. The first linear layer has 819,456 parameters."}}
 diagrams.architecture(built["fashion_net"], (1, 1, 28, 28),
@@ -104,8 +104,8 @@ agree("the four layers by hand and PyTorch's count", sum(by_hand),
 print(f"in the largest: {max(by_hand) / sum(by_hand):.1%}")
 
 # %% [markdown]
-# The fourth network takes this to the extreme. It pads its convolutions, so that they keep 28×28 pixels, pools only
-# once, and joins 128 maps of 14×14 numbers to 1,024.
+# The fourth network takes this to the extreme. It pads its convolutions to keep 28×28 pixels, pools only once, and
+# joins 128 maps of 14×14 numbers to 1,024 outputs.
 
 # %% tags=["claim"]
 wide = built["wide_mnist_net"]
@@ -115,8 +115,8 @@ claim("{value:.1%} of the largest network's parameters sit in one linear "
       equals=0.997, within=0.0005)
 
 # %% [markdown]
-# Its notes gave a recipe (MNIST, five epochs, Adam, batches of 64) and left the place of the accuracy blank. We have
-# followed the recipe once, with 5,000 images set aside, and recorded what belongs there.
+# Its notes gave a recipe (MNIST, five epochs, Adam, batches of 64) and left the accuracy blank. We followed the recipe
+# once, with 5,000 images set aside, and recorded what belongs there.
 
 # %%
 [run] = recorded_runs("wide_mnist")
@@ -124,15 +124,15 @@ print(f"test accuracy after five epochs: {run['test_accuracy']:.2%}, "
       f"in {sum(run['seconds']) / 60:.0f} minutes")
 
 # %% [markdown]
-# That is a good score, and a dear one. The last exercise of lesson 6 gets 98.5 % from a sixth of LeNet's parameters. So
-# parameters are not skill. What are they, then?
+# That is a good score, but an expensive one: the last exercise of lesson 6 gets 98.5 % from a sixth of LeNet's
+# parameters. So parameters are not skill. What are they, then?
 #
 # ## Too small, too large
 #
-# *Capacity* is what a network could learn if it had to. Think of two students before an exam. One can hold ten facts in
-# his head. He will fail, however good his textbook is. The other could learn the textbook by heart, and nobody knows
-# what she will do: she may understand it, or she may recite it. Capacity is the size of the head. To see what it does,
-# we take networks of one shape, make them wider step by step, and give them only 1,000 images.
+# *Capacity* is what a network could learn if it had to. Think of two students before an exam. One can hold only ten
+# facts in his head, and will fail however good his textbook is. The other could learn the textbook by heart, and nobody
+# knows whether she will understand it or just recite it. Capacity is the size of the head. To see what it does, we take
+# networks of one shape, make them wider step by step, and give them only 1,000 images.
 
 # %%
 def two_convolutions(width, dropout=0.0):
@@ -145,8 +145,8 @@ def two_convolutions(width, dropout=0.0):
 
 # %% [markdown]
 # We recorded seven widths from 1 to 64 in this way. Since a rate that suits a narrow network may be bad for a wide one,
-# each width was trained at three learning rates, with five seeds each, for 60 epochs. Each is drawn at the rate that
-# was best for it on new images.
+# each width was trained at three learning rates, with five seeds each, for 60 epochs. For the accuracy we draw each at
+# the rate that did best on new images, and for the loss all at .001.
 #
 # > **Predict before you run.** The narrowest has 540 parameters for 1,000 images, the widest over a hundred thousand.
 # > Draw two curves over the width: accuracy on the 1,000 images, and on new ones. Does the second turn down again?
@@ -185,21 +185,21 @@ for size, runs in best.items():
 
 # %% [markdown]
 # The left panel takes each network at its best rate. On the seen images it goes as you would expect, from four fifths
-# of the 1,000 up to every one of them. (The dip on the way is no slip. From there on the smallest of the three rates is
-# best for new images, and it memorises more slowly.) On new images the accuracy rises, too, and then it levels off. It
-# does not turn down. The widest network has a hundred parameters for each image that it has seen. It has memorised them
-# all, and on new ones it is as good as any. So "a larger network is worse on new images" is too simple.
+# of the 1,000 up to every one of them. (The dip on the way is no mistake: from there on, the smallest of the three
+# rates is best for new images, and it memorises more slowly.) On new images the accuracy rises too, then levels off,
+# but it does not turn down. The widest network has a hundred parameters for each image it has seen and has memorised
+# them all, yet on new ones it is as good as any. So "a larger network is worse on new images" is too simple.
 #
-# The textbook curve that turns is there all the same, in the right panel, where all have the same rate. From 16 maps
-# on, the loss on new images climbs, although the accuracy does not fall. How can that be? Look at the losses while two
-# of these networks learn. (With a rate of .01 for all, the accuracy would turn as well. A network that looks too large
-# may only be badly tuned.)
+# The textbook curve that turns does appear, in the right panel, where all networks share one rate. From 16 maps on, the
+# loss on new images climbs, although the accuracy does not fall. How can that be? Look at the losses while two of these
+# networks learn. (With a rate of .01 for all, the accuracy would turn as well: a network that looks too large may just
+# be badly tuned.)
 #
 # ## Two ways to fail
 #
-# A network can fail because it cannot learn enough, or because it learns the wrong thing. Both show when you follow its
-# two losses. One function trains all networks below and watches 2,000 validation images. Its optimiser, AdamW, is Adam
-# with *weight decay*, a remedy that we will need soon, and 0 switches that off.
+# A network can fail because it cannot learn enough, or because it learns the wrong thing. Its two losses tell you
+# which. One function trains all networks below and watches 2,000 validation images. Its optimiser, AdamW, is Adam with
+# *weight decay*, a remedy we will need soon, which 0 switches off.
 
 # %%
 valid = batches(fashion.valid.take(2_000), 1_000)
@@ -219,7 +219,7 @@ def scores(model, images):
             "valid": evaluate(model, valid)}
 
 # %% [markdown]
-# We train a narrow and a wide network, of width 2 and 16.
+# We train a narrow and a wide network, of widths 2 and 16.
 
 # %% tags=["hide-output"]
 few = fashion.train.take(FEW)
@@ -242,10 +242,10 @@ plots.curves(range(1, EPOCHS + 1), panels, columns=2, xlabel="epoch",
              title="The narrow one stays poor, the wide one memorises")
 
 # %% [markdown]
-# Mind the scales, each panel has its own. The narrow network on the left cannot learn all that it has seen, and the
-# little that it has memorised opens a gap. On the right is **overfitting**. The training loss goes to nothing while the
-# validation loss rises. This is the student who has memorised the answers to old exams. In a new exam she gives at
-# least as many right answers as she did weeks before, but she is ever surer of the wrong ones, and cross-entropy
+# Mind the scales: each panel has its own. The narrow network on the left cannot learn all that it has seen, and the
+# little that it has memorised opens a gap. On the right is **overfitting**: the training loss falls to nothing while
+# the validation loss rises. Here is the student who has memorised the answers to old exams. In a new exam she gives at
+# least as many right answers as she did weeks before, but she grows ever surer of the wrong ones, and cross-entropy
 # charges for that (lesson 9 shows how).
 
 # %%
@@ -266,7 +266,7 @@ claim.measured("At the end, the wide network's validation loss is "
 # ## Which remedy for which?
 #
 # A tutorial advises *more data* against underfitting. It sounds right, since more of a good thing seldom hurts. Try it
-# with ten times the images, in a tenth of the epochs, so that the number of steps stays about the same.
+# with ten times the images in a tenth of the epochs, which keeps the number of steps about the same.
 #
 # > **Predict before you run.** Which network will gain on new images: the narrow one, the wide one, or both? And what
 # > happens to their accuracy on the images they have seen?
@@ -302,9 +302,9 @@ claim.measured("On their common training images, the narrow one then "
 
 # %% [markdown]
 # The *gap* between seen and new images is a sign of memorising, and more images close it, because there is too much to
-# memorise. For the wide network this is the cure. The narrow one gains less, and then it is as poor on the images that
-# it has seen as on others. That is pure **underfitting**: what it lacks is not images. Here is the same with 500 to
-# 32,000 images, 800 steps each and five seeds, recorded.
+# memorise. For the wide network this is the cure. The narrow one gains less, and ends up as poor on the images it has
+# seen as on new ones. That is pure **underfitting**: images are not what it lacks. We recorded the same with 500 to
+# 32,000 images, 800 steps each and five seeds.
 
 # %%
 curve = recorded_runs("learning_curve")
@@ -337,16 +337,16 @@ for width in (2, 16):
         print(f"width {width:2}, {size:6,} images: new {new}")
 
 # %% [markdown]
-# Both networks profit from more images as long as there is a gap to close. The narrow one's is closed at about 81 %.
-# There seen and new images meet, and more images cannot help a network that does not even get right what it has seen.
-# The wide one is ahead at every size. So the tutorial's advice is half true: more data takes you as far as the network
-# can learn, and only more capacity or longer training takes you further. The wide network's last step, from 8,000 to
-# 32,000 images, brought nothing, although it could hold more. In 800 batches of 64 it has seen each image once or
-# twice, so time is probably what it lacks.
+# Both networks profit from more images as long as there is a gap to close. The narrow one's closes at about 81 %, where
+# seen and new images meet, and more images cannot help a network that gets wrong even what it has seen. The wide one is
+# ahead at every size. So the tutorial's advice is half true: more data takes you as far as the network can learn, and
+# only more capacity or longer training takes you further. The wide network's last step, from 8,000 to 32,000 images,
+# brought nothing, although it could hold more. In 800 batches of 64 it has seen each image once or twice, so time is
+# probably what it lacks.
 #
-# And where you cannot have more images? *Weight decay* pulls all weights a little towards zero in every step, so that
-# only what pays off again and again stays large. *Dropout* hides some of the numbers from the next layer, others each
-# time. *Early stopping* (lesson 7) ends near the lowest validation loss. Here are the first two, on the few images.
+# And if you cannot get more images? *Weight decay* pulls all weights a little towards zero in every step, so that only
+# what pays off again and again stays large. *Dropout* hides some numbers from the next layer, different ones each time.
+# *Early stopping* (lesson 7) ends near the lowest validation loss. Here are the first two, on the few images.
 #
 # > **Predict before you run.** Will they raise the accuracy, lower the loss, or both?
 
@@ -369,7 +369,7 @@ claim.measured("With dropout, the validation loss ends {value:.2f} lower.",
                stated=stated)
 
 # %% [markdown]
-# Dropout holds the loss down, and weight decay slows its rise. For the accuracy, one run on 2,000 images cannot say, so
+# Dropout holds the loss down, and weight decay slows its rise. One run on 2,000 images cannot settle the accuracy, so
 # we recorded five seeds on all 5,000 validation images.
 
 # %%
@@ -386,8 +386,8 @@ for remedy in ("none", "dropout", "weight decay", "10,000 images"):
 # %% [markdown]
 # Both remedies lower the loss by far more than the spread, and neither moves the accuracy by more than the seeds
 # explain. Here they cure false confidence, not wrong answers. Only more images cure both. The last two columns show an
-# early end at the lowest loss. Without any other remedy it brings the loss below what dropout leaves, and it pays with
-# a point of accuracy, because the network was still learning while it grew too sure.
+# early end at the lowest loss. With no other remedy, this brings the loss below what dropout leaves, but costs a point
+# of accuracy, because the network was still learning while it grew too sure.
 #
 # Now the four published networks, on 2,000 images for ten epochs, three seeds each. (With 10,000 images, three runs of
 # the largest alone would have taken half an hour.)
@@ -404,11 +404,11 @@ for name in built:
 # %% [markdown]
 # The largest network has the widest gap, and the smallest has not finished learning. But none is worse on new images
 # than a smaller one: the largest, with over twenty times the parameters of the third, is about as good, and no better.
-# The four differ in more than their size, and two of them have dropout, so this shows what you get and not why.
+# The four differ in more than size (two of them have dropout), so this shows what you get, but not why.
 #
 # ## Labels that mean nothing
 #
-# How far can memorising go? Shuffle the labels. A coat may now be called a sandal, another coat a bag. There is nothing
+# How far can memorising go? Shuffle the labels, and one coat may be called a sandal, another a bag: there is nothing
 # left to understand.
 #
 # > **Predict before you run.** Will the training loss fall? How many validation images will the network get right?
@@ -436,15 +436,15 @@ claim.measured("Of the validation images it gets {value:.0%} wrong.",
 # %% [markdown]
 # Guessing would get nine in ten wrong. (If you ever see 100 % on seen and 10 % on new images, suspect the labels.) So a
 # low training loss proves nothing about understanding, not even with a convolutional network. C. Zhang and others
-# showed it in 2017 on ImageNet, and it is still a riddle: what these networks *can* memorise does not explain why they
+# showed this in 2017 on ImageNet, and a riddle remains: what these networks *can* memorise does not explain why they
 # generalise when the labels are true.
 #
 # ## Dropout, by hand
 #
 # In a team where one person knows everything, a cold stops the project. If anyone may be ill on any day, knowledge has
-# to be spread. Dropout treats the numbers inside a network like this. Its layer tosses a coin for each number. With
-# probability p the number becomes 0, and the survivors are divided by 1 − p, so that the next layer receives, on
-# average, what it would have received without dropout.
+# to be spread. Dropout treats the numbers inside a network the same way. It tosses a coin for each: with probability p
+# the number becomes 0, and the survivors are divided by 1 − p, so that the next layer receives, on average, what it
+# would have received without dropout.
 
 # %%
 def dropout(x, p=0.5, training=True):
@@ -463,14 +463,17 @@ agree("our dropout and F.dropout", ours, F.dropout(million, p=0.25),
 print(f"mean {ours.mean():.3f}, survivors {ours.max():.4f}")
 
 # %% [markdown]
-# What is zeroed? Some notes say *parameters*. It is *activations*, the numbers that pass through. The layer has no
-# parameters, the weights of the others stay as they are, and the next batch meets other zeros.
+# What is zeroed? Some notes say *parameters*, but it is *activations*, the numbers that pass through. The dropout layer
+# has no parameters, other layers' weights stay as they are, and the next batch meets different zeros.
 
 # %% mystnb={"image": {"alt": "One ankle boot as it is, then three times with random pixels black: a quarter of them, half of them, and half of them once more, other ones."}}
 boot = fashion.train.x[fashion.train.y == 9][0] / 255
 plots.images([boot, dropout(boot, 0.25), dropout(boot), dropout(boot)],
              ["p = 0", "p = ¼", "p = ½", "p = ½, again"], shared=True,
              title="Others go every time, and the rest grow brighter")
+
+# %% [markdown]
+# In the network that we have just trained, compare what goes into its layer of dropout with what comes out.
 
 # %%
 trained = models["dropout"].train()
@@ -483,12 +486,12 @@ print("the others were multiplied by",
       (kept / features)[alive & (kept > 0)].unique().tolist())
 
 # %% [markdown]
-# So no number can rely on one certain other, which may be missing. In G. Hinton's picture, each image trains another
-# thinned network, and evaluation asks them all at once, approximately. That is why `eval()` must switch it off.
+# So no number can rely on any other, which may be missing. In G. Hinton's picture, each image trains a different
+# thinned network, and evaluation asks them all at once, approximately. That is why `eval()` must switch dropout off.
 #
 # ## Find the bug: dropout that never sleeps
 #
-# A published CIFAR-10 study used dropout as a function, in this way. The same checkpoint got 77.6 % of the test images
+# A published CIFAR-10 study used dropout as a function, like this. The same checkpoint got 77.6 % of the test images
 # right in one cell of its notebook and 77.85 % in the next.
 #
 # > **Find the bug.** We put our trained weights into it and score them twenty times; `evaluate` calls `eval()` each
@@ -520,7 +523,7 @@ claim.measured("Dropout left on costs {value:.1%} of the images on "
                stated=stated)
 
 # %% [markdown]
-# `F.dropout` does not know the mode of your module, because its default is `training=True`. Say
+# `F.dropout` does not know your module's mode: its default is `training=True`. Say
 # `training=self.training`, or use `nn.Dropout`, which `eval()` reaches. Other seeds pay about as much:
 
 # %%
@@ -531,7 +534,7 @@ for run in remedies:
               f"left on {mean_and_spread(run['left_on'], '.2%')}")
 
 # %% [markdown]
-# In evaluation mode, the same question must get the same answer. That is a line worth having in your tests.
+# In evaluation mode, the same question must get the same answer. That is a check worth having in your tests.
 
 # %%
 x = next(iter(valid))[0][:8]
@@ -543,8 +546,8 @@ for name, network in (("published", Published(trained)),
 # %% [markdown]
 # ## Does flattening lose the picture?
 #
-# "Flattening destroys spatial information", tutorials say, to explain why dense layers do worse on images. We can
-# test it. Scramble the 784 pixels, in the same way for every image, so that no person can read them.
+# "Flattening destroys spatial information", tutorials say, to explain why dense layers do worse on images. We can test
+# that: scramble the 784 pixels, in the same way for every image, so nobody can read them.
 
 # %% mystnb={"image": {"alt": "Three pieces of clothing, and the same with their pixels scrambled: grey noise."}}
 torch.manual_seed(SEED)
@@ -586,7 +589,7 @@ claim("The moved network's answers on scrambled pixels differ by "
 #
 # > **Predict before you run.** Which of the four combinations will be worst?
 
-# %% tags=["answer", "hide-output"]
+# %% tags=["answer"]
 def loss_of(build, change, seed):
     torch.manual_seed(seed)
     model = build()
@@ -619,15 +622,15 @@ claim.measured("Scrambling raises the loss of convolutions by {value:.3f} "
 # %% [markdown]
 # Flattening loses no information, and neither does scrambling: both can be undone. What the convolution loses is its
 # *prior*, a bet made before any image is seen. It bets that neighbours belong together, and that what is worth seeing
-# here is worth seeing there. Dense layers bet on nothing. Where the bet is right, the convolutions win with a tenth of
-# the parameters, narrowly here. Where it is wrong, they lose clearly: compare the two scrambled lines.
+# here is worth seeing there. Dense layers bet on nothing. Where the bet is right, the convolutions win, narrowly here,
+# with a tenth of the parameters. Where it is wrong, they lose clearly: compare the two scrambled lines.
 #
 # ## One network, two loops
 #
-# Back to the network of 896,522 parameters. Its notes trained for five epochs with Adam at .001 and batches of 32,
-# used the test split as validation, and their curves are lost. We ran that loop again, with a validation split, and
-# then ours: normalised pixels, batches of 128, a learning rate that rises and falls, channels last, three epochs. One
-# run each, recorded.
+# Back to the network of 896,522 parameters. Its authors trained for five epochs with Adam at .001 and batches of 32,
+# and used the test split as validation; the curves are lost. We ran that loop again, with a validation split, and then
+# ours: normalised pixels, batches of 128, a learning rate that rises and falls, channels last, three epochs. One run
+# each, recorded.
 
 # %% mystnb={"image": {"alt": "Training and validation loss of the 896,522-parameter network over epochs, in the published loop and in ours. In both the training loss falls all the way."}}
 loops = recorded_runs("fashion_loops")
@@ -642,7 +645,7 @@ plots.curves(range(1, 6), panels, columns=2, xlabel="epoch",
 
 # %% [markdown]
 # Where does the time go? The published loop makes a second forward pass after each step, only to count right answers.
-# Here are single changes, timed in turns, where each line keeps those above it. Each number is the median of five
+# Here single changes are timed in turns, and each line keeps those above it. Each number is the median of five
 # rounds, on the machine of the record.
 
 # %%
@@ -651,12 +654,12 @@ for name, seconds in loops[2]["seconds"].items():
           f"({min(seconds):.2f} to {max(seconds):.2f})")
 
 # %% [markdown]
-# The rest of the saving is three epochs instead of five. Perhaps it took none of our changes: the left panel shows that
+# The rest of the saving is three epochs instead of five, and perhaps that took none of our changes: in the left panel
 # the published loop, too, had arrived after three.
 #
 # **On Monday.** Print both losses before you choose a remedy. If the training loss is poor, make the network larger or
-# train it longer. If only the validation loss is, look for more images first. Dropout, weight decay or an earlier end
-# will lower the loss, and perhaps not the errors. And before you trust any score, ask the same question twice.
+# train it longer. If only the validation loss is poor, first get more images. Dropout, weight decay or an earlier end
+# will lower the loss, but perhaps not the errors. And before you trust any score, ask the same question twice.
 #
 # ## Exercises
 #
@@ -664,7 +667,7 @@ for name, seconds in loops[2]["seconds"].items():
 #
 # ### Exercise 8.1 · The survivors
 #
-# In training, a layer of dropout has p = 0.2. By which number does it multiply what it lets through?
+# In training, a layer of dropout has p = 0.2. By what number does it multiply what it lets through?
 
 # %%
 factor = ...
@@ -679,7 +682,7 @@ assert check("8.1", factor_solution)
 # ### Exercise 8.2 · One more pooling
 #
 # Put one more 2×2 pooling right before the `Flatten` of `wide_mnist_net`, and fit its first linear layer to what then
-# arrives; the 1,024 stay. How many parameters has the whole network? Its convolutions read 1 and 64 channels and
+# arrives; the 1,024 stay. How many parameters does the network have? Its convolutions read 1 and 64 channels and
 # have 64 and 128 filters of 3×3, and the last layer joins 1,024 to 10.
 
 # %%
@@ -797,9 +800,9 @@ assert check("8.6", unscramble_solution)
 # %% [markdown]
 # ### An open question
 #
-# A network that can memorise random labels still generalises when the labels are true. Nothing in its size forbids it
-# to memorise the true ones instead of understanding them. What, then, makes it prefer the rule to the list? Think of
-# the order in which it learns, of what a convolution bets on, and of what a small weight costs.
+# A network that can memorise random labels still generalises when the labels are true. Nothing in its size stops it
+# from memorising the true ones instead of understanding them. What, then, makes it prefer the rule to the list? Think
+# of the order in which it learns, of what a convolution bets on, and of what a small weight costs.
 #
 # ## What you can do now
 #

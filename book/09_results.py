@@ -11,7 +11,7 @@
 #
 # *What does one accuracy hide?*
 #
-# **Read** 50 min · **Run** 45 s on two CPU cores · **Before this** lesson 6
+# **Read** 55 min · **Run** 45 s on two CPU cores · **Before this** lesson 6
 #
 # ## What you will be able to do
 #

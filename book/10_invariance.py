@@ -11,7 +11,7 @@
 #
 # *Move the image by one pixel. Does the answer stay?*
 #
-# **Read** 50 min · **Run** 65 s on two CPU cores · **Before this** lesson 6
+# **Read** 55 min · **Run** 45 s on two CPU cores · **Before this** lesson 6
 #
 # ## What you will be able to do
 #
@@ -67,16 +67,16 @@ ASKED = 2_000  # validation images at each point of a curve
 # ## What is promised
 #
 # You read a 7 in the corner of a page as easily as one in the middle. Does a network? The digits of MNIST all sit in
-# the middle of their pictures, so that nothing so far has asked it. Two words will help us to ask. A network is
-# **invariant** to a change of the image if its answer stays as it was. It is **equivariant** if its answer changes in a
-# way that you can foretell: if the picture moves to the right, the map moves to the right. A convolution with stride 1
-# is equivariant to shifts, away from the edges, as lesson 2 has shown. For reading digits we want invariance, because a
-# 7 is a 7 wherever it is.
+# the middle of their pictures, so nothing has tested that so far. Two words will help us to test it. A network is
+# **invariant** to a change of the image if its answer stays the same, and **equivariant** if its answer changes in a
+# way you can predict: if the picture moves to the right, so does the map. A convolution with stride 1 is equivariant to
+# shifts, away from the edges, as lesson 2 showed. For reading digits we want invariance, because a 7 is a 7 wherever it
+# is.
 #
 # Tutorials promise that pooling brings it. "Robust to small shifts", says one. "Scale invariance", says another, and
-# "prevents over-fitting to some degree". We will test all three promises. First a small shift, on noise. `roll` lets
-# the pixels that leave on the right come in again on the left, so that nothing is lost. We measure the change by the
-# norm of the difference, as a share of the map's own norm.
+# "prevents over-fitting to some degree". We will test all three, starting with a small shift, on noise. `roll` brings
+# the pixels that leave on the right back in on the left, so nothing is lost. We measure the change by the norm of the
+# difference, as a share of the map's own norm.
 #
 # > **Predict before you run.** The picture moves by one pixel. By how much does its max-pooled map change: not at all,
 # > by a quarter, by half? And what does a move by two pixels do?
@@ -103,8 +103,8 @@ claim("One pixel changes the pooled map by {value:.0%} of its size.",
 
 # %% [markdown]
 # So pooling by 2 is exactly equivariant for even steps. For odd steps it is neither equivariant nor invariant, because
-# the pixels meet other neighbours in their windows. How bad is a change of 23 %? Compare it with the picture itself,
-# and with two other ways to halve a map.
+# the pixels meet new neighbours in their windows. How bad is a change of 23 %? Compare it with the picture itself, and
+# with two other ways to halve a map.
 
 # %%
 halvings = {
@@ -120,9 +120,9 @@ for name, layer in halvings.items():
           f"without its mean {change:.0%}")
 
 # %% [markdown]
-# Pooling softens the step, and no more; leaving out every second pixel softens nothing. The second column warns of our
-# own measure. The maximum has a large mean, which makes any change look small beside it, and a single bias could take
-# it off. Without it, pooling softens by about a quarter only. Here is a real digit.
+# Pooling softens the step, no more; leaving out every second pixel softens nothing. The second column warns about our
+# own measure: the maximum has a large mean, which makes any change look small beside it, and which a single bias could
+# remove. Without that mean, pooling softens by only about a quarter. Here is a real digit.
 
 # %% mystnb={"image": {"alt": "A handwritten digit, the same digit one pixel further right, and their max-pooled maps, which differ along the strokes."}}
 mnist = load("mnist")
@@ -134,8 +134,8 @@ plots.images([*pictures, *pooled], titles,
              title="After two poolings, one pixel still shows")
 
 # %% [markdown]
-# Now the second promise, scale. We double a picture, so that each pixel becomes 2×2 equal ones. A layer that halves
-# cannot answer both with the same map, but perhaps it answers with the doubled map?
+# Now the second promise, scale. We double a picture: each pixel becomes 2×2 equal ones. A layer that halves cannot give
+# both pictures the same map, but perhaps it gives the doubled map?
 
 # %%
 def double(x):
@@ -149,8 +149,8 @@ off = (max_pool(double(noise)) - doubled_map).norm() / doubled_map.norm()
 print(f"off by {off:.0%} from the doubled map")
 
 # %% [markdown]
-# It answers with the picture itself, so that the layer is neither invariant nor equivariant to size. Perhaps the
-# promise holds for a whole network? Networks have to be asked.
+# It answers with the picture itself, so the layer is neither invariant nor equivariant to size. Perhaps the promise
+# holds for a whole network? We have to ask one.
 #
 # ## Change images yourself
 #
@@ -168,9 +168,9 @@ agree("our shift and `augment.shift`", shift_by_hand(digit, -2, 3),
 
 # %% [markdown]
 # To turn a picture, go backwards. If you asked where each old pixel goes, some new pixels would get two values and some
-# none. So ask, for each pixel of the *answer*, where it comes from. That place is seldom exactly a pixel, and we take a
-# mean of the four nearest, in which the nearer ones weigh more. This is *bilinear interpolation*, and `grid_sample`
-# does it. It wants each place as column and row, and counts from −1 at one edge of the image to 1 at the other.
+# none. So ask, for each pixel of the *answer*, where it comes from. That place is seldom exactly a pixel, so we take a
+# mean of the four nearest, in which nearer ones weigh more. This is *bilinear interpolation*, and `grid_sample` does
+# it. It wants each place as column and row, counted from −1 at one edge of the image to 1 at the other.
 
 # %%
 def rotate_by_hand(x, degrees):
@@ -192,7 +192,8 @@ agree("`augment.rotate` and torchvision", augment.rotate(digit, 20),
       theirs, within=1e-5)
 
 # %% [markdown]
-# `course_utils.augment` holds these and others. They work on a whole batch, and each image may have its own numbers.
+# `course_utils.augment` holds these and other changes. They work on whole batches, and each image may have its own
+# numbers.
 
 # %% mystnb={"image": {"alt": "Eight versions of one photograph of a flower: as it is, mirrored, shifted with a black edge, turned, enlarged, brighter, with other colours, and with a black square."}}
 photo = torch.tensor(load_sample_image("flower.jpg"))
@@ -214,8 +215,8 @@ plots.images([x[0] for x in gallery.values()], list(gallery), columns=4,
 # ## Ask three networks
 #
 # We train an MLP (linear layers only) with about as many parameters as LeNet, a LeNet that pools by maximum, and the
-# same LeNet with **augmentation**: while it learns, each image of each batch is shifted by up to four pixels, at
-# random. The label stays. It is one run each.
+# same LeNet with **augmentation**: while it learns, each image of each batch is shifted at random by up to four pixels
+# and keeps its label. We run each once.
 
 # %%
 DEVICE = device()
@@ -257,7 +258,7 @@ models = {"MLP": trained(mlp, mnist), "LeNet": trained(max_lenet, mnist),
 # Now move the validation digits, all by the same number of pixels, and ask again. `accuracy_curve` does this for a list
 # of values: it changes the images and calls `evaluate`.
 #
-# > **Predict before you run.** Each network reads nearly all centred digits. By how many pixels must they move until
+# > **Predict before you run.** Each network reads nearly all centred digits. By how many pixels must they move before
 # > half are misread? Guess for the MLP, for LeNet, and for LeNet with shifts.
 
 # %% tags=["answer"]
@@ -288,10 +289,10 @@ claim.measured("Training with shifts brings another {value:.0%}.",
                stated=stated)
 
 # %% [markdown]
-# Convolution and pooling do help. At two pixels, LeNet misreads about one digit in twenty, and the MLP more than one in
-# four. At four pixels, though, LeNet has lost more than a third of the digits. Why there, where each of its two
-# poolings has moved by whole windows? Look at the maps that its linear layers receive. We compare the inner columns,
-# which the padding at the edges does not reach.
+# Convolution and pooling do help: at two pixels, LeNet misreads about one digit in twenty, and the MLP more than one in
+# four. At four pixels, though, LeNet has lost more than a third of the digits. Why, when both of its poolings were
+# shifted by whole windows? Look at the maps that its linear layers receive. We compare the inner columns, which the
+# padding at the edges does not reach.
 
 # %%
 @torch.inference_mode()
@@ -307,10 +308,10 @@ agree("LeNet's last maps after four pixels, and moved by one column",
 
 # %% [markdown]
 # So convolution and pooling have done their part, and away from the edges they have done it exactly: the maps have
-# moved by one column, and nothing else. This is *equivariance*. The invariance would have to come from the linear
-# layers behind them, and these read each place of the map with weights of its own. What centred digits never showed
-# them, they have not learnt. Shifted training images teach it, as far as they were shifted and about two pixels
-# further. (There, strokes begin to leave the picture, and nobody could read all of those.)
+# moved by one column, and that is all. This is *equivariance*. Invariance would have to come from the linear layers
+# behind them, which read each place of the map with weights of its own, and have not learnt what centred digits never
+# showed them. Shifted training images teach it, as far as they were shifted and about two pixels further. (There,
+# strokes begin to leave the picture, and nobody could read all such digits.)
 #
 # ## It buys what it shows
 #
@@ -349,10 +350,10 @@ claim.measured("Turned by 40 degrees, the LeNet that knows shifts reads "
                stated=stated)
 
 # %% [markdown]
-# What was bought for shifts was paid for with turns. With size it is mixed: somewhat smaller digits are read less well,
-# and the smallest and the largest better. One run could be luck, so we recorded eight kinds of network with three seeds
-# each, among them one that saw turns of up to 40 degrees and one that saw shifts, turns and scales together. The lower
-# three lines pool by the mean, not at all, or with a blur before the step, as Zhang proposed (exercise 10.6).
+# The gain on shifts was paid for with turns. With size, results are mixed: somewhat smaller digits are read less well,
+# the smallest and the largest better. One run could be luck, so we recorded eight kinds of network with three seeds
+# each, among them one that saw turns of up to 40 degrees and one that saw shifts, turns and scales together. The last
+# three networks pool by the mean, not at all, or with a blur before the step, as Zhang proposed (exercise 10.6).
 
 # %%
 runs = recorded_runs("invariance")
@@ -375,15 +376,15 @@ for name in dict.fromkeys(run["network"] for run in runs):
                           for column in columns.values()))
 
 # %% [markdown]
-# Read the columns. To tolerate turns, a network must see turns. "All three" serves everywhere, and in the first column
-# it pays with twice the errors of the plain LeNet. The last three lines answer the promises for whole networks. For one
-# pixel, the network without pooling loses nearly twice as much as the other LeNets, and at four it reads the fewest of
+# Read the columns: to tolerate turns, a network must see turns. "All three" does well everywhere, but in the first
+# column it makes twice the errors of the plain LeNet. The last three lines answer the promises for whole networks. At
+# one pixel, the network without pooling loses nearly twice as much as the other LeNets, and at four it is the worst of
 # them, so the first promise holds for small steps; training with shifts brings far more at four. The second promise is
 # kept a little, too: at seven tenths of the size, LeNet with pooling reads eleven points more than the one without.
 #
-# The third promise was that pooling prevents over-fitting. We recorded LeNet on 1,000 images of clothes, until it knew
-# nearly all of them, with five seeds: with max pooling; with every second pixel in its place, which has equally many
-# parameters; and with neither, so that the first linear layer must read 24×24 places instead of 5×5.
+# The third promise was that pooling prevents over-fitting. We recorded LeNet with five seeds on 1,000 images of
+# clothes, until it knew nearly all of them: with max pooling; with every second pixel instead, which needs equally many
+# parameters; and with neither, so the first linear layer must read 24×24 places instead of 5×5.
 
 # %%
 arms = recorded_runs("pooling_overfit")
@@ -399,15 +400,15 @@ for name in dict.fromkeys(run["network"] for run in arms):
 
 # %% [markdown]
 # The *gap* is the distance from seen images to new ones. All three end with about the same gap, although the third
-# network has eighteen times the parameters, so the third promise is not kept. Pooling does give something else. With
-# equally many parameters, the largest of four reads 1.4 points more of the new images than every second pixel, which is
-# more than five seeds explain. And the third network, as accurate as the first, is the most wrongly confident of all:
-# look at its loss.
+# network has eighteen times the parameters, so the third promise is not kept. Pooling does give something else: with
+# equally many parameters, the largest of four reads 1.4 points more of the new images than every second pixel, more
+# than the seeds would explain. And the third network, though as accurate as the first, is the most wrongly confident of
+# all: look at its loss.
 #
 # ## torchvision's `v2`
 #
-# A published course sends its readers to `imgaug`, whose last release is of 2020. It needs NumPy's `sctypes`, which
-# NumPy 2 no longer has. torchvision's `transforms.v2` does the same work. Transforms are chained by `Compose`.
+# A published course sends its readers to `imgaug`, whose last release is from 2020. It needs NumPy's `sctypes`, which
+# NumPy 2 no longer has. torchvision's `transforms.v2` does the same work, and `Compose` chains its transforms.
 
 # %% mystnb={"image": {"alt": "Eight random versions of one piece of clothing: turned, brighter or darker, some mirrored."}}
 print(f"NumPy {numpy.__version__}, sctypes:", hasattr(numpy, "sctypes"))
@@ -438,8 +439,8 @@ agree("two steps and `ToTensor`", two_steps(pixels), as_before(pixels),
       within=1e-6)
 
 # %% [markdown]
-# The vertical flip mirrors top and bottom. A more expensive mistake: transforms of single pictures are slow, so
-# people hand them whole batches. It runs.
+# The vertical flip mirrors top and bottom. A costlier mistake: transforms of single pictures are slow, so people hand
+# them whole batches, and that runs.
 #
 # > **Find the bug.** Eight pictures, each to be mirrored with a chance of one half. How many will be?
 
@@ -460,7 +461,7 @@ print("Augment:", {mirrored(Augment(flip=0.5)) for _ in range(100)})
 # %% [markdown]
 # In a hundred trials, v2 mirrored all eight or none, because it draws once for each *call*. That is right for a
 # picture and its mask, and wrong for a batch, all of whose images get the same angle. `Augment` draws for each image.
-# What does it save, on this machine, now?
+# How much time does that save here, now?
 
 # %%
 def seconds(loader):
@@ -480,12 +481,12 @@ print(f"one by one takes {ratio:.0f} times as long as whole batches")
 # Augmentation costs computing for every image of every epoch, and one by one it may well cost more than the training
 # itself. Lesson 16 follows that up. Two rules hold either way. Colour changes come *before* normalising, since they
 # need pixels from 0 to 1. For what is painted in from outside, such as the edge of a shift or the square of *cutout*,
-# it is a choice: before, it is black, and after, the mean grey. And augment training images only, when it is done at
-# random: validation stays as it is.
+# you can choose: before normalising it is black, after it mean grey. And random augmentation is for training images
+# only: validation stays as it is.
 #
 # Not every augmentation keeps the label. *Mixup* lays two images over each other and mixes their labels in the same
-# measure, one for the whole batch; `F.cross_entropy` takes such labels as they are. `MixUp` pairs each image with the
-# one before it in the batch, and the first with the last.
+# proportion, one for the whole batch; `F.cross_entropy` takes such labels as they are. `MixUp` pairs each image with
+# the one before it in the batch, and the first with the last.
 
 # %%
 torch.manual_seed(SEED)
@@ -497,11 +498,11 @@ print(f"a {y[0]} and a {y[-1]}:",
 # %% [markdown]
 # ## Which changes may you make?
 #
-# A mirrored shirt is a shirt. A mirrored 7 is nothing, and a 6 on its head is a 9. There is a cheap test before you
-# train with a change: show it to a network that has not seen it. It tells you what the network does not know yet,
-# though not whether it should learn it. The second bars belong to a LeNet trained on clothes.
+# A mirrored shirt is a shirt, but a mirrored 7 is nothing, and a 6 on its head is a 9. Before you train with a change,
+# there is a cheap test: show it to a network that has not seen it. This tells you what the network does not know yet,
+# though not whether it should. The second bars belong to a LeNet trained on clothes.
 #
-# > **Predict before you run.** Clothes are as good mirrored as not, surely?
+# > **Predict before you run.** Surely mirrored clothes are read just as well?
 
 # %% tags=["answer", "hide-output"]
 on_clothes = trained(max_lenet, fashion)
@@ -544,12 +545,12 @@ claim.measured("Of the sixes on their heads, LeNet reads {value:.0%} as "
                stated=stated)
 
 # %% [markdown]
-# So "does it keep the label?" is only half of the question. The other half is whether the network will ever meet it. If
-# test images point left as well, mirrored shoes cost the network effort for nothing. Whether such effort pays must be
-# measured. We recorded one change at a time: LeNets with max pooling on 5,000 images of three data sets, for twelve
-# epochs with three seeds.
+# So "does it keep the label?" is only half the question. The other half is whether the network will ever meet the
+# change. If test shoes point left as well, mirrored ones cost the network effort for nothing. Whether such effort pays
+# must be measured. We recorded one change at a time: LeNets with max pooling on 5,000 images of each of three data
+# sets, for twelve epochs with three seeds.
 #
-# > **Predict before you run.** Six changes, three data sets. Which of the changes will help on one set and harm on
+# > **Predict before you run.** Six changes, three data sets. Which of the changes will help on one set and hurt on
 # > another?
 
 # %% tags=["answer"]
@@ -575,11 +576,11 @@ plots.intervals({data: {change: gains(data, change, "valid")
                 title="What helps depends on the data")
 
 # %% [markdown]
-# Each dot is one seed's gain over no change, the bar their mean, and the line one standard deviation to both sides. The
-# flip is such a change, and so seems the shift. Mirroring costs digits a point and a half, and brings animals and
-# vehicles two. On clothes flips cost something, and turns cost more, although a coat that leans a little surely is a
-# coat. Why should more variety make a network worse? A look at the *seen* images helps. Here is the accuracy on the
-# training images, unchanged, beside the gain on new ones.
+# Each dot is one seed's gain over no change, the bar their mean, and the line one standard deviation either way. The
+# flip both helps and hurts, as the shift seems to. Mirroring costs digits a point and a half, but brings animals and
+# vehicles two. On clothes, flips cost something and turns cost more, although a coat that leans a little is surely
+# still a coat. Why should more variety make a network worse? A look at the *seen* images helps. Here is the accuracy on
+# the training images, unchanged, beside the gain on new ones.
 
 # %%
 for data in sets:
@@ -594,21 +595,20 @@ for data in sets:
         print(f"    {change:10} seen {seen:+6.1f}, new {new} points")
 
 # %% [markdown]
-# The photographs are the clearest case. Without a change, the network has memorised four in five of them, and reads
-# fewer than half of the new ones. Five of the changes make memorising harder and take 9 to 18 points of the seen
-# photographs. But only the flip clearly gives something back: making it harder is not enough, and the change must
-# resemble what new images do. On clothes, turns take four points of the seen and give nothing back. Perhaps there is
-# nothing to win, or perhaps twelve epochs are too few for the harder task. This record cannot tell the two apart, and a
-# longer training could. So "augmentation improves generalisation" is no law. Each change trades memory for variety, and
-# whether that pays has to be measured. (With three seeds, trust a bar that is 2.5 times as far from 0 as its line is
-# long.)
+# The photographs are the clearest case. Without a change, the network has memorised four in five of them, but reads
+# fewer than half of the new ones. Five of the changes make memorising harder and cost 9 to 18 points on the seen
+# photographs. But only the flip clearly gives something back: making it harder is not enough; the change must resemble
+# what new images do. On clothes, turns cost four points on seen images and give nothing back. Perhaps there is nothing
+# to win, or perhaps twelve epochs are too few for the harder task: this record cannot tell, but longer training could.
+# So "augmentation improves generalisation" is no law. Each change trades memory for variety, and whether that pays has
+# to be measured. (With three seeds, trust a mean that is 2.5 standard deviations from 0.)
 #
 # ## Ask five times
 #
 # Augmentation can be used at test time, too. Ask about an image and its four neighbours, moved by one pixel, and take
-# the mean of the five answers. It costs five times the computing.
+# the mean of the five answers. This costs five times the computing.
 #
-# > **Predict before you run.** For which images should it help: for centred ones, or for those off the centre?
+# > **Predict before you run.** Which images should it help: centred ones, or those off centre?
 
 # %% tags=["answer"]
 STEPS = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]
@@ -625,7 +625,7 @@ def accuracy_of_five(model, images):
     return (total.argmax(1) == images.y).double().mean()
 
 # %% [markdown]
-# The images off the centre are the same digits, each moved at random by up to two pixels.
+# The off-centre images are the same digits, each moved at random by up to two pixels.
 
 # %% tags=["answer"]
 generator = torch.Generator().manual_seed(SEED)
@@ -642,9 +642,9 @@ for name, images in {"centred": mnist.valid, "moved": moved}.items():
         print(f"{name:8} {kind:14} once {once:.2%}, five times {five:.2%}")
 
 # %% [markdown]
-# Centred digits gain next to nothing. Off the centre, asking five times takes away about a tenth of the errors of
-# either network. To have learnt shifts takes away two thirds, and costs nothing when the network is used. A tenth of a
-# point is five images, so do not read much into it.
+# Centred digits gain next to nothing. Off centre, asking five times removes about a tenth of the errors of either
+# network. Having learnt shifts removes two thirds, and costs nothing when the network is used. A tenth of a point is
+# five images, so do not read much into it.
 #
 # ## One look at the test
 #
@@ -665,10 +665,10 @@ claim.measured("That is {value:.0%} of the digits more than LeNet without "
                "reads.", robust[1] - usual[1], data=mnist, stated=stated)
 
 # %% [markdown]
-# A test of centred digits would have preferred the wrong one. A test only answers what it asks.
+# A test of centred digits would have preferred the wrong network, because it only answers what it asks.
 #
 # **On Monday.** List the changes that your images will meet, and draw one accuracy curve for each before you choose a
-# network. Train with those that keep the label and occur. If a change costs accuracy, look at the training accuracy
+# network. Train with those that occur and keep the label. If a change costs accuracy, look at the training accuracy
 # too: the network may just need more time.
 #
 # ## Exercises
@@ -810,7 +810,7 @@ assert check("10.6", blurred_pool_solution)
 # %% [markdown]
 # ### Exercise 10.7 · The largest answer of all
 #
-# A network that takes the largest number of a whole feature map forgets *where* it was. That is invariant to shifts,
+# A network that takes the largest number of a whole feature map forgets *where* it was. It is invariant to shifts,
 # while the object stays inside. Is it invariant to scale? Find a picture (8×8, its two outermost rows and columns on
 # each side 0) and a kernel (3×3) such that the largest answer of `F.conv2d` is above 0, and at least doubles when each
 # pixel of the picture becomes 2×2 equal ones. Give `(picture, kernel)`.
@@ -829,9 +829,9 @@ assert check("10.7", small_or_large_solution)
 # %% [markdown]
 # ### An open question
 #
-# Some people want networks that *cannot* depend on the place of an object, or on its angle, whatever they are trained
-# on. Others show the network every place and angle, and let it learn. When would you pay for the first? Think of a
-# radiologist, for whom left and right lungs differ, and of an astronomer, for whom no galaxy is upside down.
+# Some people want networks that *cannot* depend on an object's place or angle, whatever they are trained on. Others
+# show the network every place and angle, and let it learn. When would you pay for the first? Think of a radiologist,
+# for whom left and right lungs differ, and of an astronomer, for whom no galaxy is upside down.
 #
 # ## What you can do now
 #
