@@ -221,7 +221,7 @@ def scores(model, images):
 # %% [markdown]
 # We train a narrow and a wide network, of widths 2 and 16.
 
-# %% tags=["hide-output"]
+# %%
 few = fashion.train.take(FEW)
 models, runs, reached = {}, {}, {}
 for name, width in {"narrow": 2, "wide": 16}.items():
@@ -271,7 +271,7 @@ claim.measured("At the end, the wide network's validation loss is "
 # > **Predict before you run.** Which network will gain on new images: the narrow one, the wide one, or both? And what
 # > happens to their accuracy on the images they have seen?
 
-# %% tags=["answer", "hide-output"]
+# %% tags=["answer"]
 more = fashion.train.take(MORE * FEW)
 for name, width in {"narrow": 2, "wide": 16}.items():
     torch.manual_seed(SEED)
@@ -350,7 +350,7 @@ for width in (2, 16):
 #
 # > **Predict before you run.** Will they raise the accuracy, lower the loss, or both?
 
-# %% tags=["answer", "hide-output"]
+# %% tags=["answer"]
 for name, p, decay in (("dropout", 0.5, 0.0), ("weight decay", 0.0, 0.3)):
     torch.manual_seed(SEED)
     models[name] = two_convolutions(16, p)
@@ -413,7 +413,7 @@ for name in built:
 #
 # > **Predict before you run.** Will the training loss fall? How many validation images will the network get right?
 
-# %% tags=["answer", "hide-output"]
+# %% tags=["answer"]
 torch.manual_seed(SEED)
 some = fashion.train.take(NOISE_IMAGES)
 nonsense = Images(some.x, some.y[torch.randperm(len(some))],
@@ -600,7 +600,7 @@ def loss_of(build, change, seed):
               epochs=PIXEL_EPOCHS)
     return run[-1].valid.loss
 
-# %% tags=["answer", "hide-output"]
+# %% tags=["answer"]
 builds = {"dense": dense, "convolutions": lambda: two_convolutions(8)}
 changes = {"as they are": lambda images: images, "scrambled": scramble}
 loss = {(name, kind): [loss_of(build, change, SEED + k) for k in range(3)]

@@ -236,7 +236,7 @@ print(f"{count_parameters(mlp()):,} and {count_parameters(max_lenet()):,}")
 # %% [markdown]
 # Only `augment=` differs between the last two trainings below.
 
-# %% tags=["hide-output"]
+# %%
 def trained(build, data, change=None):
     torch.manual_seed(SEED)
     model = build().to(DEVICE)
@@ -504,7 +504,7 @@ print(f"a {y[0]} and a {y[-1]}:",
 #
 # > **Predict before you run.** Surely mirrored clothes are read just as well?
 
-# %% tags=["answer", "hide-output"]
+# %% tags=["answer"]
 on_clothes = trained(max_lenet, fashion)
 CHANGES = {"as it is": lambda x, generator: x,
            "mirrored": lambda x, generator: x.flip(3),
@@ -607,10 +607,8 @@ for data in sets:
 #
 # Augmentation can be used at test time, too. Ask about an image and its four neighbours, moved by one pixel, and take
 # the mean of the five answers. This costs five times the computing.
-#
-# > **Predict before you run.** Which images should it help: centred ones, or those off centre?
 
-# %% tags=["answer"]
+# %%
 STEPS = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]
 
 
@@ -619,13 +617,15 @@ def answers(model, images, step):
                    augment=lambda x, generator: augment.shift(x, *step))
     return predict(model, view).softmax(1).cpu()
 
-# %% tags=["answer"]
+
 def accuracy_of_five(model, images):
     total = sum(answers(model, images, step) for step in STEPS)
     return (total.argmax(1) == images.y).double().mean()
 
 # %% [markdown]
-# The off-centre images are the same digits, each moved at random by up to two pixels.
+# We ask about the digits as they are, and about the same digits off centre, each moved at random by up to two pixels.
+#
+# > **Predict before you run.** Which images should it help: centred ones, or those off centre?
 
 # %% tags=["answer"]
 generator = torch.Generator().manual_seed(SEED)

@@ -18,7 +18,7 @@ def recorded(name: str) -> dict[str, Any]:
 
     Example:
         >>> recorded("schedules")["config"]["seeds"]
-        [0, 1, 2]
+        [0, 1, 2, 3, 4]
     """
     kind("name", name, str, "the name of an experiment")
     return json.loads(resource(f"results/{name}.json").read_text(encoding="utf-8"))

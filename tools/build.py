@@ -115,7 +115,8 @@ def folded(cell):
     """
     tags, title = cell.metadata.get("tags", []), re.match(r"# @title (.+)", cell.source)
     if "answer" in tags:
-        fold, prompt = "hide-cell" if TELLS.search(cell.source) else "hide-output", "Show what happens"
+        tells = "claim" in tags or TELLS.search(cell.source)
+        fold, prompt = "hide-cell" if tells else "hide-output", "Show what happens"
     elif "claim" in tags:
         fold, prompt = "hide-input", "How this is checked"
     elif title:
