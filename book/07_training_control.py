@@ -396,9 +396,8 @@ claim("What was put back is {value:g} away from the last epoch's loss.",
 folder = Path(tempfile.mkdtemp())
 kept = Checkpoint(folder / "few.pt", monitor="valid loss")
 model, optimizer = lenet_and_adam()
-early = EarlyStopping(PATIENCE, monitor="valid loss")
 run = fit(model, few_train, valid, optimizer, epochs=FEW_EPOCHS,
-          callbacks=[early, kept])
+          callbacks=[EarlyStopping(PATIENCE, monitor="valid loss"), kept])
 
 # %% [markdown]
 # `load_best` fetches the weights of the best epoch. After that bug, we know the only proof that they are the right
@@ -522,9 +521,7 @@ claim.data("The best checkpoint reads {value:.0%} of the digits.",
 
 # %%
 def new_training():
-    torch.manual_seed(SEED)
-    model = lenet()
-    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    model, optimizer = lenet_and_adam()
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=6)
     return {"model": model, "optimizer": optimizer, "scheduler": scheduler}
 
@@ -623,8 +620,10 @@ print("loss with this criterion:", plain.history[-1]["train_loss"])
 
 # %% tags=["answer"]
 settings = {"lr": LR, "batch_size": 64, "max_epochs": 3}
+size, epochs = settings["batch_size"], settings["max_epochs"]
 callbacks = [
-    skorch_callbacks.LRScheduler(lr_scheduler.CosineAnnealingLR, T_max=3),
+    skorch_callbacks.LRScheduler(
+        lr_scheduler.CosineAnnealingLR, T_max=epochs),
     skorch_callbacks.EpochScoring(
         "accuracy", name="published", on_train=True),
     skorch_callbacks.EarlyStopping(
@@ -660,9 +659,9 @@ ours = copy.deepcopy(start)
 optimizer = torch.optim.Adam(ours.parameters(), lr=settings["lr"])
 best = Checkpoint(folder / "ours.pt", monitor="valid accuracy")
 torch.manual_seed(SEED)
-run = fit(ours, DataLoader(few_data, 64, shuffle=True),
-          DataLoader(held_out, 64), optimizer, epochs=3,
-          scheduler=lr_scheduler.CosineAnnealingLR(optimizer, T_max=3),
+run = fit(ours, DataLoader(few_data, size, shuffle=True),
+          DataLoader(held_out, size), optimizer, epochs=epochs,
+          scheduler=lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs),
           callbacks=[EarlyStopping(6, monitor="valid accuracy"), best])
 row = best.load_best(ours)
 
@@ -674,7 +673,7 @@ agree("the best weights of both",
       parameters_to_vector(ours.parameters()).detach(),
       parameters_to_vector(net.module_.parameters()).detach(), within=0)
 agree("`predict_proba` and our softmax",
-      predict(ours, DataLoader(held_out, 64)).softmax(1),
+      predict(ours, DataLoader(held_out, size)).softmax(1),
       net.predict_proba(held_out), within=1e-5)
 print("files:", *sorted(f.name for f in (folder / "skorch").iterdir()))
 

@@ -222,9 +222,10 @@ def scores(model, images):
 # We train a narrow and a wide network, of widths 2 and 16.
 
 # %%
+WIDTHS = {"narrow": 2, "wide": 16}
 few = fashion.train.take(FEW)
 models, runs, reached = {}, {}, {}
-for name, width in {"narrow": 2, "wide": 16}.items():
+for name, width in WIDTHS.items():
     torch.manual_seed(SEED)
     models[name] = two_convolutions(width)
     runs[name] = train(models[name], few, EPOCHS)
@@ -273,7 +274,7 @@ claim.measured("At the end, the wide network's validation loss is "
 
 # %% tags=["answer"]
 more = fashion.train.take(MORE * FEW)
-for name, width in {"narrow": 2, "wide": 16}.items():
+for name, width in WIDTHS.items():
     torch.manual_seed(SEED)
     model = two_convolutions(width)
     train(model, more, max(1, EPOCHS // MORE))
@@ -312,8 +313,9 @@ sizes = sorted({run["size"] for run in curve})
 
 
 def of_size(width, size, split):
-    return [run[split]["accuracy"] for run in curve
+    some = [run for run in curve
             if (run["width"], run["size"]) == (width, size)]
+    return accuracies(some, split)
 
 # %% [markdown]
 # Two curves for each network, on the images that it has seen and on new ones:
@@ -396,8 +398,7 @@ for remedy in ("none", "dropout", "weight decay", "10,000 images"):
 published = recorded_runs("capacity")
 for name in built:
     some = [run for run in published if run["network"] == name]
-    seen, new = ([run[split]["accuracy"] for run in some]
-                 for split in ("train", "valid"))
+    seen, new = (accuracies(some, split) for split in ("train", "valid"))
     print(f"{name:17} seen {mean_and_spread(seen)}, "
           f"new {mean_and_spread(new)}")
 

@@ -627,13 +627,13 @@ order = order.argsort(descending=True)
 training_pixels = fashion.train.x.flatten(1).float()
 
 
-def nearest_label(images):
+def nearest_image(images):
     distances = torch.cdist(images.flatten(1).float(), training_pixels)
     return distances.argmin(1)
 
 
 five = order[:5]
-twins = nearest_label(fashion.valid.x[five])
+twins = nearest_image(fashion.valid.x[five])
 above = [f"{names[truth[k]]}\n→ {names[answer[k]]}" for k in five]
 below = [names[fashion.train.y[k]] for k in twins]
 plots.images(torch.cat([fashion.valid.x[five], fashion.train.x[twins]]),
@@ -647,7 +647,7 @@ plots.images(torch.cat([fashion.valid.x[five], fashion.train.x[twins]]),
 right = correct.nonzero().flatten()
 some_right = right[torch.randperm(len(right), generator=generator)[:300]]
 for group, some in {"errors": order[:300], "right": some_right}.items():
-    nearest = fashion.train.y[nearest_label(fashion.valid.x[some])]
+    nearest = fashion.train.y[nearest_image(fashion.valid.x[some])]
     with_label = (nearest == truth[some]).double().mean()
     with_answer = (nearest == answer[some]).double().mean()
     print(f"{group:6}: the nearest has the label in {with_label:.0%}, "

@@ -49,7 +49,7 @@ from torchvision.transforms import ToTensor, v2
 from course_utils import (
     Augment, agree, augment, batches, check, claim, count_parameters,
     device, evaluate, fit, load, mean_and_spread, plots, predict,
-    recorded_runs,
+    recorded, recorded_runs,
 )
 from course_utils.data import Images, as_dataset
 from course_utils.metrics import accuracy_curve
@@ -115,9 +115,9 @@ halvings = {
 }
 for name, layer in halvings.items():
     before, after = layer(noise), layer(noise.roll(1, dims=3))
-    change = (after - before).norm() / (before - before.mean()).norm()
-    print(f"{name:18} {relative_change(layer, noise, 1):.0%}, "
-          f"without its mean {change:.0%}")
+    change, spread = (after - before).norm(), before - before.mean()
+    print(f"{name:18} {change / before.norm():.0%}, "
+          f"without its mean {change / spread.norm():.0%}")
 
 # %% [markdown]
 # Pooling softens the step, no more; leaving out every second pixel softens nothing. The second column warns about our
@@ -360,8 +360,9 @@ runs = recorded_runs("invariance")
 columns = {"as it is": ("shift", [0]), "±1 pixel": ("shift", [-1, 1]),
            "±4 pixels": ("shift", [-4, 4]),
            "±40 degrees": ("turn", [-40, 40]), "size 0.7": ("scale", [0.7])}
-asked_for = {"shift": list(range(-8, 9)), "turn": list(range(-60, 61, 10)),
-             "scale": FACTORS}
+config = recorded("invariance")["config"]
+asked_for = {"shift": config["pixels"], "turn": config["degrees"],
+             "scale": config["factors"]}
 
 
 def mean_of(runs, kind, values):

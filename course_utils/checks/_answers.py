@@ -41,10 +41,10 @@ class GaveNothing(Exception):
 def number(answer: Any, such_as: str = "one number, such as 0.5", *, what: str = "your answer") -> float:
     """The answer as a float: a number of Python's or NumPy's, or a tensor, an array or a list of one number."""
     answer = _unpacked(answer, what)
-    if isinstance(answer, tuple | list) and len(answer) == 1:
-        return number(answer[0], such_as, what=what)
     if isinstance(answer, tuple | list) and answer:
-        raise Refused(f"{what} has {len(answer)} parts", hint=f"Give {such_as}.")
+        if len(answer) > 1:
+            raise Refused(f"{what} has {len(answer)} parts", hint=f"Give {such_as}.")
+        return number(answer[0], such_as, what=what)
     if isinstance(answer, bool | str | bytes) or not isinstance(answer, SupportsFloat):
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {such_as}.")
     try:
@@ -115,8 +115,11 @@ def truth(answer: Any, *, what: str = "your answer") -> bool:
     return answer
 
 
-def table(answer: Any, wanted: str, *, what: str = "your answer") -> Tensor:
-    """The answer as a tensor of float64: rows of numbers as lists or tuples, an array, or a tensor."""
+def table(answer: Any, wanted: str, *, what: str = "your answer", finite: bool = True) -> Tensor:
+    """The answer as a tensor of float64: rows of numbers as lists or tuples, an array, or a tensor.
+
+    What is not finite is refused, unless the caller has something else to look at first.
+    """
     try:
         if not isinstance(answer, Tensor) and not hasattr(answer, "__array__"):
             answer = [_floats(row, what) for row in items(answer, wanted, what=what)]
@@ -125,7 +128,7 @@ def table(answer: Any, wanted: str, *, what: str = "your answer") -> Tensor:
         values = torch.tensor(1j)
     if values.is_complex() or values.dtype == torch.bool:
         raise Refused(f"{what} is {shown(answer)}", hint=f"Give {wanted}.")
-    return _finite(values.double(), f"{what} has")
+    return _finite(values.double(), f"{what} has") if finite else values.double()
 
 
 def tensor(result: Any, shape: str = "", *, what: str = "your function returns") -> Tensor:

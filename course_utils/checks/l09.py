@@ -164,12 +164,12 @@ def per_class_accuracy(answer):
         batches = [(torch.tensor(y), torch.tensor(answers)) for y, answers in lists]
         loader = [(answers.float().view(-1, 1, 1, 1).repeat(1, 1, 2, 3), y.clone()) for y, answers in batches]
         what = f"what your function returns for batches of the classes {[y for y, _ in lists]}"
-        given = answer(_Reader(classes).train(mode), loader, classes)
-        shape = (len(given),) if isinstance(given, list) else tuple(getattr(given, "shape", (classes,)))
-        if shape != (classes,):  # before a look at its numbers, which may be nan for classes that there are none of
+        form = "a number for each class"
+        mine = table(answer(_Reader(classes).train(mode), loader, classes), form, what=what, finite=False)
+        if mine.shape != (classes,):  # first: classes that there are none of may well have given nan
             hint = "One number for each class, even if the last classes are missing in a batch."
-            return wrong(f"for {classes} classes you return shape {shape}", hint=hint)
-        mine = table(given, "a number for each class", what=what)
+            return wrong(f"for {classes} classes you return shape {tuple(mine.shape)}", hint=hint)
+        mine = table(mine, form, what=what)
         if not close(mine, _recall(*(torch.cat(parts) for parts in zip(*batches, strict=True)), classes)):
             return _misread(mine, batches, classes)
     return right("It equals the recall, and the sum of the counts equals the number of images: check that every time.")

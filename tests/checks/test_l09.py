@@ -322,6 +322,7 @@ WRONG = [
     ("9.4", lambda *args: per_class(*args).mean(), "One number for each class"),
     ("9.4", three_classes, "raised"),
     ("9.4", lambda model, loader, classes: per_class(model, loader, 10), "for 3 classes you return shape (10,)"),
+    ("9.4", lambda model, loader, classes: (0.5, 0.5), "for 3 classes you return shape (2,)"),
     ("9.4", without_minlength, "lacks a class"),
     ("9.4", lambda *args: per_class(*args) ** 2, "how many it has"),
     ("9.4", precision, "That is precision"),

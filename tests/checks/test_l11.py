@@ -231,7 +231,7 @@ WRONG = [
     ("11.6", lambda mean, variance, p: after(mean, variance, p) if p else 0, "p = 0"),
     ("11.6", lambda mean, variance, p: round(after(mean, variance, p), 2), "rounded"),
     ("11.6", lambda mean, variance, p: after(mean, variance, p) ** 0.5, "standard deviation"),
-    ("11.6", lambda mean, variance, p: (mean, after(mean, variance, p)), "what your function returns has"),
+    ("11.6", lambda mean, variance, p: (mean, after(mean, variance, p)), "what your function returns has 2 parts"),
     ("11.6", lambda mean, variance, p: (variance + mean**2) / (1 - p) - (mean / (1 - p)) ** 2, "becomes of the mean"),
     ("11.6", lambda mean, variance, p: torch.randn(10**5).mul(variance**0.5).add(mean).var(), "before dropout"),
     ("11.7", lambda candidates, score: halve(candidates, score, reverse=False), "the better"),
