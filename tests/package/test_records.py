@@ -419,7 +419,7 @@ TRIED = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1}
 SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
     "activations": ({"images": 64, "epochs": 1, "rates": [0.001], "seeds": [0]}, 4),
     "audit": ({"images": 200, "epochs": 1, "mended": ["", "ABEFHIJK"], "seeds": [0]}, 2),
-    "augmentations": ({"images": 32, "epochs": 1, "seeds": [0]}, 3 * 7 + 1),
+    "augmentations": ({"images": 32, "lengths": [1], "seeds": [0]}, 3 * 7 + 1),
     "busy_machine": ({"networks": {"lenet": [1, 28, 28]}, "sides": [[1, 0], [1, 1]], "seconds": 0.1, "rounds": 1}, 2),
     "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
     "capacity_sweep": ({"widths": [1, 2], "rates": [0.001], "images": 50, "epochs": 1, "seeds": [0]}, 2),
