@@ -29,7 +29,7 @@ def record_all(
     *,
     folder: Path | None = None,
     timed: bool = False,
-) -> None:
+) -> list[dict[str, Any]]:
     """Make and record each run that is not there yet: the body of every script in `experiments/`.
 
     Each run is saved when it ends, in one step, so that a killed script goes on where it was. Several processes may
@@ -48,6 +48,9 @@ def record_all(
         timed: whether seconds are compared. Then all runs must come from one machine, with equally many threads; where
             `device` is among the marks, all runs of one device.
 
+    Returns:
+        All runs that the file now holds, oldest first.
+
     Raises:
         ValueError: the file holds runs of another configuration or another copy of the data, or, where seconds are
             compared, of another machine. They are never mixed.
@@ -60,11 +63,13 @@ def record_all(
         ...     return {"accuracy": 1 - config["lr"] * (1 + seed)}
         >>> config, digits = {"lr": 0.1}, load("mnist")
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     record_all("toy", config, digits, run, [{"seed": 0}, {"seed": 1}], folder=folder)
-        ...     record_all("toy", config, digits, run, [{"seed": 1}, {"seed": 2}], folder=folder)
+        ...     runs = record_all("toy", config, digits, run, [{"seed": 0}, {"seed": 1}], folder=folder)
+        ...     runs = record_all("toy", config, digits, run, [{"seed": 1}, {"seed": 2}], folder=folder)
         seed 0
         seed 1
         seed 2
+        >>> [run["accuracy"] for run in runs]
+        [0.9, 0.8, 0.7]
     """
     kind("name", name, str, "the file's name without its ending")
     kind("run", run, Callable, "a function of data, configuration and marks")
@@ -81,6 +86,54 @@ def record_all(
                 if content := _awaiting(mark, file, new, place):
                     content["runs"].append(result)
                     replace(file, (json.dumps(content, indent=1) + "\n").encode())
+    return json.loads(file.read_text(encoding="utf-8"))["runs"] if file.exists() else []
+
+
+def best_peaks(
+    name: str,
+    config: dict[str, Any],
+    data: DataSet,
+    run: Callable[..., dict[str, Any]],
+    marks: list[dict[str, Any]],
+    *,
+    folder: Path | None = None,
+) -> None:
+    """Record runs at the learning rate that suits each of them, with one seed to choose it and others to judge it.
+
+    For each mark, the seed `config["choosing_seed"]` tries each of `config["peaks"]`. The peak with the best validation
+    accuracy is run again with each of `config["judging_seeds"]`, which had no part in choosing it.
+
+    Args:
+        run: called as `run(data, config, **mark, peak=…, seed=…)`; its result holds the validation score at the end,
+            `{"valid": {"accuracy": …}}`.
+        name, config, data, marks, folder: as for `record_all`.
+
+    Raises:
+        ValueError, TypeError: as `record_all` does.
+
+    Example:
+        >>> import tempfile
+        >>> from course_utils import load
+        >>> def run(data, config, depth, peak, seed):
+        ...     return {"valid": {"accuracy": 0.9 - abs(peak - 0.1 / depth)}}
+        >>> config = {"peaks": [0.1, 0.05], "choosing_seed": 0, "judging_seeds": [1]}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     best_peaks("toy", config, load("mnist"), run, [{"depth": 1}, {"depth": 2}], folder=folder)
+        depth 1, peak 0.1, seed 0
+        depth 1, peak 0.05, seed 0
+        depth 1, peak 0.1, seed 1
+        depth 2, peak 0.1, seed 0
+        depth 2, peak 0.05, seed 0
+        depth 2, peak 0.05, seed 1
+    """
+    for mark in marks:
+        chosen_by = mark | {"seed": config["choosing_seed"]}
+        trials = [mark | {"peak": peak, "seed": config["choosing_seed"]} for peak in config["peaks"]]
+        runs = record_all(name, config, data, run, trials, folder=folder)
+        tried = [trial for trial in runs if chosen_by.items() <= trial.items()]
+        best = max(tried, key=lambda trial: trial["valid"]["accuracy"])
+        judged = [mark | {"peak": best["peak"], "seed": seed} for seed in config["judging_seeds"]]
+        record_all(name, config, data, run, judged, folder=folder)
 
 
 def finished(history: History) -> History:

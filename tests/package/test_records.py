@@ -431,7 +431,10 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         2,
     ),
-    "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
+    "cifar_depth": (
+        {"depths": [8], "lengths": [1], "peaks": [0.01, 0.003], "images": 64, "judging_seeds": [1]},
+        2 * (2 + 1),
+    ),
     "cifar_full_ablation": ({"runs": {"both with patience 3": FINAL | {"patience": 1}}, "seeds": [0]}, 1),
     "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
     "cifar_headline": (
@@ -516,6 +519,16 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "rounding": ({"batch_size": 16, "looks": [1, 3], "seeds": [0]}, 1),
     "schedules": ({"schedules": ["constant", "one-cycle"], "rates": [0.005], "seeds": [0, 1]}, 4),
     "small_fashion": ({"batch_size": 32, "seeds": [0]}, 1),
+    "starts": (
+        {
+            "starts": {"published, a quarter wide": ["He's weights everywhere"], "small VGG": ["batch norm"]},
+            "peaks": [0.01, 0.003],
+            "images": 64,
+            "epochs": 1,
+            "judging_seeds": [1],
+        },
+        2 * (2 + 1),
+    ),
     "step_times": ({"images": 16, "batch_size": 8, "batch_sizes": [4], "rounds": 1, "compile": False}, 3),
     "stopping": ({"images": 64, "rates": [0.001], "constant": [2], "cosine": [1, 2], "seeds": [0]}, 3),
     "wide_mnist": ({"epochs": 1, "batch_size": 128}, 1),
