@@ -91,6 +91,27 @@ def two_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*first, *second, nn.Flatten(), nn.Dropout(dropout), nn.Linear(2 * width * 5 * 5, 10))
 
 
+def three_convolutions(width: int, dropout: float = 0.0) -> nn.Sequential:
+    """The network that lesson 11 searches for, as wide as asked: N×3×32×32 images to N×10 logits.
+
+    Args:
+        width: maps of the first convolution, at least 1; the second has twice as many, the third four times.
+        dropout: the share of the flattened numbers that is dropped in training, from 0 to 1.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind or out of its range.
+
+    Example:
+        >>> three_convolutions(16, dropout=0.2)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    width, dropout = whole("width", width, least=1), number("dropout", dropout, least=0, most=1)
+    layers: list[nn.Module] = []
+    for before, after in pairwise((3, width, 2 * width, 4 * width)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout), nn.Linear(4 * width * 4 * 4, 10))
+
+
 def small_fashion_net() -> nn.Sequential:
     """The network of PyTorch's TensorBoard tutorial, for FashionMNIST: N×1×28×28 images, 44,426 parameters.
 
@@ -117,16 +138,19 @@ def fashion_net() -> nn.Sequential:
     return nn.Sequential(*first, *second, *_classifier(3_200, 256, 10))
 
 
-def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int = 3) -> nn.Sequential:
+def cifar_net(
+    c1: int = 48, c2: int = 96, hidden: int = 256, dropout: float = 0.1, first_kernel: int = 3
+) -> nn.Sequential:
     """A published network for CIFAR-10: N×3×32×32 images, 3,716,154 parameters. No pooling, no padding.
 
     Args:
         c1, c2: channels of the first and of the last two convolutions.
         hidden: numbers between the two linear layers.
+        dropout: the share that is dropped behind the second convolution, from 0 to 1; behind the fourth it is a half.
         first_kernel: kernel size of the first convolution, from 1 to 24.
 
     Raises:
-        TypeError, ValueError: an argument is no whole number of at least 1, or the kernel is too large.
+        TypeError, ValueError: an argument is of another kind or out of its range, or the kernel is too large.
 
     Source: T. Flores, Intro to PyTorch 2: convolutional neural networks, Towards Data Science, 2023. There dropout is
     a function that stays on in evaluation; here it is a layer that does not.
@@ -136,11 +160,14 @@ def cifar_net(c1: int = 48, c2: int = 96, hidden: int = 256, first_kernel: int =
         torch.Size([2, 10])
     """
     c1, c2, hidden = whole("c1", c1, least=1), whole("c2", c2, least=1), whole("hidden", hidden, least=1)
-    first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
+    first_kernel, dropout = (
+        whole("first_kernel", first_kernel, least=1, most=24),
+        number("dropout", dropout, least=0, most=1),
+    )
     from .shapes import conv_output_size  # the sizes of the other networks are fixed
 
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)
-    first = nn.Conv2d(3, c1, first_kernel), nn.ReLU(), nn.Conv2d(c1, c1, 3), nn.ReLU(), nn.Dropout(0.1)
+    first = nn.Conv2d(3, c1, first_kernel), nn.ReLU(), nn.Conv2d(c1, c1, 3), nn.ReLU(), nn.Dropout(dropout)
     second = nn.Conv2d(c1, c2, 3), nn.ReLU(), nn.Conv2d(c2, c2, 3, stride=2), nn.ReLU(), nn.Dropout(0.5)
     flat, *linear = _classifier(c2 * side**2, hidden, 10)
     return nn.Sequential(*first, *second, flat, nn.BatchNorm1d(c2 * side**2), nn.ReLU(), *linear)

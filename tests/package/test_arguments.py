@@ -288,14 +288,15 @@ CASES = {
         dict(logits=torch.eye(4), labels=torch.arange(4)), dict(logits=tensor(4, None), labels=tensor(4))
     ),
     "networks.cifar_net": Case(
-        dict(c1=2, c2=2, hidden=2, first_kernel=3),
-        dict(c1=whole(1), c2=whole(1), hidden=whole(1), first_kernel=whole(1, 24)),
+        dict(c1=2, c2=2, hidden=2, dropout=0.5, first_kernel=3),
+        dict(c1=whole(1), c2=whole(1), hidden=whole(1), dropout=number(0, 1), first_kernel=whole(1, 24)),
     ),
     "networks.deep_net": Case(
         dict(depth=8, residual=True, width=2),
         dict(depth=lambda value: whole(8)(value) and value % 6 == 2, residual=of(bool), width=whole(1)),
     ),
     "networks.fast_cifar_net": Case(dict(widths=(4, 5), residual=False), dict(widths=widths, residual=of(bool))),
+    "networks.three_convolutions": Case(dict(width=2, dropout=0.5), dict(width=whole(1), dropout=number(0, 1))),
     "networks.two_convolutions": Case(dict(width=2, dropout=0.5), dict(width=whole(1), dropout=number(0, 1))),
     "plots.reliability": Case(
         dict(answers={"a": (CONFIDENCE, CORRECT)}, bins=5, title="T"),

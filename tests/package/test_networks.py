@@ -46,9 +46,21 @@ def test_dropout_is_off_in_evaluation(name):
     assert torch.equal(model(x), model(x))
 
 
-def test_a_wider_network_has_more_parameters_and_its_dropout_is_off_in_evaluation():
+def test_wider_networks_have_more_parameters():
     assert [count_parameters(networks.two_convolutions(width)) for width in (1, 4, 16)] == [540, 2_346, 12_810]
-    model, x = networks.two_convolutions(4, dropout=0.5), torch.rand(3, 1, 28, 28)
+    assert [count_parameters(networks.three_convolutions(width)) for width in (1, 16)] == [788, 33_834]
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (networks.two_convolutions(4, dropout=0.5), (1, 28, 28)),
+        (networks.three_convolutions(4, dropout=0.5), (3, 32, 32)),
+        (torch.nn.Sequential(*networks.cifar_net(2, 2, 2, dropout=0.5)[:5]), (3, 32, 32)),
+    ],
+)
+def test_their_dropout_is_off_in_evaluation(model, shape):
+    x = torch.rand(3, *shape)
     assert not torch.equal(model(x), model(x))
     model.eval()
     assert torch.equal(model(x), model(x))
@@ -58,6 +70,8 @@ def test_a_wider_network_has_more_parameters_and_its_dropout_is_off_in_evaluatio
 def test_no_width_below_one_and_no_share_beyond_all(arguments):
     with pytest.raises(ValueError, match="width|dropout"):
         networks.two_convolutions(*arguments)
+    with pytest.raises(ValueError, match="width|dropout"):
+        networks.three_convolutions(*arguments)
 
 
 @pytest.mark.parametrize(

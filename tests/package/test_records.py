@@ -458,9 +458,8 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "cifar_searches": (
         {
             "images": 64,
-            "c1": [2, 3],
-            "hidden": [4, 8],
-            "grid": {"lr": [0.001, 0.01], "c1": [2, 3], "hidden": [4, 8]},
+            "width": [1, 2],
+            "grid": {"lr": [0.001, 0.01], "width": [1, 2], "dropout": [0.0, 0.5]},
             "epochs": 2,
             "budget": 6,
             "seeds": [0],
