@@ -928,6 +928,32 @@ my_model_solution = model  # unchanged, it passes; is yours better?
 assert check("12.7", my_model_solution)
 
 # %% [markdown]
+# ### Exercise 12.8 · Behind dropout
+#
+# Numbers with this `mean` and this `variance` go through dropout: each is zeroed with probability p, the others are
+# divided by 1 − p. Write `variance_after(mean, variance, p)`. (The variance is the mean of the squares, less the
+# square of the mean.)
+
+# %%
+def variance_after(mean, variance, p):
+    ...
+
+
+check("12.8", variance_after)
+
+# %% tags=["hide-cell"] jupyter={"source_hidden": true, "outputs_hidden": true} cellView="form"
+# @title Solution 12.8
+def variance_after_solution(mean, variance, p):
+    squares = variance + mean**2
+    return squares * (1 - p) / (1 - p) ** 2 - mean**2  # fewer, each larger; the mean stays
+
+
+for mean_solution in (0, 1, 2):
+    times_solution = variance_after_solution(mean_solution, 1, 0.5)
+    print(f"p = .5, variance 1, mean {mean_solution}: {times_solution:g} times the variance")
+assert check("12.8", variance_after_solution)
+
+# %% [markdown]
 # ## What you can do now
 #
 # 1. Say what a network sees and where its parameters sit.

@@ -13,8 +13,18 @@ from matplotlib.text import Text
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
-from ._arguments import kind, shape, shown, tensor, whole
-from ._figure import COLOURS, WIDTH, Pictures, draw_picture, groups_of, legend_below, make_panels, show_figure
+from ._arguments import kind, one_of, shape, shown, tensor, whole
+from ._figure import (
+    COLOURS,
+    WIDTH,
+    Pictures,
+    colours_of,
+    draw_picture,
+    groups_of,
+    legend_below,
+    make_panels,
+    show_figure,
+)
 
 Place: TypeAlias = tuple[int, int]
 
@@ -249,6 +259,40 @@ def _line_of_places(axes: Axes, setting: Mapping[str, int], count: int) -> None:
             axes.plot([x + 0.2, x + 0.8, np.nan, x + 0.2, x + 0.8], [0.2, 0.8, np.nan, 0.8, 0.2], color="black")
     for (place, _), x in np.ndenumerate(read):
         axes.add_patch(Rectangle((x, -place - 1), 1, 0.75, facecolor=COLOURS["frame"], edgecolor="white"))
+
+
+def who_sees_what(
+    images: Mapping[str, int], panels: Mapping[str, Mapping[str, str | list[str]]], *, title: str
+) -> None:
+    """Which images have a say in what: a row for each job, a column for each split, and a coloured box where they meet.
+
+    Args:
+        images: {split: how many images}. A split that is a key of `COLOURS` gets that colour.
+        panels: {name: {job: split, or list of splits}}, such as {"ours": {"learns": "train", "judges": "test"}}.
+
+    Raises:
+        TypeError, ValueError: images or panels is no such dict, or a job's split is none of images.
+
+    Example:
+        >>> images = {"train": 45_000, "valid": 5_000, "test": 10_000}
+        >>> jobs = {"learns": "train", "chooses": "valid", "judges": "test"}
+        >>> who_sees_what(images, {"ours": jobs}, title="Each split has one job")
+    """
+    colours, splits = colours_of(groups_of("images", images)), list(images)
+    figure, [row] = make_panels(1, len(groups_of("panels", panels)), 2.2)
+    for axes, (name, jobs) in zip(row, panels.items(), strict=True):
+        for y, (job, split) in enumerate(groups_of(f"panels[{name!r}]", jobs).items()):
+            several = split if isinstance(split, list) else [split]
+            chosen = [one_of(f"a split of {job!r}", each, splits) for each in several]
+            for x, each in enumerate(splits):
+                colour = colours[each] if each in chosen else "none"
+                axes.add_patch(Rectangle((x + 0.05, y + 0.1), 0.9, 0.8, facecolor=colour, edgecolor=COLOURS["line"]))
+        axes.set(title=name, xlim=(0, len(splits)), ylim=(len(jobs), 0))
+        axes.set_xticks(np.arange(len(splits)) + 0.5, [f"{split}\n{images[split]:,}" for split in splits])
+        axes.set_yticks(np.arange(len(jobs)) + 0.5, list(jobs))
+        axes.tick_params(length=0)
+        axes.grid(False)
+    show_figure(figure, title)
 
 
 def architecture(model: nn.Sequential, input_shape: tuple[int, ...], *, title: str) -> None:

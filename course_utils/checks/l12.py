@@ -13,7 +13,7 @@ from course_utils import load
 from course_utils._arguments import shown
 from course_utils.exercises import checker, right, target, wrong
 
-from ._answers import Refused, close, near, number, numbers, scores, subclass, wholes
+from ._answers import RETURNED, Refused, close, near, number, numbers, scores, subclass, wholes
 from .l06 import count_and_accuracy
 
 
@@ -425,3 +425,56 @@ def small_network(answer):
             hint="The lesson's blocks, its augmentation, and a learning rate that falls to 0.",
         )
     return right(f"It reads {reached:.2%} with {size:,} numbers. The study had 3,716,154 parameters.")
+
+
+@checker("12.8")
+def variance_after(answer):
+    """a function of (mean, variance, p) that returns a number."""
+    for mean, variance, p in (
+        (2.0, 1.0, 0.25), (0.0, 1.0, 0.5), (1.0, 0.0, 0.5), (-1.5, 2.25, 0.1), (3.0, 0.5, 0.8), (1.0, 2.0, 0.0),
+    ):  # fmt: skip
+        mine = number(answer(mean, variance, p), what=RETURNED)
+        case = f"for a mean of {mean:g}, a variance of {variance:g} and p = {p:g} you get {mine:.4g}"
+        squares = variance + mean**2
+
+        def is_near(value, mine=mine):
+            return abs(mine - value) <= 1e-5 * max(1, abs(value))
+
+        true = squares / (1 - p) - mean**2
+        if is_near(true):
+            continue
+        for mistake, hint in (
+            (true**0.5, "That is the root of it, the standard deviation."),
+            (squares / (1 - p), "That is the mean of the squares. The variance is less."),
+            (
+                squares / p - mean**2 if p else None,
+                "p is the share that goes; the survivors are divided by what stays.",
+            ),
+            ((1 - p) * variance, "The survivors are divided by 1 − p. What does that do to their squares?"),
+            ((1 - p) * squares - mean**2, "The survivors are divided by 1 − p. What does that do to their squares?"),
+            (
+                (1 - p) * squares - ((1 - p) * mean) ** 2,
+                "The survivors are divided by 1 − p. What does that do to their squares, and to the mean?",
+            ),
+            (variance / (1 - p), "Equal numbers vary after dropout as well: some are 0 then. Where is the mean?"),
+            (variance / (1 - p) ** 2, "Equal numbers vary after dropout as well: some are 0 then. Where is the mean?"),
+            (squares / (1 - p) ** 2 - mean**2, "How many of the squares are left?"),
+            (
+                squares / (1 - p) - (mean / (1 - p)) ** 2,
+                "The survivors are larger, and fewer. What becomes of the mean?",
+            ),
+            (
+                squares / (1 - p) - ((1 - p) * mean) ** 2,
+                "The survivors are fewer, and larger. What becomes of the mean?",
+            ),
+        ):
+            if mistake is not None and is_near(mistake):
+                return wrong(case, hint=hint)
+        hint = "First the mean of the squares: before dropout, then after it. What does dropout do to the mean?"
+        if abs(mine - true) <= 0.01 * true:
+            hint = "Close. Is something rounded, or drawn?"
+        return wrong(case, hint=hint)
+    return right(
+        "With p = ½ that is 2·variance + mean²: behind ReLU, where no mean is 0, more than twice. "
+        "X. Li and others described it in 2019. Batch norm before dropout avoids it."
+    )

@@ -16,6 +16,16 @@ from course_utils.exercises import check
 from tests.checks.checkers import Checkers
 
 
+def after(mean, variance, p):
+    return (variance + mean**2) / (1 - p) - mean**2
+
+
+def after_by_shares(mean, variance, p):
+    """The law of total variance: kept or not."""
+    kept = 1 - p
+    return torch.tensor((variance / kept**2 + (mean / kept) ** 2) * kept - mean**2)
+
+
 def right_scale(bn):
     return bn.weight / (bn.running_var + bn.eps).sqrt()
 
@@ -430,6 +440,7 @@ RIGHT = {
     "12.4": fold,
     "12.5": Block,
     "12.6": kept_mode,
+    "12.8": after,
 }
 WRONG = [
     ("12.1", 128, "two numbers"),
@@ -559,6 +570,22 @@ WRONG = [
     ("12.7", networks.fast_cifar_net, "a function or a class"),
     ("12.7", networks.fast_cifar_net()[:-1], "Ten scores"),
     ("12.7", networks.lenet(), "your network raised RuntimeError"),
+    ("12.8", lambda mean, variance, p: (variance + mean**2) / (1 - p), "The variance is less"),
+    ("12.8", lambda mean, variance, p: variance / (1 - p), "Where is the mean"),
+    ("12.8", lambda mean, variance, p: (1 - p) * variance, "do to their squares"),
+    ("12.8", lambda mean, variance, p: (variance + mean**2) / p - mean**2, "the share that goes"),
+    ("12.8", lambda mean, variance, p: (variance + mean**2) / (1 - p) ** 2 - mean**2, "How many of the squares"),
+    ("12.8", lambda mean, variance, p: (1 - p) * (variance + mean**2) - ((1 - p) * mean) ** 2, "do to their squares"),
+    ("12.8", lambda mean, variance, p: variance, "before dropout, then after it"),
+    ("12.8", lambda mean, variance, p: 2 * variance + mean**2, "before dropout, then after it"),  # right for p = ½
+    ("12.8", lambda mean, variance, p: variance / (1 - p) + mean * p / (1 - p), "before dropout"),  # for a mean of 1
+    ("12.8", lambda mean, variance, p: after(abs(mean), variance, p) * (1 if mean >= 0 else 2), "a mean of -1.5"),
+    ("12.8", lambda mean, variance, p: after(mean, variance, p) if p else 0, "p = 0"),
+    ("12.8", lambda mean, variance, p: round(after(mean, variance, p), 2), "rounded"),
+    ("12.8", lambda mean, variance, p: after(mean, variance, p) ** 0.5, "standard deviation"),
+    ("12.8", lambda mean, variance, p: (mean, after(mean, variance, p)), "what your function returns has 2 parts"),
+    ("12.8", lambda mean, variance, p: (variance + mean**2) / (1 - p) - (mean / (1 - p)) ** 2, "becomes of the mean"),
+    ("12.8", lambda mean, variance, p: torch.randn(10**5).mul(variance**0.5).add(mean).var(), "before dropout"),
 ]
 
 
@@ -611,6 +638,7 @@ def test_the_stub_of_the_page_is_unattempted():
         ("12.5", OneByOne),
         ("12.6", refresh_by_hand),
         ("12.6", refresh_by_hooks),
+        ("12.8", after_by_shares),
     ],
 )
 def test_a_right_answer_of_another_form_is_right(exercise, answer, capsys):

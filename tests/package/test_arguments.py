@@ -338,6 +338,10 @@ CASES = {
         dict(image=PICTURE, kernel=KERNEL, at=3, title="T"),
         dict(image=GRID, kernel=GRID, at=whole(0, 8), title=none_or(TEXT)),
     ),
+    "diagrams.who_sees_what": Case(
+        dict(images={"train": 3}, panels={"A": {"learns": "train"}}, title="T"),
+        dict(images=never, panels=never, title=none_or(TEXT)),
+    ),
     "diagrams.architecture": Case(
         dict(model=NET, input_shape=(1, 1, 4, 4), title="T"),
         dict(model=never, input_shape=SHAPE, title=none_or(TEXT)),

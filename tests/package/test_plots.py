@@ -256,6 +256,17 @@ def test_im2col_shows_the_answer_of_the_convolution(figures):
     assert [float(text.get_text()) for text in figures[0].axes[3].texts] == answer
 
 
+def test_each_job_is_coloured_in_the_column_of_its_split(figures):
+    jobs = {"learns": ["train", "test"], "chooses": "test", "judges": "test"}
+    assert diagrams.who_sees_what({"train": 45_000, "test": 10_000}, {"A": jobs, "B": jobs}, title="T") is None
+    for axes in figures[0].axes:
+        assert [text.get_text() for text in axes.get_xticklabels()] == ["train\n45,000", "test\n10,000"]
+        filled = [patch.get_xy() for patch in axes.patches if patch.get_facecolor()[3]]
+        assert [(int(x), int(y)) for x, y in filled] == [(0, 0), (1, 0), (1, 1), (1, 2)]
+    with pytest.raises(ValueError, match="judges"):
+        diagrams.who_sees_what({"train": 45_000}, {"A": {"judges": "exam"}}, title="T")
+
+
 def test_the_architecture_shows_shapes_and_counts(figures):
     assert diagrams.architecture(lenet(), (1, 1, 28, 28), title="T") is None
     words = [text.get_text() for text in figures[0].axes[0].texts]
