@@ -75,8 +75,8 @@ FINAL_IMAGES, FINAL_EPOCHS = 45_000, 3  # for the network that was chosen
 #
 # Until now, most of our settings fell from the sky: a width of 6, a rate of .003. In practice you try several and keep
 # the best, which is called *tuning*. It easily leads to wrong conclusions, because the best of many tries is partly the
-# best and partly the luckiest. We take apart a published study that was misled. Then we tune a network of our own, and
-# end with a number that we can defend.
+# best and partly the luckiest. We take apart a published study that was misled, then tune a network of our own, and end
+# with a number that we can defend.
 #
 # Its data are CIFAR-10: colour photographs of 32×32 pixels, in ten classes.
 
@@ -112,8 +112,6 @@ DEVICE, LAST = device(), torch.channels_last
 options = {"channels_last": True, "device": DEVICE}
 few = batches(data.train.take(10_000), 64, shuffle=True, **options)
 valid = batches(data.valid, 500, **options)
-
-# %%
 torch.manual_seed(SEED)
 baseline = nn.Sequential(nn.Flatten(), nn.Linear(3_072, 64), nn.ReLU(),
                          nn.Linear(64, 10)).to(DEVICE)
@@ -154,8 +152,6 @@ net = published_net().eval()
 cifar_net().load_state_dict(net.state_dict())  # so it has the same layers
 diagrams.architecture(net, (1, 3, 32, 32),
                       title="One layer holds 95 % of the parameters")
-
-# %%
 share = count_parameters(net[13]) / count_parameters(net)
 print(f"{share:.1%} of all parameters are in the first linear layer")
 print(f"{count_macs(net, (1, 3, 32, 32)) / 1e6:.1f} million multiply-adds")
@@ -217,7 +213,8 @@ claim("The winner has {value:,} parameters: it is the network that the "
       equals=count_parameters(published_net()))
 
 # %% [markdown]
-# So the search ended where it began, and yet the accuracy went up by 9.5 points. How can that be? Four questions help with any table of results.
+# So the search ended where it began, and yet the accuracy went up by 9.5 points. How can that be? Four questions help
+# with any table of results.
 #
 # 1. *How often was each network trained?* Here, once. `manual_seed` makes a run repeatable on a CPU, but not typical.
 # 2. *What else could have moved the numbers?* The seed, and which 10,000 images happen to be the test.
@@ -280,7 +277,7 @@ claim("Seeds alone scatter an accuracy by {value:.1f} points (root mean "
 # Eight networks that differ only by such luck would spread over four or five points, and the study's spread over
 # twelve. So something else is in them, or large networks scatter more. Without more seeds nobody can say. At our small
 # size, all three seeds crown a network with the most channels, the opposite of what the study concludes, but they don't
-# agree on the hidden numbers. Close scores, from one run each, cannot be told apart.
+# agree on the hidden numbers.
 #
 # ## What changed?
 #
@@ -361,8 +358,8 @@ claim("Both at once, as in the study, bring {value:.1f} points at most with "
 #
 # Batches of 512 taught us a lesson of our own. With our first three seeds they had helped each time, and we wrote that
 # down as a result, though three coins agree one time in four. The fourth seed disagreed. With five, the gain is less
-# than two standard errors from zero, and that is no finding. (We had fixed the number five before we looked. Whoever
-# adds seeds until a result appears will get one.) There is a second trap: changes can *interact*, as in exercise 11.5.
+# than two standard errors from zero, and that is no finding. (Five was fixed beforehand: whoever adds seeds until a
+# result appears will get one.) There is a second trap: changes can *interact*, as in exercise 11.5.
 #
 # ## Three ways to spend 32 epochs
 #
@@ -380,11 +377,10 @@ def our_net(width, dropout):
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout),
                          nn.Linear(4 * width * 4 * 4, 10))
 
-# %%
+
 widest = our_net(32, 0.5)
 print(f"receptive field {receptive_field(widest)}, "
-      f"{count_parameters(widest):,} parameters, "
-      f"{count_macs(widest, (1, 3, 32, 32)) / 1e6:.1f} million multiply-adds")
+      f"{count_parameters(widest):,} parameters")
 
 # %% [markdown]
 # The budget is 32 epochs on 2,500 images, at most four for each candidate. There are three classic ways to spend it.
@@ -405,6 +401,9 @@ for _ in range(BUDGET):  # enough, even if each had only one epoch
                   "width": draws.randint(8, 32),
                   "dropout": draws.uniform(0, 0.5)})
 
+# %% [markdown]
+# The eight of each, by two of their settings:
+
 # %% mystnb={"image": {"alt": "Learning rate, logarithmic, and dropout of eight candidates of a grid and of eight random ones. The grid's eight lie on four points, two on each; the random ones are spread over the plane."}}
 candidates = {"grid": grid, "random": drawn[:8]}
 plots.scatter({name: ([each["lr"] for each in some],
@@ -415,7 +414,7 @@ plots.scatter({name: ([each["lr"] for each in some],
 
 # %% [markdown]
 # The picture shows the argument for random draws. If only the learning rate mattered, the grid would have tried two
-# values of it, and the draws eight (J. Bergstra and Y. Bengio, 2012). But draws also go where nobody would put a grid.
+# values of it, and the draws eight (J. Bergstra and Y. Bengio, 2012).
 #
 # Optuna, a library for searches, keeps the books. It hands our function a *trial*. We ask the trial for the candidate's
 # values, tell it the accuracy after each epoch, and ask whether to go on. If not, Optuna *prunes* the candidate.
@@ -454,13 +453,14 @@ def spent(study):
 def waiting(study):
     return study.get_trials(states=[optuna.trial.TrialState.WAITING])
 
+# %% [markdown]
+# Only halving prunes.
+
 # %%
 halves = optuna.pruners.SuccessiveHalvingPruner(min_resource=1,
                                                 reduction_factor=2)
 searches = {"grid": (grid, None), "random": (drawn, None),
             "halving": (drawn, halves)}
-
-# %%
 studies = {}
 for name, (candidates, pruner) in searches.items():
     study = open_study(folder / "searches.journal", name, pruner=pruner)
@@ -489,8 +489,9 @@ for name, study in studies.items():
                     for key, value in study.best_params.items()})
 
 # %% [markdown]
-# Here, ± gives the standard error of one accuracy. The difference of two varies more, √2 times as much if their luck is
-# independent. Seeds add to it, and each winner is the luckiest of several. So a lead of two points means little. Here is more to learn from: every candidate of halving, after its first epoch.
+# Here, ± gives the standard error of one accuracy. A difference of two varies more, √2 times as much if their luck is
+# independent, and each winner is the luckiest of several. So a lead of two points means little. Here is more to learn
+# from: every candidate of halving, after its first epoch.
 
 # %% mystnb={"image": {"alt": "Accuracy after one epoch over the peak of the learning rate, logarithmic, one point for each candidate of successive halving, in two colours for low and high dropout. Candidates at both ends of the range learn little, and those with high dropout less than their neighbours."}}
 groups = {"dropout < .25": ([], []), "dropout ≥ .25": ([], [])}
@@ -527,12 +528,15 @@ for name in ("grid", "random", "halving"):
           f"judged {mean_and_spread(judged, '.1%')}")
 
 # %% [markdown]
-# TEXT_RECORDED
+# None of the three clearly wins. The grid is steady because we had placed it well. The draws once missed the good
+# rates, and halving, which goes on through the same draws, found them. Nor does the judge take much off: where
+# candidates differ this much, the best is rarely just the luckiest.
 #
 # ## A final heat
 #
 # The three winners were chosen in a sprint, on 2,500 images. They need not suit the real race, and they disagree about
-# the rate. So the three run once more at a size nearer to it, with four times the images. There is no augmentation, since three epochs of 45,000 images leave no time for memorising.
+# the rate. So the three run once more at a size nearer to it, with four times the images. There is no augmentation,
+# since three epochs of 45,000 images leave no time for memorising.
 
 # %%
 def trained(candidate, images, epochs):
@@ -546,6 +550,9 @@ def trained(candidate, images, epochs):
     run = fit(model, loader, valid, optimizer, epochs=epochs,
               scheduler=cycle, scheduler_step="batch")
     return model, run[-1].valid.accuracy
+
+# %% [markdown]
+# The best of the heat will be our choice.
 
 # %%
 nearer, heat = data.train.take(4 * IMAGES), {}
@@ -563,9 +570,7 @@ best = studies[max(heat, key=heat.get)].best_params
 # The winner now learns from all training images.
 
 # %%
-start_time = time.perf_counter()
 model, accuracy = trained(best, data.train.take(FINAL_IMAGES), FINAL_EPOCHS)
-print(f"{time.perf_counter() - start_time:.0f} s on this machine, now")
 
 # %% [markdown]
 # All choices are made. Now the test images, once.
@@ -591,8 +596,7 @@ claim.measured("It recognises {value:.0%} of the test images.",
 #
 # ### At full size
 #
-# What do the changes do to the study's network at its own size? (With 5×5 kernels in the first layer, the study got
-# 58.4 %.) With a GPU, this script will tell.
+# What do the changes do to the study's network at its own size? With a GPU, this script will tell.
 
 # %%
 full = recorded_runs("cifar_full_ablation")
@@ -630,6 +634,9 @@ def objective(trial):
 open_study(file, "shared").optimize(objective, n_trials=4)
 """
 
+# %% [markdown]
+# Each worker is a process of its own.
+
 # %%
 def start(file, epochs, name):
     return subprocess.Popen([sys.executable, "-c", WORKER, str(file),
@@ -640,7 +647,7 @@ def states(study):
     return dict(Counter(trial.state.name for trial in study.trials))
 
 # %% [markdown]
-# Eight candidates wait. We give the first worker a very long training, and kill it once it has begun.
+# We give the first worker a very long training, and kill it once it has begun.
 #
 # > **Predict before you run.** What will the file say about the trial of a worker that is dead?
 
@@ -671,8 +678,6 @@ workers = [start(file, epochs=1, name=name) for name in names]
 for worker in workers:
     worker.wait()
 print(states(shared))
-
-# %%
 done = [trial for trial in shared.trials if trial.state.name == "COMPLETE"]
 print(Counter(trial.user_attrs["worker"] for trial in done))
 agree("the candidates in the queue and those done, each once", [
@@ -680,7 +685,7 @@ agree("the candidates in the queue and those done, each once", [
     sorted(trial.params["lr"] for trial in done), within=0)
 
 # %% [markdown]
-# With a database in place of the file, the workers can run on different machines.
+# With a database in place of the file, workers can share several machines.
 #
 # ## On Monday
 #
@@ -793,7 +798,7 @@ assert check("11.5", effects_solution)
 # %% [markdown]
 # ### Exercise 11.6 · Halving, with waiting
 #
-# Optuna's pruner compares each candidate with those that came before it. The original halving waits for all. Write
+# The original halving waits for all candidates. Write
 # `halving(candidates, score)`. `score(candidate, epochs)` trains a candidate until it has had that many epochs in all,
 # and returns its validation accuracy. Give all candidates one epoch and keep the better half (of 7, keep 3). Give those
 # two epochs in all and halve again, then four, and so on. Return the last one left, and leave the list unchanged.
@@ -856,22 +861,23 @@ assert check("11.7", p_value_solution)
 # %% [markdown]
 # ### An open question
 #
-# No checker answers this one, so argue about it with somebody. CIFAR-10's test images have been public since 2009. Suppose that a thousand authors scored them once each, and each built on the best network so far. Is that test still a fair judge? How would you find out?
+# No checker answers this one, so argue about it with somebody. CIFAR-10's test images have been public since 2009.
+# Suppose that a thousand authors scored them once each, and each built on the best network so far. Is that test still a
+# fair judge? How would you find out?
 #
 # ## What you can do now
 #
-# 1. Learn from the training images, choose by the validation images, and open the test once.
-# 2. Ask of a table: how often, what else, who chose, what changed?
+# 1. Learn from `train`, choose by `valid`, and open `test` once.
+# 2. Ask of a table: how often, who chose, what changed?
 # 3. Know that the best of several runs looks too good.
 # 4. Ablate: change one thing at a time, with several seeds, and compare within each seed.
-# 5. At equal cost, draws try more values of what matters than a grid does, and halving tries more candidates.
-# 6. Keep a study in a file, put lost trials back, and let workers share it.
+# 5. At equal cost, draws try more values than a grid does, and halving more candidates.
+# 6. Keep a study in a file, and let workers share it.
 #
 # ## Further reading
 #
 # - T. Flores, *Intro to PyTorch 2: convolutional neural networks* (2023): the study.
 # - J. Bergstra and Y. Bengio, *Random search for hyper-parameter optimization* (2012).
 # - K. Jamieson and A. Talwalkar, *Non-stochastic best arm identification and hyperparameter optimization* (2016), on
-#   successive halving; L. Li and others, *A system for massively parallel hyperparameter tuning* (2020), on halving
-#   without waiting.
+#   successive halving.
 # - B. Recht and others, *Do CIFAR-10 classifiers generalize to CIFAR-10?* (2018): a new test set, years later.

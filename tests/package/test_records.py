@@ -777,7 +777,6 @@ def test_the_published_numbers_in_the_prose_are_those_on_file():
             *per_cent,
             f"{100 * published['dense']['accuracy']:.0f} %",
             f"{100 * best:.1f} %",
-            f"{100 * published['wide_kernel']['accuracy'][-1]:.1f} %",
             f"for {final['epochs']} epochs on a GPU",
             f"{minutes} min {seconds} s for {final['epochs']}",
         ],
