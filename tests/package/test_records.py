@@ -431,10 +431,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         2,
     ),
-    "cifar_depth": (
-        {"depths": [8], "lengths": [1], "peaks": [0.01, 0.003], "images": 64, "judging_seeds": [1]},
-        2 * (2 + 1),
-    ),
+    "cifar_depth": ({"depths": [8], "images": 64, "epochs": 1, "seeds": [0]}, 2),
     "cifar_full_ablation": ({"runs": {"both with patience 3": FINAL | {"patience": 1}}, "seeds": [0]}, 1),
     "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
     "cifar_headline": (
@@ -625,7 +622,10 @@ def test_dropout_left_on_costs_accuracy_of_a_network_that_needs_its_numbers():
 
 
 def test_each_search_spends_its_budget_and_halving_tries_more(tmp_path):
-    tried = {run["search"]: run["trials"] for run in search(tmp_path, searches=["random", "halving"], budget=8)}
+    tried = {
+        run["search"]: run["trials"]
+        for run in search(tmp_path, searches=["random", "halving"], width=[8, 16], images=300, budget=8)
+    }
     spent = {name: sum(len(trial["valid_accuracy"]) for trial in trials) for name, trials in tried.items()}
     assert spent["random"] == 8 and 8 <= spent["halving"] <= 9  # the last trial may go on for one epoch more
     assert len(tried["halving"]) > len(tried["random"]) == 4
@@ -639,11 +639,13 @@ def test_a_search_that_was_interrupted_loses_one_trial_only(tmp_path, monkeypatc
     whole = search(tmp_path / "whole", **changes)
     train_epoch = script("cifar_searches").train_epoch
     calls = iter([train_epoch, train_epoch, interrupted_by_hand])
-    monkeypatch.setattr(script("cifar_searches"), "train_epoch", lambda *args: next(calls)(*args))
+    monkeypatch.setattr(script("cifar_searches"), "train_epoch", lambda *args, **options: next(calls)(*args, **options))
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path / "cut", **changes)
     trained = []
-    monkeypatch.setattr(script("cifar_searches"), "train_epoch", lambda *args: trained.append(train_epoch(*args)))
+    monkeypatch.setattr(
+        script("cifar_searches"), "train_epoch", lambda *args, **options: trained.append(train_epoch(*args, **options))
+    )
     cut = search(tmp_path / "cut", **changes)
     assert len(trained) == 1
     assert cut[0]["trials"] == whole[0]["trials"]
