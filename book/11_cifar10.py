@@ -54,7 +54,7 @@ from course_utils import (
     device, diagrams, evaluate, fit, load, mean_and_spread, plots, predict,
     receptive_field, recorded, recorded_runs, train_epoch, wilson_interval,
 )
-from course_utils.networks import cifar_net
+from course_utils.networks import cifar_net, three_convolutions
 from course_utils.search import open_study, put_back
 
 import optuna
@@ -143,14 +143,13 @@ def published_net(c1=48, c2=96, hidden=256, dropout=0.1):
 
 # %% [markdown]
 # One of its layers is new here. `BatchNorm1d` rescales each number so that, over the images of a batch, its mean is 0
-# and its variance 1. (Lesson 12 builds such a layer.) Training this network for an
-# epoch would take minutes, but we can see where its parameters are. `cifar_net`, in `course_utils.networks`, is the
-# same.
+# and its variance 1. (Lesson 12 builds such a layer.) Training this network for an epoch would take minutes, but we can
+# see where its parameters are. `cifar_net`, in `course_utils.networks`, is the same.
 
 # %% mystnb={"image": {"alt": "The published network as bars: four convolutions with maps of 30, 28, 26 and 12 pixels a side, then 13,824 numbers, 256 and 10. The first linear layer has 3,539,200 parameters, the convolutions have few."}}
-net = published_net().eval()
-cifar_net().load_state_dict(net.state_dict())  # so it has the same layers
-diagrams.architecture(net, (1, 3, 32, 32),
+net = published_net()
+assert str(net) == str(cifar_net())  # the same layers
+diagrams.architecture(net.eval(), (1, 3, 32, 32),
                       title="One layer holds 95 % of the parameters")
 share = count_parameters(net[13]) / count_parameters(net)
 print(f"{share:.1%} of all parameters are in the first linear layer")
@@ -309,8 +308,8 @@ print("changed:", changed, " searched: c1, c2, hidden")
 # %%
 ablation, found = recorded_runs("cifar_ablation"), {}
 for run in sorted(ablation, key=lambda run: run["seed"]):
-    recipe = run["augmented"], run["batch_size"]
-    found.setdefault(recipe, []).append(100 * run["valid"]["accuracy"])
+    pair = run["augmented"], run["batch_size"]
+    found.setdefault(pair, []).append(100 * run["valid"]["accuracy"])
 
 # %% [markdown]
 # All four recipes ran with each seed, so we can subtract within a seed, and luck that they share cancels. The line is
@@ -320,9 +319,9 @@ for run in sorted(ablation, key=lambda run: run["seed"]):
 # > three seeds have been enough to know?
 
 # %% tags=["answer"]
-recipes = ((False, 24), (True, 24), (False, 512), (True, 512))
-base, augmented, large, both = (torch.tensor(found[recipe])
-                                for recipe in recipes)
+pairs = ((False, 24), (True, 24), (False, 512), (True, 512))
+base, augmented, large, both = (torch.tensor(found[pair])
+                                for pair in pairs)
 gains = {
     "augmentation": ((augmented - base) + (both - large)) / 2,
     "batches of 512": ((large - base) + (both - augmented)) / 2,
@@ -330,8 +329,7 @@ gains = {
 }
 
 # %% tags=["answer"] mystnb={"image": {"alt": "Gains in points of validation accuracy, a dot for each of five seeds, with means and standard deviations. Augmentation is below zero with every seed; batches of 512 and both together have dots on either side of zero."}}
-dots = {name: gain.tolist() for name, gain in gains.items()}
-plots.intervals({"gain": dots}, xlabel="points of validation accuracy",
+plots.intervals({"gain": gains}, xlabel="points of validation accuracy",
                 title="One change seems to cost, the other may do nothing")
 
 # %% tags=["answer"]
@@ -374,6 +372,9 @@ def our_net(width, dropout):
                    nn.MaxPool2d(2)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout),
                          nn.Linear(4 * width * 4 * 4, 10))
+
+
+assert str(our_net(8, 0.5)) == str(three_convolutions(8, 0.5))  # the same
 
 # %% [markdown]
 # The budget is 32 epochs on 2,500 images, at most four for each candidate. There are three classic ways to spend it.

@@ -160,10 +160,8 @@ def cifar_net(
         torch.Size([2, 10])
     """
     c1, c2, hidden = whole("c1", c1, least=1), whole("c2", c2, least=1), whole("hidden", hidden, least=1)
-    first_kernel, dropout = (
-        whole("first_kernel", first_kernel, least=1, most=24),
-        number("dropout", dropout, least=0, most=1),
-    )
+    dropout = number("dropout", dropout, least=0, most=1)
+    first_kernel = whole("first_kernel", first_kernel, least=1, most=24)
     from .shapes import conv_output_size  # the sizes of the other networks are fixed
 
     side = conv_output_size(32 - (first_kernel - 1) - 4, 3, stride=2)

@@ -127,11 +127,10 @@ def best_peaks(
         depth 2, peak 0.05, seed 1
     """
     for mark in marks:
-        chosen_by = mark | {"seed": config["choosing_seed"]}
         trials = [mark | {"peak": peak, "seed": config["choosing_seed"]} for peak in config["peaks"]]
         runs = record_all(name, config, data, run, trials, folder=folder)
-        tried = [trial for trial in runs if chosen_by.items() <= trial.items()]
-        best = max(tried, key=lambda trial: trial["valid"]["accuracy"])
+        tried = [each for each in runs if any(trial.items() <= each.items() for trial in trials)]
+        best = max(tried, key=lambda each: each["valid"]["accuracy"])
         judged = [mark | {"peak": best["peak"], "seed": seed} for seed in config["judging_seeds"]]
         record_all(name, config, data, run, judged, folder=folder)
 
