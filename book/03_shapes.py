@@ -627,7 +627,6 @@ print("averages, of another size:", tuple(other.shape))
 
 # %% [markdown]
 # The third head has few parameters and reads pictures of any size, but no longer knows where in them something was.
-# Lesson 12 asks whether that hurts.
 #
 # Flattening has two traps of its own.
 #

@@ -16,7 +16,7 @@ _NAMES = {  # module -> those of its names that can be taken from the package it
     "metrics": ["calibration_error", "fit_temperature", "mean_and_spread", "wilson_interval"],
     "records": ["recorded", "recorded_runs"],
     "runtime": ["device", "setup"],
-    "shapes": ["conv_output_size", "count_macs", "count_parameters", "receptive_field"],
+    "shapes": ["conv_output_size", "count_macs", "count_parameters", "receptive_field", "step_milliseconds"],
     "training": ["evaluate", "fit", "predict", "train_epoch"],
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,4 +1,4 @@
-"""Networks that more than one lesson uses: LeNet, built in lesson 6, published ones, and those of lesson 12.
+"""Networks that more than one lesson uses: LeNet, built in lesson 6, published ones, and those of lessons 12 and 13.
 
 Each is a plain `nn.Sequential` of layers with random weights, and answers with N×10 logits.
 """
@@ -224,7 +224,7 @@ class Residual(nn.Module):
 
 
 def fast_cifar_net(widths: tuple[int, ...] = (32, 48, 96, 192), residual: bool = False) -> nn.Sequential:
-    """The network that lesson 12 ends at, for CIFAR-10: N×3×32×32 images, 225,386 parameters.
+    """The network that lesson 13 ends at, for CIFAR-10: N×3×32×32 images, 225,386 parameters.
 
     A first convolution with stride 2; blocks of convolution, batch normalisation and ReLU, of which the first two pool;
     the global maximum of each map; one linear layer.

@@ -25,7 +25,7 @@ CONFIG = {
         "published, a quarter wide": ["PyTorch's weights", "He's weights", "He's weights everywhere"],
         "small VGG": ["batch norm", "PyTorch's weights", "He's weights"],
     },
-    "peaks": [0.001, 0.003, 0.01],
+    "peaks": [0.0003, 0.001, 0.003, 0.01],
     "images": 5_000,
     "epochs": 10,
     "batch_size": 64,

@@ -9,12 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import swa_utils
 
-from course_utils import load
 from course_utils._arguments import shown
-from course_utils.exercises import checker, right, target, wrong
+from course_utils.exercises import checker, right, wrong
 
 from ._answers import RETURNED, Refused, close, near, number, numbers, scores, subclass, wholes
-from .l06 import count_and_accuracy
 
 
 @checker("12.1")
@@ -408,26 +406,6 @@ def _why_not_refreshed(reached, before, loader):
 
 
 @checker("12.7")
-def small_network(answer):
-    """a trained nn.Module."""
-    cifar = load("cifar10")
-    size, reached = count_and_accuracy(answer, cifar, limit=300_000)
-    needed = target(cifar, real=0.776, sample=0.8)
-    if reached < 0.2:
-        return wrong(
-            f"it reads {reached:.1%} of the validation images",
-            hint="Chance reads as many. Evaluate it yourself: was it trained, and on normalised images? Has batch norm "
-            "its statistics?",
-        )
-    if reached < needed:
-        return wrong(
-            f"it reads {reached:.2%} of the validation images, {needed:.1%} are asked",
-            hint="The lesson's blocks, its augmentation, and a learning rate that falls to 0.",
-        )
-    return right(f"It reads {reached:.2%} with {size:,} numbers. The study had 3,716,154 parameters.")
-
-
-@checker("12.8")
 def variance_after(answer):
     """a function of (mean, variance, p) that returns a number."""
     for mean, variance, p in (

@@ -1,7 +1,6 @@
 """Every exercise of lesson 12: its solution is right, a stub unattempted, typical mistakes get the hint they need."""
 
 import copy
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from torch import nn
 from torch.optim import swa_utils
 from torch.optim.swa_utils import update_bn
 
-from course_utils import batches, fit, load, networks
 from course_utils.exercises import check
 from tests.checks.checkers import Checkers
 
@@ -440,7 +438,7 @@ RIGHT = {
     "12.4": fold,
     "12.5": Block,
     "12.6": kept_mode,
-    "12.8": after,
+    "12.7": after,
 }
 WRONG = [
     ("12.1", 128, "two numbers"),
@@ -563,59 +561,28 @@ WRONG = [
     ("12.6", lambda model, loader: nn.Sequential(kept_mode(model, loader)), "another one"),
     ("12.6", lambda model, loader: refresh(model, loader, reset=False), "old statistics are still in"),
     ("12.6", lambda model, loader: refresh(model, loader, plain=False), "layer's momentum"),
-    ("12.7", networks.fast_cifar_net(), "Chance"),
-    ("12.7", networks.cifar_net(), "fewer than 300,000"),
-    ("12.7", networks.cifar_net().requires_grad_(False), "fewer than 300,000"),
-    ("12.7", "a network", "network itself"),
-    ("12.7", networks.fast_cifar_net, "a function or a class"),
-    ("12.7", networks.fast_cifar_net()[:-1], "Ten scores"),
-    ("12.7", networks.lenet(), "your network raised RuntimeError"),
-    ("12.8", lambda mean, variance, p: (variance + mean**2) / (1 - p), "The variance is less"),
-    ("12.8", lambda mean, variance, p: variance / (1 - p), "Where is the mean"),
-    ("12.8", lambda mean, variance, p: (1 - p) * variance, "do to their squares"),
-    ("12.8", lambda mean, variance, p: (variance + mean**2) / p - mean**2, "the share that goes"),
-    ("12.8", lambda mean, variance, p: (variance + mean**2) / (1 - p) ** 2 - mean**2, "How many of the squares"),
-    ("12.8", lambda mean, variance, p: (1 - p) * (variance + mean**2) - ((1 - p) * mean) ** 2, "do to their squares"),
-    ("12.8", lambda mean, variance, p: variance, "before dropout, then after it"),
-    ("12.8", lambda mean, variance, p: 2 * variance + mean**2, "before dropout, then after it"),  # right for p = ½
-    ("12.8", lambda mean, variance, p: variance / (1 - p) + mean * p / (1 - p), "before dropout"),  # for a mean of 1
-    ("12.8", lambda mean, variance, p: after(abs(mean), variance, p) * (1 if mean >= 0 else 2), "a mean of -1.5"),
-    ("12.8", lambda mean, variance, p: after(mean, variance, p) if p else 0, "p = 0"),
-    ("12.8", lambda mean, variance, p: round(after(mean, variance, p), 2), "rounded"),
-    ("12.8", lambda mean, variance, p: after(mean, variance, p) ** 0.5, "standard deviation"),
-    ("12.8", lambda mean, variance, p: (mean, after(mean, variance, p)), "what your function returns has 2 parts"),
-    ("12.8", lambda mean, variance, p: (variance + mean**2) / (1 - p) - (mean / (1 - p)) ** 2, "becomes of the mean"),
-    ("12.8", lambda mean, variance, p: torch.randn(10**5).mul(variance**0.5).add(mean).var(), "before dropout"),
+    ("12.7", lambda mean, variance, p: (variance + mean**2) / (1 - p), "The variance is less"),
+    ("12.7", lambda mean, variance, p: variance / (1 - p), "Where is the mean"),
+    ("12.7", lambda mean, variance, p: (1 - p) * variance, "do to their squares"),
+    ("12.7", lambda mean, variance, p: (variance + mean**2) / p - mean**2, "the share that goes"),
+    ("12.7", lambda mean, variance, p: (variance + mean**2) / (1 - p) ** 2 - mean**2, "How many of the squares"),
+    ("12.7", lambda mean, variance, p: (1 - p) * (variance + mean**2) - ((1 - p) * mean) ** 2, "do to their squares"),
+    ("12.7", lambda mean, variance, p: variance, "before dropout, then after it"),
+    ("12.7", lambda mean, variance, p: 2 * variance + mean**2, "before dropout, then after it"),  # right for p = ½
+    ("12.7", lambda mean, variance, p: variance / (1 - p) + mean * p / (1 - p), "before dropout"),  # for a mean of 1
+    ("12.7", lambda mean, variance, p: after(abs(mean), variance, p) * (1 if mean >= 0 else 2), "a mean of -1.5"),
+    ("12.7", lambda mean, variance, p: after(mean, variance, p) if p else 0, "p = 0"),
+    ("12.7", lambda mean, variance, p: round(after(mean, variance, p), 2), "rounded"),
+    ("12.7", lambda mean, variance, p: after(mean, variance, p) ** 0.5, "standard deviation"),
+    ("12.7", lambda mean, variance, p: (mean, after(mean, variance, p)), "what your function returns has 2 parts"),
+    ("12.7", lambda mean, variance, p: (variance + mean**2) / (1 - p) - (mean / (1 - p)) ** 2, "becomes of the mean"),
+    ("12.7", lambda mean, variance, p: torch.randn(10**5).mul(variance**0.5).add(mean).var(), "before dropout"),
 ]
-
-
-@pytest.fixture(scope="module")
-def beaten():
-    """A small network that has learnt the sample."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA", "sample")
-        torch.manual_seed(0)
-        data, model = load("cifar10"), networks.fast_cifar_net((8, 16, 32, 64))
-        train = batches(data.train, 32, shuffle=True)
-        optimizer = torch.optim.AdamW(model.parameters())
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=2 * len(train))
-        loss = partial(F.cross_entropy, label_smoothing=0.1)
-        fit(
-            model,
-            train,
-            batches(data.valid, 300),
-            optimizer,
-            epochs=2,
-            scheduler=cycle,
-            scheduler_step="batch",
-            loss_fn=loss,
-        )
-    return model
 
 
 class TestLesson12(Checkers):
     RIGHT, WRONG = RIGHT, WRONG
-    ASKED = [*RIGHT, "12.7"]  # 12.7 wants a trained network: see below
+    ASKED = list(RIGHT)
     CHANGES = ("12.6",)
 
 
@@ -638,7 +605,7 @@ def test_the_stub_of_the_page_is_unattempted():
         ("12.5", OneByOne),
         ("12.6", refresh_by_hand),
         ("12.6", refresh_by_hooks),
-        ("12.8", after_by_shares),
+        ("12.7", after_by_shares),
     ],
 )
 def test_a_right_answer_of_another_form_is_right(exercise, answer, capsys):
@@ -652,121 +619,3 @@ def test_another_way_to_fold_is_right():
         return new
 
     assert check("12.4", by_columns)
-
-
-def test_a_trained_network_is_right(beaten, capsys):
-    assert check("12.7", beaten), capsys.readouterr().out
-
-
-class Hidden(nn.Module):
-    """Asks a network that is no part of it."""
-
-    def __init__(self, inner, head=False):
-        super().__init__()
-        self.inner, self.head = [inner], nn.Linear(10, 10)
-        nn.init.eye_(self.head.weight), nn.init.zeros_(self.head.bias)
-
-    def forward(self, x):
-        return self.head(self.inner[0].eval()(x))
-
-
-class HiddenNumbers(nn.Module):
-    """Keeps the numbers of a network as lists or arrays."""
-
-    def __init__(self, inner, as_list):
-        super().__init__()
-        self.inner, self.gate = [inner], nn.Parameter(torch.ones(()))
-        self.numbers = {
-            name: value.tolist() if as_list else value.numpy() for name, value in inner.state_dict().items()
-        }
-
-    def forward(self, x):
-        numbers = {name: torch.as_tensor(value) for name, value in self.numbers.items()}
-        return self.gate * torch.func.functional_call(self.inner[0].eval(), numbers, x)
-
-
-class ByHeart(nn.Module):
-    """Knows the validation images: as a buffer, as a plain tensor, or as a dictionary."""
-
-    def __init__(self, how):
-        super().__init__()
-        valid = load("cifar10").valid
-        images, y = next(iter(batches(valid, len(valid))))
-        self.how, self.y = how, y
-        if how == "buffer":
-            self.register_buffer("images", images)
-        elif how == "tensor":
-            self.images = images
-        else:
-            self.labels = {image.numpy().tobytes(): label for image, label in zip(images, y.tolist(), strict=True)}
-        self.gate = nn.Parameter(torch.ones(()))
-
-    def forward(self, x):
-        if self.how == "dictionary":
-            labels = torch.tensor([self.labels.get(image.numpy().tobytes(), 0) for image in x])
-        else:
-            labels = self.y[torch.cdist(x.flatten(1), self.images.flatten(1)).argmin(1)]
-        return self.gate * F.one_hot(labels, 10)
-
-
-@pytest.mark.parametrize(
-    ("cheat", "hint"),
-    [
-        (lambda beaten: Hidden(beaten), "plain list"),
-        (lambda beaten: Hidden(nn.Sequential(beaten, nn.Linear(10, 40_000), nn.Linear(40_000, 10))), "plain list"),
-        (lambda beaten: HiddenNumbers(beaten, as_list=True), "neither its parameters"),
-        (lambda beaten: HiddenNumbers(beaten, as_list=False), "neither its parameters"),
-        (lambda beaten: ByHeart("buffer"), "fewer than 300,000"),
-        (lambda beaten: ByHeart("tensor"), "images are not to be kept"),
-        (lambda beaten: ByHeart("dictionary"), "by heart"),
-    ],
-)
-def test_a_network_that_cheats_is_wrong(beaten, cheat, hint):
-    verdict = check("12.7", cheat(beaten))
-    assert verdict.status == "wrong" and hint in verdict.message, verdict.message
-
-
-def test_an_average_of_weights_is_right(beaten, capsys):
-    average = swa_utils.AveragedModel(beaten)
-    assert check("12.7", average.train()), capsys.readouterr().out
-    assert average.training and average.module.training
-
-
-def test_a_network_in_double_precision_is_right(beaten, capsys):
-    assert check("12.7", copy.deepcopy(beaten).double()), capsys.readouterr().out
-
-
-class Wrapped(nn.Module):
-    """As right: a few constants in a plain attribute, a mirrored second answer, no gradients."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner, self.offset = inner.requires_grad_(False), torch.tensor([0.01, 0.0, -0.01]).view(3, 1, 1)
-
-    def forward(self, x):
-        return (self.inner(x + self.offset).softmax(1) + self.inner(x.flip(3)).softmax(1)) / 2
-
-
-def test_a_network_around_a_network_is_right(beaten, capsys):
-    assert check("12.7", Wrapped(copy.deepcopy(beaten))), capsys.readouterr().out
-
-
-def test_a_network_is_as_before(beaten):
-    before = copy.deepcopy(beaten.train().state_dict())
-    check("12.7", beaten)
-    assert beaten.training and all(torch.equal(value, before[name]) for name, value in beaten.state_dict().items())
-    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in beaten.modules())
-
-
-def test_a_network_that_has_learnt_too_little_is_wrong(beaten):
-    model = copy.deepcopy(beaten)
-    with torch.no_grad():
-        model[-1].weight[4:] = 0
-        model[-1].bias[4:] = -9
-    verdict = check("12.7", model)
-    assert verdict.status == "wrong" and "falls to 0" in verdict.message
-
-
-@pytest.mark.parametrize("stub", [None, ...])
-def test_no_network_is_unattempted(stub):
-    assert check("12.7", stub).status == "unattempted"

@@ -4,7 +4,6 @@ import ast
 import itertools
 import json
 import re
-from statistics import median
 
 from tools.common import ROOT, is_setup, read
 from tools.time_lessons import TIMINGS, spoken
@@ -62,12 +61,6 @@ def test_words(notebook):
     lines = sum(line_count(cell.source) for cell in code_cells(notebook))
     assert len(re.findall(r"[^\W_][\w'’-]*", prose)) <= 3_000
     assert 6 <= words / lines <= 16, f"{words} words to {lines} lines of code"
-
-
-def test_code_cells_are_short(notebook):
-    lengths = [line_count(cell.source) for cell in code_cells(notebook)]
-    assert median(lengths) <= 6
-    assert max(lengths) <= 30
 
 
 def test_lines_are_short(lesson):

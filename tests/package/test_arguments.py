@@ -404,6 +404,10 @@ CASES = {
     ),
     "shapes.count_parameters": Case(dict(model=NET), dict(model=never)),
     "shapes.count_macs": Case(dict(model=NET, input_shape=(1, 1, 4, 4)), dict(model=never, input_shape=SHAPE)),
+    "shapes.step_milliseconds": Case(
+        dict(model=NET, input_shape=(1, 1, 4, 4), seconds=0.001),
+        dict(model=never, input_shape=SHAPE, seconds=number(0.001)),
+    ),
     "training.train_epoch": Case(
         dict(model=NET, batches=LOADER, optimizer=SGD, loss_fn=nn.functional.cross_entropy, after_step=None),
         dict(model=never, batches=never, optimizer=never, loss_fn=never, after_step=none_or(never)),

@@ -1,10 +1,14 @@
 """The networks that lessons share have the published sizes, and answer with ten logits."""
 
+import re
+
 import pytest
 import torch
+from torch import nn
 
 from course_utils import networks
 from course_utils.shapes import count_parameters, receptive_field
+from tools.common import ROOT, read
 
 SIZES = {  # parameters, shape of one image
     "lenet": (61_706, (1, 28, 28)),
@@ -118,3 +122,28 @@ def test_a_deep_network_is_as_deep_as_asked_with_and_without_shortcuts(depth):
 def test_there_is_no_deep_network_between_8_and_14_layers(depth):
     with pytest.raises(ValueError, match="depth must"):
         networks.deep_net(depth, True)
+
+
+def lesson_12():
+    """What lesson 12 defines on its way, by name."""
+    text = read(ROOT / "book" / "12_modern_blocks.py")
+    names = {"nn": nn}
+    for start in ("def conv(", "class Residual(", "def pair(", "def deep_net("):
+        exec(re.search(rf"^{re.escape(start)}.*?(?=^# %%)", text, re.DOTALL | re.MULTILINE)[0], names)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("ours", "shared"),
+    [
+        (lambda lesson: lesson["vgg"], networks.small_vgg),
+        (lambda lesson: lesson["deep_net"](20, True), lambda: networks.deep_net(20, True)),
+        (lambda lesson: lesson["deep_net"](20, False), lambda: networks.deep_net(20, False)),
+    ],
+)
+def test_the_shared_networks_are_those_that_lesson_12_builds(ours, shared):
+    torch.manual_seed(0)
+    x, mine, theirs = torch.rand(2, 3, 32, 32), ours(lesson_12()).eval(), shared().eval()
+    for a, b in zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True):
+        b.copy_(a)
+    assert torch.equal(mine(x), theirs(x))

@@ -1,5 +1,7 @@
 """Sizes, receptive fields, parameters and multiply-adds, against torch and by arithmetic."""
 
+import time
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_utils.networks import cifar_net, fashion_net, lenet, mnist_net, small_vgg, wide_mnist_net
-from course_utils.shapes import conv_output_size, count_macs, count_parameters, receptive_field
+from course_utils.shapes import conv_output_size, count_macs, count_parameters, receptive_field, step_milliseconds
 
 
 def seen(model, size):
@@ -88,6 +90,33 @@ def test_counting_macs_changes_nothing():
     with pytest.raises(RuntimeError):
         count_macs(model, (4, 3, 8, 8))
     assert not any(layer._forward_hooks for layer in model) and model.training
+
+
+def test_layers_without_weights_take_no_multiply_adds():
+    assert count_macs(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)), (1, 3, 8, 8)) == 0
+
+
+class Sleeper(nn.Module):
+    """Takes a hundredth of a second forward, and as long backward."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 2, 1, 1))
+
+    def forward(self, x):
+        time.sleep(0.01)
+        x = x * self.weight
+        x.register_hook(lambda gradient: time.sleep(0.01))
+        return x
+
+
+def test_a_step_is_timed_forward_and_backward_and_the_model_stays_as_it_is():
+    model = nn.Sequential(Sleeper(), nn.BatchNorm2d(2)).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    assert 20 <= step_milliseconds(model, (3, 2, 4, 4), seconds=0.05) < 200
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert not model.training and all(weight.grad is None for weight in model.parameters())
+    assert step_milliseconds(nn.ReLU(), (3, 5), seconds=0.001) > 0
 
 
 @settings(max_examples=100, deadline=None)

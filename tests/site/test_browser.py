@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.editions import SECOND
+from tools.common import lessons
 
 pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -93,10 +93,10 @@ def test_folded_solutions_carry_their_titles(visit, pages):
 
 
 OPEN = "document.querySelectorAll('details').forEach(fold => { fold.open = true })"
-SECOND_PAGES = [f"notebooks/{name}.html" for name in SECOND]
+PAGES = [f"notebooks/{name}.html" for name in lessons()]
 
 
-@pytest.mark.parametrize("lesson", SECOND_PAGES)
+@pytest.mark.parametrize("lesson", PAGES)
 def test_one_button_shows_all_that_answers_a_question(visit, lesson):
     page = visit(lesson, [])
     joined = page.query_selector_all(".cell.joined")
@@ -109,7 +109,7 @@ def test_one_button_shows_all_that_answers_a_question(visit, lesson):
     assert outputs and all(output.is_visible() for output in outputs)
 
 
-@pytest.mark.parametrize("lesson", SECOND_PAGES)
+@pytest.mark.parametrize("lesson", PAGES)
 def test_on_paper_every_question_is_answered_and_there_are_no_buttons(visit, lesson):
     page = visit(lesson, [])
     page.emulate_media(media="print")
@@ -121,7 +121,7 @@ def test_on_paper_every_question_is_answered_and_there_are_no_buttons(visit, les
     assert buttons.first.is_visible()
 
 
-@pytest.mark.parametrize("lesson", SECOND_PAGES)
+@pytest.mark.parametrize("lesson", PAGES)
 def test_no_line_of_code_is_cut_on_a_wide_screen(visit, lesson):
     page = visit(lesson, [])
     page.evaluate(OPEN)
@@ -129,7 +129,7 @@ def test_no_line_of_code_is_cut_on_a_wide_screen(visit, lesson):
     assert page.evaluate(cut) == 0
 
 
-@pytest.mark.parametrize("lesson", SECOND_PAGES)
+@pytest.mark.parametrize("lesson", PAGES)
 @pytest.mark.parametrize(("size", "scale"), [(WIDE, 1), (PHONE, 0.62)])
 def test_figures_keep_their_shape_and_their_letters_can_be_read(visit, lesson, size, scale):
     """Letters of a figure have 11 points, which are 14.7 pixels at full width: on a phone at least 9 are left."""

@@ -32,11 +32,8 @@ def test_answers_solutions_and_the_code_of_claims_are_folded_on_the_page(code, t
     assert cell.metadata.tags == tags and "code_prompt_show" not in cell.metadata.mystnb  # the notebook is as it was
 
 
-FOLD_LOGS = ("12_modern_blocks",)  # still in the first edition, which folds the log of a training
-
-
-def test_only_setup_and_solutions_are_folded_in_the_notebook(lesson, notebook):
+def test_only_setup_and_solutions_are_folded_in_the_notebook(notebook):
     for cell in notebook.cells:
         tags = [tag for tag in cell.metadata.get("tags", []) if tag.startswith("hide-")]
-        if tags and not (tags == ["hide-output"] and lesson in FOLD_LOGS):
+        if tags:
             assert cell.source.startswith((SETUP_TITLE, "# @title Solution ")) and cell.metadata.tags == ["hide-cell"]

@@ -1,13 +1,10 @@
-"""What the page of a lesson keeps in its second edition."""
+"""What a page folds and what it shows: the answers to its questions, its claims, its agreements."""
 
 import re
 
 import pytest
 
-from tests.editions import SECOND
 from tools.build import TELLS
-
-pytestmark = pytest.mark.parametrize("lesson", SECOND)
 
 
 @pytest.fixture

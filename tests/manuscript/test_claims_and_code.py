@@ -1,14 +1,9 @@
-"""What a lesson keeps in its second edition, besides the rules of every lesson."""
+"""How a lesson lays out its code: short cells, narrow lines, each claim in a cell of its own."""
 
 import ast
 from statistics import median
 
-import pytest
-
-from tests.editions import SECOND
 from tests.manuscript.test_manuscript import code_cells, line_count, texts
-
-pytestmark = pytest.mark.parametrize("lesson", SECOND)
 
 
 def code_of(notebook):
