@@ -66,10 +66,7 @@ ASKED = 2_000  # validation images to try things on
 # in this lesson we break networks on purpose, and then mend them.
 #
 # We start with the network of lesson 11's study. Each number in its last maps has a receptive field of only nine
-# pixels.
-#
-# > **Predict before you run.** Here are four squares of 9×9 pixels, cut from the middle of four photographs. What do
-# > they show?
+# pixels. Here are four squares of that size, cut from the middle of four photographs:
 
 # %% mystnb={"image": {"alt": "Four squares of 9 by 9 pixels, enlarged: patches of colour in which nothing can be recognised."}}
 cifar = load("cifar10")
@@ -79,6 +76,9 @@ side = receptive_field(networks.cifar_net())
 at = (32 - side) // 2
 squares = cifar.train.x[chosen][:, :, at : at + side, at : at + side]
 plots.images(squares, title="All that one number in its last map can see")
+
+# %% [markdown]
+# > **Predict before you run.** What do they show?
 
 # %% tags=["answer"] mystnb={"image": {"alt": "The four whole images, with the names of their classes."}}
 names = [cifar.classes[label] for label in cifar.train.y[chosen]]
@@ -235,10 +235,6 @@ def variances(start, kind, layers=20):
         x = x + y.relu() if kind == "x + f(x)" else y.relu()
     return found
 
-# %% [markdown]
-# The panels on the right show two remedies that we build next. The second needs the first: with shortcuts alone the
-# variance grows.
-
 # %% tags=["answer"]
 panels = {}
 for kind in ("plain", "batch norm", "x + f(x)"):
@@ -264,6 +260,9 @@ claim("With He's, the last layer has {value:.1f} times the variance of the "
 # Xavier's keeps one half at each layer, which leaves a millionth after twenty. The default keeps one sixth and leaves
 # less than a millionth of a billionth. (Its biases, left out here, do arrive, but say the same of every image.) It is
 # good for shallow networks, or for those with batch normalisation, which comes next.
+#
+# The panels on the right show two remedies that we build next. The second needs the first: with shortcuts alone the
+# variance grows.
 #
 # ## Batch normalisation
 #
