@@ -522,7 +522,7 @@ def eval_forgotten(model, images, size):
     with torch.no_grad():
         for x, y in batches(images, size, **options):
             right.append(forgotten(x).argmax(1) == y)
-    return torch.cat(right).double().mean().item()
+    return torch.cat(right).float().mean().item()
 
 # %% tags=["answer"]
 order = asked.y.argsort()

@@ -232,7 +232,7 @@ train = our_batches(cifar.train)
 valid = batches(cifar.valid, 1_000, channels_last=True, device=DEVICE)
 
 # %% [markdown]
-# The finder begins with a rate that is far too small:
+# The finder begins with a rate that is far too small, and raises it with each step:
 
 # %%
 torch.manual_seed(SEED)
@@ -240,11 +240,6 @@ model = fast_net(WIDTHS).to(DEVICE, memory_format=LAST)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
 growing = ExponentialLR(optimizer, 1e5 ** (1 / FINDER_STEPS))
 rates, losses = [], []
-
-# %% [markdown]
-# Sixty steps, and a larger rate for each:
-
-# %%
 for x, y in islice(train, FINDER_STEPS):
     loss = F.cross_entropy(model(x), y)
     optimizer.zero_grad()
@@ -329,13 +324,9 @@ optimizer = torch.optim.AdamW(model.parameters(), betas=BETAS,
 cycle = OneCycleLR(optimizer, max_lr=MAX_LR, pct_start=RISING,
                    total_steps=EPOCHS * len(train),
                    anneal_strategy="linear", cycle_momentum=False)  # straight
-
-# %% tags=["answer"]
 average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
 optimizer.register_step_post_hook(
     lambda *_: average.update_parameters(model))
-
-# %% tags=["answer"]
 smoothed = partial(F.cross_entropy, label_smoothing=SMOOTHING)
 run = fit(model, train, valid, optimizer, epochs=EPOCHS, scheduler=cycle,
           scheduler_step="batch", loss_fn=smoothed)
