@@ -380,7 +380,7 @@ claim("Before any training, the published network's normalised features have "
       normalised.var(0).mean(), at_most=0.4)
 
 # %% [markdown]
-# In training, half of the numbers are 0 and the others doubled, so they vary more than the plain ones do, the more so
+# In training, half of the numbers are 0 and the others doubled, so they vary more than the plain ones do, and more so
 # the larger their mean is. The layer notes the larger variance, and in evaluation divides by too much. To mend it,
 # leave the dropout out, or put it after the last normalisation.
 #

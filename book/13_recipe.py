@@ -382,8 +382,8 @@ print(f"the weights as they are: {accuracy:.1%}; averaged: {borrowed:.1%},"
 # ours.
 
 # %%
-ladder, rows = recorded_runs("cifar_ladder"), {}
-for run in ladder:
+rows = {}
+for run in recorded_runs("cifar_ladder"):
     if run["images"] == 5_000:
         rows.setdefault(run["row"], []).append(run)
 

@@ -23,8 +23,8 @@ def sure_enough(answer):
     if near(probability, least(best), places=3) and near(loss, best, places=3):
         return wrong("the two are swapped", hint="The probability first.")
     if not near(probability, best, places=3):
-        hint = "The loss is smallest where the network answers exactly what the target asks for. What is the target?"
-        for mistake, other in (
+        case = f"a probability of {probability:g} is not it"
+        for mistake, hint in (
             (0.8, "The s is spread over all five classes, and the right one is among them."),
             (0.2 / 5, "That is what the target gives to each wrong class."),
             (1, "That is the target without smoothing."),
@@ -32,12 +32,14 @@ def sure_enough(answer):
             (0.8 + 0.2 / 10, "There are five classes."),
             (0.9 + 0.1 / 5, "Here s is .2."),
         ):
-            hint = other if near(probability, mistake, places=3) else hint
-        return wrong(f"a probability of {probability:g} is not it", hint=hint)
+            if near(probability, mistake, places=3):
+                return wrong(case, hint=hint)
+        hint = "The loss is smallest where the network answers exactly what the target asks for. What is the target?"
+        return wrong(case, hint=hint)
     if near(loss, least(best), places=3):
         return right("So a loss of 0 is out of reach, and a network that is surer than .84 pays for it.")
-    hint = "Add up, over all five classes, minus the target times the natural logarithm of the probability."
-    for mistake, other in (
+    case = f"a loss of {loss:g} is not it"
+    for mistake, hint in (
         (0, "It would be 0 if the target were the right class alone. This target asks for four others as well."),
         (-math.log(best), "That is the loss for the right class alone. The target asks for the others as well."),
         (-best * math.log(best), "That is the right class's share of the sum. Four classes are missing."),
@@ -48,10 +50,12 @@ def sure_enough(answer):
         (-least(best), "The logarithm of a probability is negative, and so the sum wants a minus."),
         (-best * math.log(best) - 0.04 * math.log(0.04), "There are four wrong classes, and you counted one."),
     ):
-        hint = other if near(loss, mistake, places=3) else hint
+        if near(loss, mistake, places=3):
+            return wrong(case, hint=hint)
     if near(loss, least(best), places=2):
-        hint = "Close. Give three decimal places."
-    return wrong(f"a loss of {loss:g} is not it", hint=hint)
+        return wrong(case, hint="Close. Give three decimal places.")
+    hint = "Add up, over all five classes, minus the target times the natural logarithm of the probability."
+    return wrong(case, hint=hint)
 
 
 @checker("13.2")
@@ -64,8 +68,7 @@ def seeds_needed(answer):
         if mine == true:
             continue
         case = f"for a gain of {gain:g} and a spread of {spread:g} you get {mine}"
-        hint = "Try it: how large is 2.5 · spread · √(2/n) for your n, and for n − 1?"
-        for mistake, other in (
+        for mistake, hint in (
             (math.ceil(exact), "One seed has no spread. At least two are asked."),
             (max(2, math.floor(exact)), "With so few, the gain is still below the bound. Round up."),
             (max(2, round(exact)), "Where that rounds down, the gain is still below the bound. Round up."),
@@ -77,9 +80,8 @@ def seeds_needed(answer):
             (max(2, math.ceil(exact) + 1), "One fewer is enough."),
         ):
             if mine == mistake:
-                hint = other
-                break
-        return wrong(case, hint=hint)
+                return wrong(case, hint=hint)
+        return wrong(case, hint="Try it: how large is 2.5 · spread · √(2/n) for your n, and for n − 1?")
     return right("For half the gain you pay four times the seeds. Small improvements are expensive to prove.")
 
 
@@ -137,9 +139,9 @@ def moving_average(answer):
     return right("The last 1 / (1 − keep) values count most: with .99, about a hundred steps.")
 
 
-def _average(values, keep, start=None):
-    average = values[0] if start is None else start
-    for value in values if start is not None else values[1:]:
+def _average(values, keep):
+    average = values[0]
+    for value in values[1:]:
         average = keep * average + (1 - keep) * value
     return average
 
@@ -151,7 +153,7 @@ def _why_no_average(mine, values, keep):
         (values[-1], "That is the last value. Where are those before it?"),
         (values[0], "That is the first value. It should move towards those after it."),
         (_average(values, 1 - keep), "keep is the share of the old average that stays."),
-        (_average(values, keep, torch.zeros_like(values[0])), "It starts at the first value, not at 0."),
+        (_average([torch.zeros_like(values[0]), *values], keep), "It starts at the first value, not at 0."),
         (_average(values[:-1] or values, keep), "The last value is missing."),
         (_average(values[::-1], keep), "You go through the values backwards."),
     ):

@@ -46,9 +46,9 @@ def falling_as_a_cosine(step, steps, peak, rising):
     return peak * step / top if step <= top else peak * (1 + math.cos(math.pi * (step - top) / (steps - top))) / 2
 
 
-def average(values, keep, start=None):
-    mean = values[0] if start is None else start
-    for value in values[start is None :]:
+def average(values, keep):
+    mean = values[0]
+    for value in values[1:]:
         mean = keep * mean + (1 - keep) * value
     return mean
 
@@ -164,7 +164,7 @@ WRONG = [
     ("13.4", lambda values, keep: values[-1], "last value"),
     ("13.4", lambda values, keep: values[0], "first value"),
     ("13.4", lambda values, keep: average(values, 1 - keep), "share of the old"),
-    ("13.4", lambda values, keep: average(values, keep, torch.zeros_like(values[0])), "not at 0"),
+    ("13.4", lambda values, keep: average([torch.zeros_like(values[0]), *values], keep), "not at 0"),
     ("13.4", lambda values, keep: average(values[:-1] or values, keep), "last value is missing"),
     ("13.4", lambda values, keep: average(values[::-1], keep), "backwards"),
     ("13.4", average_in_place, "changed numbers of values"),

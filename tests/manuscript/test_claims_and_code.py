@@ -41,6 +41,7 @@ def test_a_claim_has_a_cell_of_its_own(notebook):
 
 def test_cells_are_short(notebook):
     assert max(line_count(cell.source) for cell in code_of(notebook)[1:]) <= 25
+    assert median(line_count(cell.source) for cell in code_cells(notebook)) <= 6
     teaching = [cell for cell in code_cells(notebook) if not (is_claim(cell) or is_stub(cell))]
     assert median(line_count(cell.source) for cell in teaching) <= 6
 
