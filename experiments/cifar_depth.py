@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from tools.recording import best_peaks, command_line, curves, finished
+from tools.recording import best_setting, command_line, curves, finished
 
 CONFIG = {
     "lengths": {"20": [10, 40], "56": [10]},  # depth: numbers of epochs
@@ -51,7 +51,9 @@ def main(config: dict = CONFIG, folder: Path | None = None) -> None:
         for epochs in lengths
         for residual in (False, True)
     ]
-    best_peaks("cifar_depth", config, load("cifar10"), run, marks, folder=folder)
+    peaks = [{"peak": peak} for peak in config["peaks"]]
+    for mark in marks:
+        best_setting("cifar_depth", config, load("cifar10"), run, mark, peaks, folder=folder)
 
 
 if __name__ == "__main__":

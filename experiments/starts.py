@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
-from tools.recording import best_peaks, command_line, curves, finished
+from tools.recording import best_setting, command_line, curves, finished
 
 CONFIG = {
     "starts": {
@@ -87,7 +87,9 @@ def run(data: ImageData, config: dict, network: str, start: str, peak: float, se
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:
     marks = [{"network": network, "start": start} for network, starts in config["starts"].items() for start in starts]
-    best_peaks("starts", config, load("cifar10"), run, marks, folder=folder)
+    peaks = [{"peak": peak} for peak in config["peaks"]]
+    for mark in marks:
+        best_setting("starts", config, load("cifar10"), run, mark, peaks, folder=folder)
 
 
 if __name__ == "__main__":

@@ -89,24 +89,30 @@ def record_all(
     return json.loads(file.read_text(encoding="utf-8"))["runs"] if file.exists() else []
 
 
-def best_peaks(
+def best_setting(
     name: str,
     config: dict[str, Any],
     data: DataSet,
     run: Callable[..., dict[str, Any]],
-    marks: list[dict[str, Any]],
+    mark: dict[str, Any],
+    settings: list[dict[str, Any]],
     *,
     folder: Path | None = None,
-) -> None:
-    """Record runs at the learning rate that suits each of them, with one seed to choose it and others to judge it.
+) -> dict[str, Any]:
+    """Record runs with the setting that suits them best, with one seed to choose it and others to judge it.
 
-    For each mark, the seed `config["choosing_seed"]` tries each of `config["peaks"]`. The peak with the best validation
-    accuracy is run again with each of `config["judging_seeds"]`, which had no part in choosing it.
+    The seed `config["choosing_seed"]` tries each setting. The one with the best validation accuracy is run again with
+    each of `config["judging_seeds"]`, which had no part in choosing it.
 
     Args:
-        run: called as `run(data, config, **mark, peak=…, seed=…)`; its result holds the validation score at the end,
+        run: called as `run(data, config, **mark, **setting, seed=…)`; its result holds the validation score at the end,
             `{"valid": {"accuracy": …}}`.
-        name, config, data, marks, folder: as for `record_all`.
+        mark: what tells these runs from the others in the file.
+        settings: to choose among; all with the same keys.
+        name, config, data, folder: as for `record_all`.
+
+    Returns:
+        The setting that was chosen.
 
     Raises:
         ValueError, TypeError: as `record_all` does.
@@ -116,23 +122,22 @@ def best_peaks(
         >>> from course_utils import load
         >>> def run(data, config, depth, peak, seed):
         ...     return {"valid": {"accuracy": 0.9 - abs(peak - 0.1 / depth)}}
-        >>> config = {"peaks": [0.1, 0.05], "choosing_seed": 0, "judging_seeds": [1]}
+        >>> config, peaks = {"choosing_seed": 0, "judging_seeds": [1]}, [{"peak": 0.1}, {"peak": 0.05}]
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     best_peaks("toy", config, load("mnist"), run, [{"depth": 1}, {"depth": 2}], folder=folder)
-        depth 1, peak 0.1, seed 0
-        depth 1, peak 0.05, seed 0
-        depth 1, peak 0.1, seed 1
+        ...     best_setting("toy", config, load("mnist"), run, {"depth": 2}, peaks, folder=folder)
         depth 2, peak 0.1, seed 0
         depth 2, peak 0.05, seed 0
         depth 2, peak 0.05, seed 1
+        {'peak': 0.05}
     """
-    for mark in marks:
-        trials = [mark | {"peak": peak, "seed": config["choosing_seed"]} for peak in config["peaks"]]
-        runs = record_all(name, config, data, run, trials, folder=folder)
-        tried = [each for each in runs if any(trial.items() <= each.items() for trial in trials)]
-        best = max(tried, key=lambda each: each["valid"]["accuracy"])
-        judged = [mark | {"peak": best["peak"], "seed": seed} for seed in config["judging_seeds"]]
-        record_all(name, config, data, run, judged, folder=folder)
+    trials = [mark | setting | {"seed": config["choosing_seed"]} for setting in settings]
+    runs = record_all(name, config, data, run, trials, folder=folder)
+    tried = [each for each in runs if any(trial.items() <= each.items() for trial in trials)]
+    best = max(tried, key=lambda each: each["valid"]["accuracy"])
+    chosen = next(setting for setting in settings if setting.items() <= best.items())
+    judged = [mark | chosen | {"seed": seed} for seed in config["judging_seeds"]]
+    record_all(name, config, data, run, judged, folder=folder)
+    return chosen
 
 
 def finished(history: History) -> History:

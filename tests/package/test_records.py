@@ -366,7 +366,7 @@ def test_the_script_finds_every_recorded_run_again(name, monkeypatch):
     if not (PACKAGE / "results" / f"{name}.json").exists():
         pytest.skip(f"not run yet: python -m experiments.{name}")
     asked, runs = [], recorded(name)["runs"]
-    asks = script(name) if hasattr(script(name), "record_all") else recording  # `best_peaks` asks twice
+    asks = script(name) if hasattr(script(name), "record_all") else recording  # `best_setting` asks twice
     monkeypatch.setattr(asks, "record_all", lambda name, config, data, run, marks, **_: asked.extend(marks) or runs)
     for run in runs:
         if "device" in run:
