@@ -1,10 +1,10 @@
 """What does each part of a recipe for CIFAR-10 bring, if all of them get the same seconds of training?
 
-The row *one-cycle* is the base: our network, trained by AdamW under a rate that rises and falls. Every other row changes
-one thing about it, and gets as many steps as two quiet cores made in those seconds (`cifar_steps` has timed them), so
-that the training itself can run anywhere. In each row the first seed tries three settings of what was changed, and its
-validation accuracy chooses one; the other seeds judge that one. Every run is also scored with averaged weights, and
-with the mean answer to each image and its mirror image.
+The row *one-cycle* is the base: our network, trained by AdamW under a rate that rises and falls. Every other row
+changes one thing about it, and gets as many steps as two quiet cores made in those seconds (`cifar_steps` has timed
+them), so that the training itself can run anywhere. In each row the first seed tries three settings of what was
+changed, and its validation accuracy chooses one; the other seeds judge that one. Every run is also scored with averaged
+weights, and with the mean answer to each image and its mirror image.
 
     python -m experiments.cifar_ladder
 

@@ -33,7 +33,7 @@ CONFIG = {
         {"bfloat16": True},
         {"optimizer": "Muon"},
     ],
-    "rounds": 5,
+    "rounds": 9,
     "warm_up": 3,
     "steps": 15,
 }
