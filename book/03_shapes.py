@@ -267,25 +267,54 @@ F.max_pool2d(flat, 2).sum().backward()
 flat.grad[0, 0]
 
 # %% [markdown]
-# The first in reading order takes it all (see lesson 4). The package's two poolings also allow overlapping windows
-# and padding, which never wins a maximum but counts as zeros in an average. We compare them with PyTorch on whole
-# numbers, which give many ties.
+# The first in reading order takes it all (see lesson 4).
+#
+# Nothing changes in this when windows overlap, except that a pixel stands in several columns, and `F.fold` adds up
+# what comes back from each of them. Padding must never win a maximum, so we pad with −∞ there; in an average its zeros
+# count. We compare both with PyTorch on whole numbers, which give many ties.
 
 # %%
-from course_utils.pooling import pool2d_backward, pool2d_loops, pool2d_unfold
+def as_columns(x, K, stride, padding, outside):
+    """All windows of each channel: N×C×K²×places."""
+    x = F.pad(x, (padding,) * 4, value=outside)
+    return F.unfold(x, K, stride=stride).view(*x.shape[:2], K * K, -1)
 
-for kind, in_torch in (("max", F.max_pool2d), ("average", F.avg_pool2d)):
-    x = torch.randint(9, (4, 2, 17, 18)).double().requires_grad_()
-    options = {"stride": 2, "padding": 1}
-    answer = in_torch(x, 3, **options)
-    g = torch.randn_like(answer)
-    answer.backward(g)
-    for ours in (pool2d_loops, pool2d_unfold):
-        agree(f"{ours.__name__} and PyTorch's {kind} pooling",
-              ours(x.detach(), 3, kind, **options), answer, within=1e-12)
-    agree(f"{kind} pooling, backwards",
-          pool2d_backward(g, x.detach(), 3, kind, **options), x.grad,
-          within=1e-12)
+
+x = torch.randint(9, (4, 2, 17, 18)).double().requires_grad_()
+answer = {"max": F.max_pool2d(x, 3, stride=2, padding=1),
+          "average": F.avg_pool2d(x, 3, stride=2, padding=1)}
+g = torch.randn_like(answer["max"]).flatten(2).unsqueeze(2)
+shares = {}  # of the gradient, for each pixel of each window
+
+# %% [markdown]
+# First the maximum, whose gradient goes to the winner:
+
+# %%
+columns = as_columns(x.detach(), 3, 2, 1, outside=-math.inf)
+agree("max pooling with overlap and PyTorch's", columns.amax(2),
+      answer["max"].flatten(2), within=0)
+shares["max"] = torch.zeros_like(columns).scatter_(
+    2, columns.argmax(2, keepdim=True), g)
+
+# %% [markdown]
+# Then the average, which hands a ninth to everybody:
+
+# %%
+columns = as_columns(x.detach(), 3, 2, 1, outside=0)
+agree("average pooling with overlap and PyTorch's", columns.mean(2),
+      answer["average"].flatten(2), within=1e-12)
+shares["average"] = (g / 9).expand_as(columns)
+
+# %% [markdown]
+# And back into pictures, of 19×20 pixels with the padding:
+
+# %%
+for kind, share in shares.items():
+    back = F.fold(share.flatten(1, 2), (19, 20), 3, stride=2)
+    g_maps = g.view_as(answer[kind])
+    by_autograd, = torch.autograd.grad(answer[kind], x, g_maps)
+    agree(f"{kind} pooling, backwards", back[:, :, 1:-1, 1:-1],
+          by_autograd, within=1e-12)
 
 # %% [markdown]
 # Is pooling a convolution? Averaging is, with fixed and equal weights and `groups=2` to keep the two channels apart.

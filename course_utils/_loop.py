@@ -28,6 +28,8 @@ class State:
     epoch: int = 0
     step: int = 0  # of all epochs
     stopped: bool = False
+    mixed_precision: bool = False
+    bfloat16: bool | None = None  # what mixed precision came to; None before that is decided
 
     def after_step(self) -> None:
         """Count a step of the optimizer, and move a scheduler that goes by batches."""

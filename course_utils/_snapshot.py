@@ -123,13 +123,15 @@ def describe(state: State) -> dict[str, dict[str, str]]:
     optimizer = state.optimizer
     groups = [[tuple(value.shape) for value in group["params"]] for group in optimizer.param_groups]
     defaults = {name: str(value) for name, value in optimizer.defaults.items()}
-    batches = str(length_hint(state.train_batches) or "unknown")
+    loop = {"batches in an epoch": str(length_hint(state.train_batches) or "unknown")}
+    if state.mixed_precision:
+        loop["mixed_precision"] = "True"
     return {
         "model": describe_model(state.model),
         "optimizer": {"class": type(optimizer).__name__, "parameters": str(groups)} | defaults,
         "scheduler": describe_scheduler(state.scheduler),
         "generators": {name: str(generator.device) for name, generator in generators(state).items()},
-        "fit": {"batches in an epoch": batches, "scheduler_step": state.scheduler_step},
+        "fit": loop | {"scheduler_step": state.scheduler_step},
     }
 
 

@@ -200,6 +200,7 @@ class Checkpoint:
             "epoch": state.epoch,
             "step": state.step,
             "stopped": state.stopped,
+            "bfloat16": state.bfloat16,
             "history": state.history.to_lists(),
             "best": self._best,
             "random": _snapshot.random_state(state.model),
@@ -217,5 +218,6 @@ class Checkpoint:
         _snapshot.set_random_state(content["random"], state.model)
         state.history[:] = History.from_lists(content["history"])
         state.epoch, state.step, state.stopped = content["epoch"], content["step"], content["stopped"]
+        state.bfloat16 = content.get("bfloat16")  # older files were all of float32
         self._best = content["best"]
         print(f"{self.file.name}: {'stopped by a callback' if state.stopped else 'resumed'} after epoch {state.epoch}.")

@@ -1,88 +1,90 @@
-"""What does each part of a recipe for CIFAR-10 bring, if all of them get the same seconds of training?
+"""From a published network for CIFAR-10 to a small one, one change in each row. What does each change bring?
 
-The row *one-cycle* is the base: our network, trained by AdamW under a rate that rises and falls. Every other row
-changes one thing about it, and gets as many steps as two quiet cores made in those seconds (`cifar_steps` has timed
-them), so that the training itself can run anywhere. In each row the first seed tries three settings of what was
-changed, and its validation accuracy chooses one; the other seeds judge that one. Every run is also scored with averaged
-weights, and with the mean answer to each image and its mirror image.
+All rows train with flips and shifts. Rows keep the changes of those above them; an aside is tried once, and not kept.
+Every run is also scored with averaged weights, and with the mean answer to each image and its mirror image.
 
     python -m experiments.cifar_ladder
 
-Takes about two hours on two CPU cores. Saves after every run, and goes on where it was stopped.
+Takes about an hour on one CPU core for the rows on 5,000 images, and 45 minutes more for the first and the last on all
+images. Saves after every run, and goes on where it was stopped.
 """
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils import parametrize
-from torch.optim import AdamW, Muon, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from course_utils import Augment, batches, evaluate, load, networks
-from course_utils.data import ImageData, Images
-from course_utils.records import recorded
-from course_utils.shapes import count_macs, count_parameters
-from tools.recording import best_setting, command_line
+from course_utils import Augment, batches, device, evaluate, fit, load, networks
+from course_utils.data import ImageData
+from course_utils.shapes import count_macs, count_parameters, receptive_field
+from tools.recording import command_line, curves, finished, record_all
 
-PEAKS = (0.005, 0.01, 0.02)
 CONFIG = {
-    "seconds": 60,  # of training, on two quiet cores
-    "base": {
-        "network": "ours",
-        "batch_size": 256,
-        "optimizer": "AdamW",
-        "one_cycle": True,
+    "start": {
+        "network": "published",
+        "he": False,
+        "max_lr": 0.001,
+        "one_cycle": False,
         "weight_decay": 0.0,
         "label_smoothing": 0.0,
-        "small": 0.0,  # the share of steps, the first ones, with images of 24×24
-        "bfloat16": False,
     },
-    "rows": {  # the settings among which the first seed chooses; the peak is the base's, if none is named
-        "one-cycle": [{"peak": peak} for peak in PEAKS],
-        "published network": [
-            {"network": "published", "batch_size": 64, "peak": peak} for peak in (0.0005, 0.001, 0.002)
-        ],
-        "constant rate": [{"one_cycle": False, "peak": peak} for peak in (0.001, 0.003, 0.01)],
-        "weight decay": [{"weight_decay": decay} for decay in (0.05, 0.2, 0.8)],
-        "label smoothing": [{"label_smoothing": share} for share in (0.05, 0.1, 0.2)],
-        "shortcuts": [{"network": "residual", "peak": peak} for peak in PEAKS],
-        "smaller batches": [{"batch_size": 128, "peak": peak} for peak in PEAKS],
-        "larger batches": [{"batch_size": 512, "peak": peak} for peak in (0.01, 0.02, 0.04)],
-        "small images first": [{"small": share} for share in (0.25, 0.5, 0.75)],
-        "bfloat16": [{"bfloat16": True, "peak": peak} for peak in PEAKS],
-        "Muon": [{"optimizer": "Muon", "peak": peak} for peak in PEAKS],
+    "rows": {
+        "published network": {},
+        "no dropout": {"network": "no dropout"},
+        "BatchNorm2d": {"network": "batch norm"},
+        "our convolutions": {"network": "convolutions"},
+        "global average": {"network": "averaged"},
+        "global maximum": {"network": "ours"},
+        "one-cycle": {"one_cycle": True, "max_lr": 0.01},
+        "weight decay": {"weight_decay": 0.05},
+        "label smoothing": {"label_smoothing": 0.1},
     },
-    "averages": [0.9, 0.97, 0.99],  # what an average of the weights keeps of itself in each step
-    "choosing_seed": 0,
-    "judging_seeds": [1, 2, 3, 4, 5],
+    "asides": {
+        "He's initialisation": ["published network", {"he": True}],
+        "residual blocks": ["label smoothing", {"network": "residual"}],
+    },
+    "images": 5_000,
+    "epochs": 10,
+    "batch_size": 128,
+    "average": 0.98,  # what the average of the weights keeps of itself in each step
+    "seeds": [0, 1, 2],
+    "ends": {"rows": ["published network", "label smoothing"], "images": 45_000, "seeds": [0]},
 }
+
+
+def without_dropout() -> list[nn.Module]:
+    return [layer for layer in networks.cifar_net() if not isinstance(layer, nn.Dropout)]
+
+
+def with_batch_norm() -> Iterator[nn.Module]:
+    """Behind every convolution, in place of the one behind `Flatten`."""
+    for layer in without_dropout():
+        if not isinstance(layer, nn.BatchNorm1d):
+            yield layer
+        if isinstance(layer, nn.Conv2d):
+            yield nn.BatchNorm2d(layer.out_channels)
+
+
+def with_head(*head: nn.Module) -> nn.Module:
+    """The convolutions of our network, with another head than global maximum, `Flatten` and `Linear`."""
+    return nn.Sequential(*networks.fast_cifar_net()[:-3], *head)
+
+
 NETWORKS = {
     "published": networks.cifar_net,
+    "no dropout": lambda: nn.Sequential(*without_dropout()),
+    "batch norm": lambda: nn.Sequential(*with_batch_norm()),
+    "convolutions": lambda: with_head(nn.Flatten(), nn.Linear(192 * 4 * 4, 256), nn.ReLU(), nn.Linear(256, 10)),
+    "averaged": lambda: with_head(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(192, 10)),
     "ours": networks.fast_cifar_net,
-    "residual": partial(networks.fast_cifar_net, residual=True),
+    "residual": lambda: networks.fast_cifar_net(residual=True),
 }
-
-
-class Filters(nn.Module):
-    """A matrix with one filter in each row, seen as the weight of a convolution."""
-
-    def __init__(self, shape: torch.Size) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, matrix: torch.Tensor) -> torch.Tensor:
-        return matrix.view(self.shape)
-
-    def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
-        return weight.flatten(1)
 
 
 class Mirrored(nn.Module):
@@ -96,102 +98,74 @@ class Mirrored(nn.Module):
         return (self.model(x) + self.model(x.flip(3))) / 2
 
 
-def build(settings: dict) -> nn.Module:
-    """The network of these settings. For Muon, which takes matrices only, its filters are kept as the rows of one."""
-    model = NETWORKS[settings["network"]]()
-    if settings["optimizer"] == "Muon":
-        for layer in model.modules():
-            if isinstance(layer, nn.Conv2d):
-                parametrize.register_parametrization(layer, "weight", Filters(layer.weight.shape))
-    return model.to(memory_format=torch.channels_last)
+def row_before(name: str, config: dict) -> str | None:
+    """The row that this one differs from by one change; None for the first."""
+    if name in config["asides"]:
+        return config["asides"][name][0]
+    return dict(pairwise([*reversed(config["rows"])])).get(name)
 
 
-def optimizers(model: nn.Module, settings: dict) -> Iterator[Optimizer]:
-    """AdamW for all parameters; or Muon for the filters, scaled to steps of AdamW's size, and AdamW for the rest."""
-    decay, rest = settings["weight_decay"], dict(model.named_parameters())
-    if settings["optimizer"] == "Muon":
-        filters = [rest.pop(name) for name in list(rest) if "parametrizations" in name]
-        yield Muon(filters, lr=settings["peak"], weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-    yield AdamW(rest.values(), lr=settings["peak"], betas=(0.9, 0.99), weight_decay=decay)
+def settings_of(name: str, config: dict) -> dict:
+    """All settings of a row: its own change, and those of the rows before it."""
+    before = row_before(name, config)
+    change = config["rows"][name] if name in config["rows"] else config["asides"][name][1]
+    return (config["start"] if before is None else settings_of(before, config)) | change
 
 
-def forever(loader: Iterable) -> Iterator:
-    """The batches of one epoch after the other."""
-    return chain.from_iterable(repeat(loader))
-
-
-def train(model: nn.Module, images: Images, settings: dict, steps: int) -> Iterator[None]:
-    """Train a model; pause after each step."""
-    change = Augment(flip=0.5, shift=2, padding_mode="reflect")
-    loader = batches(images, settings["batch_size"], shuffle=True, augment=change, channels_last=True)
-    loss_fn = partial(F.cross_entropy, label_smoothing=settings["label_smoothing"])
-    both = list(optimizers(model, settings))
-    schedule = LambdaLR(both[0], lambda step: 1.0)  # a constant rate
-    schedules = [schedule]
-    if settings["one_cycle"]:
-        straight = {"pct_start": 0.25, "anneal_strategy": "linear", "cycle_momentum": False}
-        schedules = [OneCycleLR(each, settings["peak"], total_steps=steps, **straight) for each in both]
-    model.train()
-    for step, (x, y) in enumerate(islice(forever(loader), steps)):
-        if step < settings["small"] * steps:
-            x = F.interpolate(x, size=24, mode="bilinear", antialias=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings["bfloat16"]):
-            logits = model(x)
-        model.zero_grad()
-        loss_fn(logits.float(), y).backward()
-        for each in (*both, *schedules):
-            each.step()
-        yield
-
-
-def speed(settings: dict) -> dict:
-    """What decides how long a step takes, as the marks of `cifar_steps` name it."""
-    return {key: settings[key] for key in ("network", "batch_size", "optimizer", "bfloat16")}
-
-
-def steps_in(seconds: float, settings: dict) -> int:
-    """How many steps two quiet cores made in so many seconds, by the fastest round: a guest can only slow a machine."""
-    timed: dict[int, list[float]] = {32: [], 24: []}
-    for run in recorded("cifar_steps")["runs"]:
-        if speed(settings).items() <= run.items():
-            timed[run["size"]].append(run["milliseconds"])
-    small = settings["small"]
-    milliseconds = (1 - small) * min(timed[32]) + (small * min(timed[24]) if small else 0)
-    return int(1_000 * seconds / milliseconds)
-
-
-def run(data: ImageData, config: dict, row: str, seed: int, **changes: Any) -> dict:
-    """Train with the base's settings and these changes; return the scores on validation images."""
-    settings = config["base"] | changes
+def run(data: ImageData, config: dict, row: str, images: int, seed: int) -> dict:
+    """Train the network of one row; return its size and its validation scores, of plain and averaged weights."""
+    settings = settings_of(row, config)
     torch.manual_seed(seed)
-    model, steps, start = build(settings), steps_in(config["seconds"], settings), time.perf_counter()
-    averages = {
-        str(keep): AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(keep), use_buffers=True)
-        for keep in config["averages"]
-    }
-    for _ in train(model, data.train, settings, steps):
-        for average in averages.values():
-            average.update_parameters(model)
-    seconds = time.perf_counter() - start
-    valid = batches(data.valid, 1_000, channels_last=True)
-    return {
+    model = NETWORKS[settings["network"]]()
+    if settings["he"]:
+        for layer in model:
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+    model = model.to(device(), memory_format=torch.channels_last)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config["average"]), use_buffers=True)
+    options = {"channels_last": True, "device": device()}
+    change = Augment(flip=0.5, shift=2, padding_mode="reflect")
+    train = batches(
+        data.train.take(images), config["batch_size"], shuffle=True, drop_last=True, augment=change, **options
+    )
+    valid, test = (batches(split, 500, **options) for split in (data.valid, data.test))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings["max_lr"], weight_decay=settings["weight_decay"])
+    optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
+    scheduler = None
+    if settings["one_cycle"]:
+        scheduler = OneCycleLR(optimizer, max_lr=settings["max_lr"], total_steps=config["epochs"] * len(train))
+    history = fit(
+        model,
+        train,
+        valid,
+        optimizer,
+        epochs=config["epochs"],
+        scheduler=scheduler,
+        scheduler_step="batch",
+        loss_fn=partial(F.cross_entropy, label_smoothing=settings["label_smoothing"]),
+    )
+    result = {
+        "before": row_before(row, config),
         "parameters": count_parameters(model),
         "multiply_adds": count_macs(model, (1, 3, 32, 32)),
-        "steps": steps,
-        "epochs": steps * settings["batch_size"] / len(data.train.x),
-        "seconds": seconds,
-        "valid": evaluate(model, valid)._asdict(),
-        "averaged": {keep: evaluate(average, valid).accuracy for keep, average in averages.items()},
-        "mirrored": evaluate(Mirrored(model), valid).accuracy,
+        "receptive_field": receptive_field(model),
+        **curves(finished(history), "valid_accuracy", "seconds"),
+        "accuracy": history[-1].valid.accuracy,
+        "averaged weights": evaluate(average, valid).accuracy,
+        "mirrored images": evaluate(Mirrored(model), valid).accuracy,
     }
+    if images != config["images"]:  # the ends: these networks are compared with others on the test split
+        result["test_accuracy"] = evaluate(model, test).accuracy
+    return result
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:
-    data, peak = load("cifar10"), {}
-    for row, settings in config["rows"].items():
-        tried = [peak | setting for setting in settings]
-        chosen = best_setting("cifar_ladder", config, data, run, {"row": row}, tried, folder=folder)
-        peak = peak or {"peak": chosen["peak"]}  # of the first row
+    rows, ends = (*config["rows"], *config["asides"]), config["ends"]
+    runs = [(row, config["images"], seed) for seed in config["seeds"] for row in rows]
+    runs += [(row, ends["images"], seed) for seed in ends["seeds"] for row in ends["rows"]]
+    marks = [{"row": row, "images": images, "seed": seed} for row, images, seed in runs]
+    record_all("cifar_ladder", config, load("cifar10"), run, marks, folder=folder)
 
 
 if __name__ == "__main__":

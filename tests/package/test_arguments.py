@@ -210,8 +210,6 @@ CLAIMED = dict(
     at_least=bound,
     at_most=bound,
 )
-POOLING = dict(x=X, kernel_size=2, kind="max", stride=1, padding=1)
-POOLED = dict(x=never, kernel_size=whole(1, 5), kind=never, stride=none_or(whole(1)), padding=whole(0, 1))
 PIXELS = torch.zeros(2, 3, 4, 4)
 CONFIDENCE, CORRECT = torch.full((4,), 0.5), torch.tensor([True, False, True, True])
 GRAPH = torch.ones((), requires_grad=True)
@@ -302,9 +300,6 @@ CASES = {
         dict(answers={"a": (CONFIDENCE, CORRECT)}, bins=5, title="T"),
         dict(answers=never, bins=whole(1), title=none_or(TEXT)),
     ),
-    "pooling.pool2d_backward": Case(POOLING | dict(grad=torch.zeros(2, 3, 6, 7)), POOLED | dict(grad=never)),
-    "pooling.pool2d_loops": Case(POOLING, POOLED),
-    "pooling.pool2d_unfold": Case(POOLING, POOLED),
     "shapes.receptive_field": Case(dict(model=NET), dict(model=never)),
     "claims.begin": Case(dict(lesson="06_lenet"), dict(lesson=never)),
     "claims.claim": Case(CLAIM, CLAIMED),
@@ -419,9 +414,9 @@ CASES = {
     "training.predict": Case(dict(model=NET, batches=LOADER), dict(model=never, batches=never)),
     "training.fit": Case(
         dict(model=NET, train_batches=LOADER, valid_batches=LOADER, optimizer=SGD, epochs=1, scheduler=None,
-             scheduler_step="epoch", callbacks=()),
+             scheduler_step="epoch", callbacks=(), mixed_precision=False),
         dict(model=never, train_batches=never, valid_batches=never, optimizer=never, epochs=whole(1),
-             scheduler=none_or(never), scheduler_step=never, callbacks=empty),
+             scheduler=none_or(never), scheduler_step=never, callbacks=empty, mixed_precision=of(bool)),
     ),
     "history.History.column": Case(
         dict(self=History([ROW]), split="train", measure="loss"), dict(split=never, measure=never)

@@ -124,7 +124,7 @@ def short(name):
 
 def measured(run):
     """What another run of the same code must measure again."""
-    return {key: value for key, value in run.items() if key not in ("seconds", "load", "date", "minutes")}
+    return {key: value for key, value in run.items() if key not in ("seconds", "milliseconds", "load", "date", "minutes")}
 
 
 def rates(schedule, steps=20):
@@ -467,6 +467,21 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         3,
     ),
+    "recipe_ladder": (
+        {
+            "seconds": 0.5,
+            "rows": {
+                "one-cycle": [{"peak": 0.005}, {"peak": 0.01}],
+                "small images first": [{"small": 0.5}],
+                "bfloat16": [{"bfloat16": True, "peak": 0.01}],
+                "Muon": [{"optimizer": "Muon", "peak": 0.01}],
+            },
+            "averages": [0.9],
+            "judging_seeds": [1],
+        },
+        3 + 2 + 2 + 2,
+    ),
+    "recipe_steps": ({"settings": [{}, {"small": 1.0}], "rounds": 2, "warm_up": 1, "steps": 1}, 4),
     "fashion_loops": (
         {
             "published": {"lr": 0.001, "batch_size": 64, "epochs": 1},

@@ -1,9 +1,9 @@
-"""How many milliseconds does a training step take, with each network and setting of `cifar_ladder`?
+"""How many milliseconds does a training step take, with each network and setting of `recipe_ladder`?
 
 A step is all of it: drawing the batch and augmenting it, the pass forward and back, the optimiser's own arithmetic.
 Several rounds time one after the other, so that a slow minute of the machine touches all of them.
 
-    python -m experiments.cifar_steps
+    python -m experiments.recipe_steps
 
 Takes about five minutes on two CPU cores, which must be quiet: seconds are compared. Saves after every setting.
 """
@@ -18,10 +18,10 @@ import torch
 
 from course_utils import load
 from course_utils.data import ImageData
-from experiments import cifar_ladder
+from experiments import recipe_ladder
 from tools.recording import command_line, record_all
 
-BASE = cifar_ladder.CONFIG["base"] | {"peak": 0.001}
+BASE: dict = {"peak": 0.001} | recipe_ladder.CONFIG["base"]  # type: ignore[operator]
 CONFIG = {
     "settings": [
         {},
@@ -43,8 +43,8 @@ def run(data: ImageData, config: dict, size: int, **speed: Any) -> dict:
     """Time steps of one setting; a round is one measurement of it."""
     torch.manual_seed(0)
     settings = BASE | speed | {"small": float(size == 24)}
-    model, total = cifar_ladder.build(settings), config["warm_up"] + config["steps"]
-    training = cifar_ladder.train(model, data.train, settings, total)
+    model, total = recipe_ladder.build(settings), config["warm_up"] + config["steps"]
+    training = recipe_ladder.train(model, data.train, settings, total)
     for _ in islice(training, config["warm_up"]):
         pass
     times, start = [], time.perf_counter()
@@ -56,11 +56,11 @@ def run(data: ImageData, config: dict, size: int, **speed: Any) -> dict:
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:
     marks = [
-        cifar_ladder.speed(BASE | setting) | {"size": 24 if "small" in setting else 32, "round": number}
+        recipe_ladder.speed(BASE | setting) | {"size": 24 if "small" in setting else 32, "round": number}
         for number in range(config["rounds"])
         for setting in config["settings"]
     ]
-    record_all("cifar_steps", config, load("cifar10"), run, marks, folder=folder, timed=True)
+    record_all("recipe_steps", config, load("cifar10"), run, marks, folder=folder, timed=True)
 
 
 if __name__ == "__main__":
