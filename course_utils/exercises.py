@@ -135,7 +135,8 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     wants_function = (found.judge.__doc__ or "").startswith("a function")
     called, owner = None, "judging your answer"
     try:
-        owner = "your network" if hasattr(answer, "parameters") else owner
+        parts = answer if isinstance(answer, tuple | list) else [answer]
+        owner = "your network" if any(hasattr(part, "parameters") for part in parts) else owner
         is_data = owner == "your network" or hasattr(answer, "__array__")  # a network, its class, a tensor
         if callable(answer) and (wants_function or not is_data):
             called = _call.Called(answer, without=found.without, changes=found.changes)

@@ -67,7 +67,8 @@ def plain_surroundings(answer: object) -> Iterator[None]:
 
     A network that is judged keeps its modes and its numbers.
     """
-    module = answer if isinstance(answer, nn.Module) else nn.Module()
+    parts = answer if isinstance(answer, tuple | list) else [answer]
+    module = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))
     modes = {each: each.training for each in module.modules()}
     numbers = {name: value.clone() for name, value in module.state_dict().items() if not is_lazy(value)}
     python, array, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()

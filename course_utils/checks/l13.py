@@ -6,9 +6,14 @@ import torch
 
 from course_utils import load
 from course_utils.exercises import checker, right, target, wrong
+from course_utils.history import History
+from course_utils.networks import fast_cifar_net
+from course_utils.shapes import count_macs
 
 from ._answers import RETURNED, Refused, close, near, number, numbers, tensor, whole
 from .l06 import count_and_accuracy
+
+EPOCHS = 5  # of the lesson's own training
 
 
 @checker("13.1")
@@ -216,20 +221,30 @@ def _why_not_the_best(mine, given, done):
 
 
 @checker("13.6")
-def small_network(answer):
-    """a trained nn.Module."""
-    cifar = load("cifar10")
-    size, reached = count_and_accuracy(answer, cifar, limit=300_000)
-    needed = target(cifar, real=0.776, sample=0.8)
-    if reached < 0.2:
-        return wrong(
-            f"it reads {reached:.1%} of the validation images",
-            hint="Chance reads as many. Evaluate it yourself: was it trained, and on normalised images? Has batch norm "
-            "its statistics?",
-        )
+def own_minute(answer):
+    """a pair: a trained nn.Module, and the History of its training."""
+    if not isinstance(answer, tuple | list) or len(answer) != 2 or not isinstance(answer[1], History):
+        hint = "Give both: the network, and what `fit` returned when you trained it."
+        raise Refused("this is no pair of a network and its history", hint=hint)
+    (model, history), cifar = answer, load("cifar10")
+    size, reached = count_and_accuracy(model, cifar, limit=900_000)
+    each, ours = count_macs(model, (1, *cifar.train.x.shape[1:])), count_macs(fast_cifar_net(), (1, 3, 32, 32))
+    spent, budget, needed = each * len(history), ours * EPOCHS, target(cifar, real=0.776, sample=0.8)
+    if not history or abs(history[-1].valid.accuracy - reached) > 0.01:
+        read = f"{history[-1].valid.accuracy:.1%}" if history else "nothing"
+        hint = "Give the history of this network's last training, as `fit` returned it."
+        return wrong(f"it reads {reached:.1%} of the validation images, and its history ends at {read}", hint=hint)
+    if spent > budget:
+        hint = f"With {each / 1e6:.1f} million an image, {budget // each} epochs fit. Or make each image cheaper."
+        return wrong(f"its {len(history)} epochs spend {spent / budget:.2f} times what ours do", hint=hint)
     if reached < needed:
-        return wrong(
-            f"it reads {reached:.2%} of the validation images, {needed:.1%} are asked",
-            hint="The lesson's blocks, its augmentation, and a learning rate that falls to 0.",
-        )
-    return right(f"It reads {reached:.2%} with {size:,} numbers. The study had 3,716,154 parameters.")
+        case = f"it reads {reached:.2%} of the validation images, {needed:.1%} are asked"
+        for holds, hint in (
+            (reached < 0.2, "Chance reads as many. Was it trained, and on normalised images?"),
+            (spent < 0.7 * budget, f"You have time left: it spends {spent / budget:.0%} of what ours does."),
+            (history[-1].lr > 0.5 * max(row.lr for row in history), "Does its learning rate fall to 0 at the end?"),
+            (True, "The lesson's blocks, its augmentation, and two or three peaks for the learning rate."),
+        ):
+            if holds:
+                return wrong(case, hint=hint)
+    return right(f"It reads {reached:.2%} for {spent / budget:.0%} of our arithmetic, with {size:,} numbers.")

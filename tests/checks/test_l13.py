@@ -11,9 +11,24 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import swa_utils
 
-from course_utils import batches, fit, load, networks
+from course_utils import batches, evaluate, fit, load, networks
 from course_utils.exercises import check
+from course_utils.history import Epoch, History, Score
+from course_utils.shapes import count_macs
 from tests.checks.checkers import Checkers
+
+SHAPE = (1, 3, 32, 32)
+
+
+def accuracy_of(model):
+    return evaluate(model, batches(load("cifar10").valid, 300)).accuracy
+
+
+def history_of(accuracy, epochs=1, lr=0.01):
+    """A history that ends at this validation accuracy; lr is one rate, or the first and all others."""
+    rates = lr if isinstance(lr, list) else [lr, lr]
+    score = Score(1.0, accuracy)
+    return History(Epoch(k + 1, score, score, rates[min(k, 1)], 1.0) for k in range(epochs))
 
 
 def seeds(gain, spread, factor=2.5, least=2, of=2, times=1, rounded=math.ceil):
@@ -177,19 +192,22 @@ WRONG = [
     ("13.5", lambda runs, seconds: min(runs, key=lambda name: runs[name][0]), "how many whole epochs"),
     ("13.5", lambda runs, seconds: max(own[1][-1] for own in runs.values()), "name of a run"),
     ("13.5", lambda runs, seconds: best(runs, seconds).title(), "one of the keys"),
-    ("13.6", networks.fast_cifar_net(), "Chance"),
-    ("13.6", networks.cifar_net(), "fewer than 300,000"),
-    ("13.6", networks.cifar_net().requires_grad_(False), "fewer than 300,000"),
-    ("13.6", "a network", "network itself"),
-    ("13.6", networks.fast_cifar_net, "a function or a class"),
-    ("13.6", networks.fast_cifar_net()[:-1], "Ten scores"),
-    ("13.6", networks.lenet(), "your network raised RuntimeError"),
+    ("13.6", networks.fast_cifar_net(), "Give both"),
+    ("13.6", (networks.fast_cifar_net(), [0.8]), "what `fit` returned"),
+    ("13.6", (networks.fast_cifar_net(), history_of(0.8)), "this network's last training"),
+    ("13.6", (networks.fast_cifar_net(), History()), "history ends at nothing"),
+    ("13.6", (networks.cifar_net(), history_of(0.1)), "fewer than 900,000"),
+    ("13.6", (networks.cifar_net().requires_grad_(False), history_of(0.1)), "fewer than 900,000"),
+    ("13.6", ("a network", history_of(0.1)), "network itself"),
+    ("13.6", (networks.fast_cifar_net, history_of(0.1)), "a function or a class"),
+    ("13.6", (networks.fast_cifar_net()[:-1], history_of(0.1)), "Ten scores"),
+    ("13.6", (networks.lenet(), history_of(0.1)), "your network raised RuntimeError"),
 ]
 
 
 @pytest.fixture(scope="module")
-def beaten():
-    """A small network that has learnt the sample."""
+def trained():
+    """A small network that has learnt the sample, and the history of its training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_DATA", "sample")
         torch.manual_seed(0)
@@ -198,7 +216,7 @@ def beaten():
         optimizer = torch.optim.AdamW(model.parameters())
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=2 * len(train))
         loss = partial(F.cross_entropy, label_smoothing=0.1)
-        fit(
+        history = fit(
             model,
             train,
             batches(data.valid, 300),
@@ -208,7 +226,17 @@ def beaten():
             scheduler_step="batch",
             loss_fn=loss,
         )
-    return model
+    return model, history
+
+
+@pytest.fixture
+def beaten(trained):
+    return trained[0]
+
+
+@pytest.fixture
+def history(trained):
+    return trained[1]
 
 
 class TestLesson13(Checkers):
@@ -230,8 +258,16 @@ def test_a_right_answer_of_another_form_is_right(exercise, answer, capsys):
     assert check(exercise, answer), capsys.readouterr().out
 
 
-def test_a_trained_network_is_right(beaten, capsys):
-    assert check("13.6", beaten), capsys.readouterr().out
+def test_a_trained_network_is_right(beaten, history, capsys):
+    assert check("13.6", (beaten, history)), capsys.readouterr().out
+    assert check("13.6", [beaten, history])
+
+
+def test_a_training_is_priced_by_its_arithmetic(beaten, history):
+    most = int(5 * count_macs(networks.fast_cifar_net(), SHAPE) / count_macs(beaten, SHAPE))
+    assert check("13.6", (beaten, History((most - 2) * history[:1] + history)))
+    verdict = check("13.6", (beaten, History((most - 1) * history[:1] + history)))
+    assert verdict.status == "wrong" and f"{most} epochs fit" in verdict.message, verdict.message
 
 
 class Hidden(nn.Module):
@@ -292,24 +328,24 @@ class ByHeart(nn.Module):
         (lambda beaten: Hidden(nn.Sequential(beaten, nn.Linear(10, 40_000), nn.Linear(40_000, 10))), "plain list"),
         (lambda beaten: HiddenNumbers(beaten, as_list=True), "neither its parameters"),
         (lambda beaten: HiddenNumbers(beaten, as_list=False), "neither its parameters"),
-        (lambda beaten: ByHeart("buffer"), "fewer than 300,000"),
+        (lambda beaten: ByHeart("buffer"), "fewer than 900,000"),
         (lambda beaten: ByHeart("tensor"), "images are not to be kept"),
         (lambda beaten: ByHeart("dictionary"), "by heart"),
     ],
 )
-def test_a_network_that_cheats_is_wrong(beaten, cheat, hint):
-    verdict = check("13.6", cheat(beaten))
+def test_a_network_that_cheats_is_wrong(beaten, history, cheat, hint):
+    verdict = check("13.6", (cheat(beaten), history))
     assert verdict.status == "wrong" and hint in verdict.message, verdict.message
 
 
-def test_an_average_of_weights_is_right(beaten, capsys):
+def test_an_average_of_weights_is_right(beaten, history, capsys):
     average = swa_utils.AveragedModel(beaten)
-    assert check("13.6", average.train()), capsys.readouterr().out
+    assert check("13.6", (average.train(), history)), capsys.readouterr().out
     assert average.training and average.module.training
 
 
-def test_a_network_in_double_precision_is_right(beaten, capsys):
-    assert check("13.6", copy.deepcopy(beaten).double()), capsys.readouterr().out
+def test_a_network_in_double_precision_is_right(beaten, history, capsys):
+    assert check("13.6", (copy.deepcopy(beaten).double(), history)), capsys.readouterr().out
 
 
 class Wrapped(nn.Module):
@@ -324,23 +360,34 @@ class Wrapped(nn.Module):
 
 
 def test_a_network_around_a_network_is_right(beaten, capsys):
-    assert check("13.6", Wrapped(copy.deepcopy(beaten))), capsys.readouterr().out
+    wrapped = Wrapped(copy.deepcopy(beaten))
+    assert check("13.6", (wrapped, history_of(accuracy_of(wrapped)))), capsys.readouterr().out
 
 
-def test_a_network_is_as_before(beaten):
+def test_a_network_is_as_before(beaten, history):
     before = copy.deepcopy(beaten.train().state_dict())
-    check("13.6", beaten)
+    check("13.6", (beaten, history))
     assert beaten.training and all(torch.equal(value, before[name]) for name, value in beaten.state_dict().items())
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in beaten.modules())
 
 
-def test_a_network_that_has_learnt_too_little_is_wrong(beaten):
+@pytest.mark.parametrize(
+    ("epochs", "lr", "hint"),
+    [(1, 0.01, "time left"), (40, 0.01, "rate fall to 0"), (40, [0.01, 0.001], "two or three peaks")],
+)
+def test_a_network_that_has_learnt_too_little_is_wrong(beaten, epochs, lr, hint):
     model = copy.deepcopy(beaten)
     with torch.no_grad():
         model[-1].weight[4:] = 0
         model[-1].bias[4:] = -9
-    verdict = check("13.6", model)
-    assert verdict.status == "wrong" and "falls to 0" in verdict.message
+    verdict = check("13.6", (model, history_of(accuracy_of(model), epochs, lr)))
+    assert verdict.status == "wrong" and hint in verdict.message, verdict.message
+
+
+def test_a_network_at_chance_is_told_so():
+    model = networks.fast_cifar_net()
+    verdict = check("13.6", (model, history_of(accuracy_of(model))))
+    assert verdict.status == "wrong" and "Chance" in verdict.message, verdict.message
 
 
 @pytest.mark.parametrize("stub", [None, ...])

@@ -124,7 +124,9 @@ def short(name):
 
 def measured(run):
     """What another run of the same code must measure again."""
-    return {key: value for key, value in run.items() if key not in ("seconds", "milliseconds", "load", "date", "minutes")}
+    return {
+        key: value for key, value in run.items() if key not in ("seconds", "milliseconds", "load", "date", "minutes")
+    }
 
 
 def rates(schedule, steps=20):
