@@ -55,7 +55,6 @@ CONFIG = {
         "label smoothing": [{"label_smoothing": share} for share in (0.05, 0.1, 0.2)],
         "shortcuts": [{"network": "residual", "peak": peak} for peak in PEAKS],
         "smaller batches": [{"batch_size": 128, "peak": peak} for peak in PEAKS],
-        "larger batches": [{"batch_size": 512, "peak": peak} for peak in (0.01, 0.02, 0.04)],
         "small images first": [{"small": share} for share in (0.25, 0.5, 0.75)],
         "bfloat16": [{"bfloat16": True, "peak": peak} for peak in PEAKS],
         "Muon": [{"optimizer": "Muon", "peak": peak} for peak in PEAKS],

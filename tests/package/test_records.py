@@ -447,16 +447,6 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         },
         3,
     ),
-    "cifar_ladder": (
-        {
-            "images": 32,
-            "epochs": 1,
-            "batch_size": 16,
-            "seeds": [0],
-            "ends": {"rows": ["our convolutions"], "images": 48, "seeds": [0]},
-        },
-        9 + 2 + 1,
-    ),
     "cifar_published": ({"runs": {"final": FINAL}}, 1),
     "cifar_searches": (
         {
@@ -757,35 +747,57 @@ def test_the_headline_takes_what_validation_images_did_not_speak_against():
         assert all(found[point["max_lr"]] >= max(found.values()) - 0.005 for found in scores.values())  # luck: one seed
 
 
-def test_each_row_of_the_ladder_is_one_change_of_the_row_before_it():
-    ladder = script("cifar_ladder")
-    config, before = ladder.CONFIG, ladder.row_before
-    for name in (*config["rows"], *config["asides"]):
-        settings = ladder.settings_of(name, config)
-        assert settings.keys() == config["start"].keys() and settings["network"] in ladder.NETWORKS
-        if before(name, config):
-            old = ladder.settings_of(before(name, config), config)
-            changed = {key for key in settings if settings[key] != old[key]}
-            assert len(changed) == 1 or changed == {"one_cycle", "max_lr"}  # the schedule allows the higher rate
-    first, *_, last = config["rows"]
-    assert before(first, config) is None and config["ends"]["rows"] == [first, last]
+def test_each_row_of_the_ladder_changes_one_thing_about_its_base_and_tunes_it_as_its_rivals_do():
+    config = script("recipe_ladder").CONFIG
+    base, rows = config["base"], dict(config["rows"])
+    assert all(setting.keys() == {"peak"} for setting in rows.pop("one-cycle"))  # the base itself
+    for row, settings in rows.items():
+        changed = {key for setting in settings for key in setting if key != "peak" and setting[key] != base[key]}
+        assert len(changed - {"batch_size"}) == 1 or changed == {"batch_size"}, row
+        assert len(settings) == len(config["rows"]["one-cycle"]) and len({*map(str, settings)}) == len(settings)
+    assert config["choosing_seed"] not in config["judging_seeds"] and len(config["judging_seeds"]) >= 5
 
 
-def test_the_networks_of_the_ladder_have_what_their_names_say():
-    build = script("cifar_ladder").NETWORKS
-    kinds = {name: [type(layer) for layer in build[name]()] for name in build}
-    assert [name for name in kinds if nn.Dropout in kinds[name]] == ["published"]
-    assert kinds["no dropout"] == [kind for kind in kinds["published"] if kind is not nn.Dropout]
-    assert kinds["batch norm"].count(nn.BatchNorm2d) == kinds["batch norm"].count(nn.Conv2d) == 4
-    assert nn.BatchNorm1d not in kinds["batch norm"]
-    assert nn.AdaptiveAvgPool2d in kinds["averaged"] and nn.AdaptiveMaxPool2d in kinds["ours"]
-    assert not {nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d} & set(kinds["convolutions"])
-    for name in build:
-        assert build[name]()(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+def test_steps_of_the_ladder_fill_the_seconds_that_were_measured():
+    ladder = script("recipe_ladder")
+    fastest = {}
+    for run in recorded("recipe_steps")["runs"]:
+        what = (*ladder.speed(run).values(), run["size"])
+        fastest[what] = min(run["milliseconds"], fastest.get(what, run["milliseconds"]))
+    for settings in ladder.CONFIG["rows"].values():
+        for setting in settings:
+            whole = ladder.CONFIG["base"] | setting
+            speed, small = (*ladder.speed(whole).values(),), whole["small"]
+            milliseconds = (1 - small) * fastest[*speed, 32] + (small and small * fastest[*speed, 24])
+            assert 0 <= 60_000 - ladder.steps_in(60, whole) * milliseconds < milliseconds
+
+
+def test_filters_in_a_matrix_answer_as_filters_do():
+    ladder, settings = script("recipe_ladder"), script("recipe_ladder").CONFIG["base"] | {"peak": 0.01}
+    torch.manual_seed(0)
+    plain = ladder.build(settings)
+    torch.manual_seed(0)
+    matrices = ladder.build(settings | {"optimizer": "Muon"})
+    x = torch.rand(4, 3, 32, 32)
+    assert torch.allclose(plain(x), matrices(x), atol=1e-5)
+    muon, rest = ladder.optimizers(matrices, settings | {"optimizer": "Muon"})
+    held = [weight for optimizer in (muon, rest) for group in optimizer.param_groups for weight in group["params"]]
+    assert {id(weight) for weight in held} == {id(weight) for weight in matrices.parameters()} and len(held) == 14
+    assert [weight.ndim for weight in muon.param_groups[0]["params"]] == [2] * 4
+
+
+def test_small_images_come_first():
+    ladder = script("recipe_ladder")
+    settings = ladder.CONFIG["base"] | {"small": 0.5, "peak": 0.01, "batch_size": 16}
+    seen, model = [], ladder.build(settings)
+    model[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2]))
+    for _ in ladder.train(model, few("cifar10").train, settings, 6):
+        pass
+    assert seen == [24] * 3 + [32] * 3
 
 
 def test_mirrored_answers_do_not_depend_on_the_side():
-    model, x = script("cifar_ladder").Mirrored(nn.Sequential(nn.Flatten(), nn.Linear(12, 2))), torch.rand(3, 3, 2, 2)
+    model, x = script("recipe_ladder").Mirrored(nn.Sequential(nn.Flatten(), nn.Linear(12, 2))), torch.rand(3, 3, 2, 2)
     assert torch.allclose(model(x), model(x.flip(3)))
     assert not torch.allclose(model.model(x), model.model(x.flip(3)))
 
