@@ -20,7 +20,7 @@ _NAMES = {  # module -> those of its names that can be taken from the package it
     "training": ["evaluate", "fit", "predict", "train_epoch"],
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
-_MODULES = {*_NAMES, "convolution", "diagrams", "history", "inside", "networks", "plots", "pooling", "search"}
+_MODULES = {*_NAMES, "convolution", "diagrams", "history", "inside", "networks", "plots", "search"}
 
 
 def __getattr__(name: str) -> Any:  # a module or what one holds
