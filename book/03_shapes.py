@@ -312,7 +312,8 @@ shares["average"] = (g / 9).expand_as(columns)
 for kind, share in shares.items():
     back = F.fold(share.flatten(1, 2), (19, 20), 3, stride=2)
     g_maps = g.view_as(answer[kind])
-    by_autograd, = torch.autograd.grad(answer[kind], x, g_maps)
+    by_autograd, = torch.autograd.grad(answer[kind], x, g_maps,
+                                       retain_graph=True)
     agree(f"{kind} pooling, backwards", back[:, :, 1:-1, 1:-1],
           by_autograd, within=1e-12)
 

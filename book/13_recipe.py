@@ -337,8 +337,9 @@ claim("In bfloat16, the next number above 1 is {value}.",
 # weights and maps rounded to bfloat16. PyTorch does it under `torch.autocast`:
 
 # %%
+images = torch.rand(2, 3, 32, 32)
 with torch.autocast("cpu", torch.bfloat16):
-    maps = net[0](x)
+    maps = net[0](images)
 print(f"the weights are {net[0].weight.dtype}, the maps {maps.dtype}")
 
 # %% [markdown]
