@@ -312,8 +312,8 @@ plots.curves(range(1, 401), panels, columns=2, xlabel="step",
 #
 # The fifth part is about the numbers themselves. A float32 spends 32 bits: one on the sign, 8 on the power of two, and
 # 23 on the digits. Does training need so many digits? A gradient from 256 images is a rough estimate of what all images
-# would say, and already its second digit changes from batch to batch. **bfloat16** keeps the sign and the power of two,
-# and cuts the digits down to 7 bits. Some processors multiply it several times as fast.
+# would say, so that its later digits are chance. **bfloat16** keeps the sign and the power of two, and cuts the digits
+# down to 7 bits. Some processors multiply it several times as fast.
 #
 # The older float16 has the same 16 bits, and spends more of them on digits and fewer on the power of two:
 
@@ -343,9 +343,9 @@ with torch.autocast("cpu", torch.bfloat16):
 print(f"the weights are {net[0].weight.dtype}, the maps {maps.dtype}")
 
 # %% [markdown]
-# Is it faster? A processor without bfloat16 has to imitate it, and needs about twice as long as before. One with it
-# takes half the time. So `fit(mixed_precision=True)` asks `torch.cpu` what the processor can do, times a few steps of
-# either kind on a copy of the network, and says what it has decided.
+# Is it faster? A processor without bfloat16 has to imitate it, and needs longer than before. On one with it, a step of
+# our network took about half the time. So `fit(mixed_precision=True)` asks `torch.cpu` what the processor can do, times
+# a few steps of either kind on a copy of the network, and says what it has decided.
 #
 # ## One minute
 #

@@ -29,7 +29,6 @@ MODULES = [
     "metrics",
     "networks",
     "plots",
-    "pooling",
     "records",
     "runtime",
     "search",
