@@ -347,7 +347,7 @@ print(f"the weights are {net[0].weight.dtype}, the maps {maps.dtype}")
 # our network took about half the time. So `fit(mixed_precision=True)` asks `torch.cpu` what the processor can do, times
 # a few steps of either kind on a copy of the network, and says what it has decided.
 #
-# ## One minute
+# ## All of it together
 #
 # Now we put it all together. Adam's second β is .99 instead of the usual .999, whose memory of a thousand steps would
 # be longer than our whole training.
