@@ -5,7 +5,7 @@ Several rounds time one after the other, so that a slow minute of the machine to
 
     python -m experiments.recipe_steps
 
-Takes about five minutes on two CPU cores, which must be quiet: seconds are compared. Saves after every setting.
+Takes about three minutes on two CPU cores, which must be quiet: seconds are compared. Saves after every setting.
 """
 
 import time
