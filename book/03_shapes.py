@@ -269,7 +269,7 @@ flat.grad[0, 0]
 # %% [markdown]
 # The first in reading order takes it all (see lesson 4).
 #
-# Nothing changes in this when windows overlap, except that a pixel stands in several columns, and `F.fold` adds up
+# Nothing changes in this when windows overlap, except that a pixel is in several columns, and `F.fold` adds up
 # what comes back from each of them. Padding must never win a maximum, so we pad with −∞ there; in an average its zeros
 # count. We compare both with PyTorch on whole numbers, which give many ties.
 

@@ -349,7 +349,7 @@ print(f"the weights are {net[0].weight.dtype}, the maps {maps.dtype}")
 #
 # ## All of it together
 #
-# Now we put it all together. Adam's second β is .99 instead of the usual .999, whose memory of a thousand steps would
+# Here is the whole recipe. Adam's second β is .99 instead of the usual .999, whose memory of a thousand steps would
 # be longer than our whole training.
 
 # %%
@@ -555,8 +555,8 @@ claim("Under one-cycle, the two differ by only {value:.1f} points.",
 #
 # For weight decay, label smoothing, small images first, Muon and smaller batches there is no finding: no mean is larger
 # than .3 points. This does not say that they never help. Decay and smoothing work against memorising, and in five
-# epochs there is little to work against. We keep both from habit. Nor are the seconds yours. A
-# processor without bfloat16 would draw another figure, and a graphics card perhaps a third.
+# epochs there is little to work against. We keep both from habit. Nor are the seconds yours. A processor without
+# bfloat16 would draw another figure, and a graphics card perhaps a third.
 #
 # One more thing is left out of all these numbers, although it is cheap: asking twice. The mean of the answers to an
 # image and to its mirror image is better than either.

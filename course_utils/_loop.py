@@ -24,11 +24,11 @@ class State:
     scheduler_step: str
     train_batches: Iterable
     valid_batches: Iterable
+    mixed_precision: bool = False
     history: History = field(default_factory=History)
     epoch: int = 0
     step: int = 0  # of all epochs
     stopped: bool = False
-    mixed_precision: bool = False
     bfloat16: bool | None = None  # what mixed precision came to; None before that is decided
 
     def after_step(self) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from . import _snapshot
 from ._loop import State
 
 NATIVE = ("avx512_bf16", "amx_bf16")  # what `torch.cpu` calls arithmetic in bfloat16
@@ -44,16 +45,21 @@ def _compare(state: State, loss_fn: Callable) -> tuple[bool, str]:
     if not native or any(weight.device.type != "cpu" for weight in state.model.parameters()):
         return False, "since this is no processor that computes in bfloat16"
     times: dict[bool, list[float]] = {False: [], True: []}
+    drawn = {generator: generator.get_state() for generator in _snapshot.generators(state).values()}
+    random = _snapshot.random_state(state.model)
     try:
-        with torch.random.fork_rng([]):
-            x, y = (part[:64] for part in next(iter(state.valid_batches)))
-            for lower in 4 * (False, True):
-                model = copy.deepcopy(state.model).train()
-                with bfloat16(model, lower):
-                    start = time.perf_counter()
-                    loss_fn(model(x), y).backward()
-                    times[lower].append(time.perf_counter() - start)
+        x, y = (part[:64] for part in next(iter(state.valid_batches)))
+        for lower in 4 * (False, True):
+            model = copy.deepcopy(state.model).train()
+            with bfloat16(model, lower):
+                start = time.perf_counter()
+                loss_fn(model(x), y).backward()
+                times[lower].append(time.perf_counter() - start)
     except Exception as problem:  # where float32 fails too, the training itself will say why
         return False, f"since the steps that were to be timed failed ({type(problem).__name__})"
+    finally:
+        _snapshot.set_random_state(random, state.model)
+        for generator, before in drawn.items():
+            generator.set_state(before)
     share = min(times[True]) / min(times[False])
     return share < 1, f"since a step in bfloat16 takes {share:.2f} of the time"

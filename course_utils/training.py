@@ -172,8 +172,8 @@ def fit(
     _explain.expect_scheduler(scheduler, scheduler_step, optimizer)
     callbacks = _explain.expect_callbacks(callbacks)
     kind("mixed_precision", mixed_precision, bool, "True or False")
-    state = State(model, optimizer, scheduler, scheduler_step, train_batches, valid_batches)
-    state.mixed_precision, history = mixed_precision, state.history
+    state = State(model, optimizer, scheduler, scheduler_step, train_batches, valid_batches, mixed_precision)
+    history = state.history
     tell(callbacks, "on_fit_start", state)
     _explain.note.cache_clear()
     images, asked = (getattr(batches, "x", batches) for batches in (train_batches, valid_batches))

@@ -23,10 +23,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.optim import AdamW, Muon, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils import Augment, batches, evaluate, load, networks
+from course_utils._precision import bfloat16
 from course_utils.data import ImageData, Images
 from course_utils.records import recorded
 from course_utils.shapes import count_macs, count_parameters
@@ -125,8 +126,7 @@ def train(model: nn.Module, images: Images, settings: dict, steps: int) -> Itera
     loader = batches(images, settings["batch_size"], shuffle=True, augment=change, channels_last=True)
     loss_fn = partial(F.cross_entropy, label_smoothing=settings["label_smoothing"])
     both = list(optimizers(model, settings))
-    schedule = LambdaLR(both[0], lambda step: 1.0)  # a constant rate
-    schedules = [schedule]
+    schedules = []  # a constant rate
     if settings["one_cycle"]:
         straight = {"pct_start": 0.25, "anneal_strategy": "linear", "cycle_momentum": False}
         schedules = [OneCycleLR(each, settings["peak"], total_steps=steps, **straight) for each in both]
@@ -134,10 +134,10 @@ def train(model: nn.Module, images: Images, settings: dict, steps: int) -> Itera
     for step, (x, y) in enumerate(islice(forever(loader), steps)):
         if step < settings["small"] * steps:
             x = F.interpolate(x, size=24, mode="bilinear", antialias=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings["bfloat16"]):
+        with bfloat16(model, settings["bfloat16"]):
             logits = model(x)
         model.zero_grad()
-        loss_fn(logits.float(), y).backward()
+        loss_fn(logits, y).backward()
         for each in (*both, *schedules):
             each.step()
         yield
@@ -186,7 +186,8 @@ def run(data: ImageData, config: dict, row: str, seed: int, **changes: Any) -> d
 
 
 def main(config: dict = CONFIG, folder: Path | None = None) -> None:
-    data, peak = load("cifar10"), {}  # type: tuple[ImageData, dict]
+    data = load("cifar10")
+    peak: dict[str, float] = {}
     for row, settings in config["rows"].items():
         tried = [peak | setting for setting in settings]
         chosen = best_setting("recipe_ladder", config, data, run, {"row": row}, tried, folder=folder)

@@ -1,14 +1,17 @@
 """Mixed precision: bfloat16 where it pays, and nothing but a printed line elsewhere."""
 
 import copy
+import random
 import time
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import Checkpoint, _precision, batches, evaluate, fit, load
+from course_utils import Checkpoint, _precision, _snapshot, batches, evaluate, fit, load
+from course_utils._loop import State
 
 NATIVE = {"avx512_bf16": True}
 
@@ -79,6 +82,22 @@ def test_where_it_does_not_pay_nothing_changes(capabilities, seconds, said, monk
     history = [row[:-1] for row in mixed.fit()]
     assert capsys.readouterr().out.count(said) == 1
     assert history == expected[0] and equal(mixed.end(), expected[1])
+
+
+def test_timing_draws_no_random_number(monkeypatch):
+    def noisy(x, generator):
+        return (x + random.random() * np.random.rand() * torch.rand(x.shape, generator=generator)).clamp(0, 1)
+
+    processor(monkeypatch)
+    training, own = Training(), torch.Generator().manual_seed(3)
+    training.valid = batches(load("mnist").valid, 50, shuffle=True, augment=noisy, generator=own)
+    state = State(training.model, training.optimizer, None, "epoch", training.train, training.valid, True)
+    before = _snapshot.random_state(training.model), own.get_state()
+    weights = copy.deepcopy(training.model.state_dict())
+    assert _precision.choose(state, training.loss_fn)
+    after = _snapshot.random_state(training.model)
+    assert torch.equal(after.pop("cpu"), before[0].pop("cpu")) and after == before[0]
+    assert torch.equal(own.get_state(), before[1]) and equal(training.model.state_dict(), weights)
 
 
 @pytest.mark.parametrize("name", _precision.NATIVE)
