@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from . import _snapshot
+from . import _generators
 from ._loop import State
 
 NATIVE = ("avx512_bf16", "amx_bf16")  # what `torch.cpu` calls arithmetic in bfloat16
@@ -45,8 +45,8 @@ def _compare(state: State, loss_fn: Callable) -> tuple[bool, str]:
     if not native or any(weight.device.type != "cpu" for weight in state.model.parameters()):
         return False, "since this is no processor that computes in bfloat16"
     times: dict[bool, list[float]] = {False: [], True: []}
-    drawn = {generator: generator.get_state() for generator in _snapshot.generators(state).values()}
-    random = _snapshot.random_state(state.model)
+    drawn = {generator: generator.get_state() for generator in _generators.generators(state).values()}
+    random = _generators.random_state(state.model)
     try:
         x, y = (part[:64] for part in next(iter(state.valid_batches)))
         for lower in 4 * (False, True):
@@ -58,7 +58,7 @@ def _compare(state: State, loss_fn: Callable) -> tuple[bool, str]:
     except Exception as problem:  # where float32 fails too, the training itself will say why
         return False, f"since the steps that were to be timed failed ({type(problem).__name__})"
     finally:
-        _snapshot.set_random_state(random, state.model)
+        _generators.set_random_state(random, state.model)
         for generator, before in drawn.items():
             generator.set_state(before)
     share = min(times[True]) / min(times[False])

@@ -1,9 +1,8 @@
-"""What a checkpoint is made of: its file, the random generators, and a description to tell trainings apart."""
+"""What a checkpoint is made of: its file, and a description to tell trainings apart."""
 
 import copy
 import inspect
 import io
-import random
 import zipfile
 from operator import length_hint
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from . import _generators
 from ._arguments import shown
 from ._explain import text
 from ._loop import State
@@ -87,37 +87,6 @@ def parts(state: State) -> dict:
     return {name: part for name, part in found.items() if part is not None}
 
 
-def generators(state: State) -> dict[str, torch.Generator]:
-    """The generators that the batches draw from, by where they were found; a DataLoader has some in its samplers."""
-    found = {}
-    for split in ("train_batches", "valid_batches"):
-        for path in ("", ".sampler", ".batch_sampler", ".batch_sampler.sampler"):
-            owner = getattr(state, split)
-            for name in path.split(".")[1:]:
-                owner = getattr(owner, name, None)
-            if isinstance(generator := getattr(owner, "generator", None), torch.Generator):
-                found[f"{split}{path}.generator"] = generator
-    return found
-
-
-def random_state(model: nn.Module) -> dict:
-    """The states of the global random generators of Python, NumPy, the CPU and the model's device, as plain values."""
-    name, keys, *rest = np.random.get_state()
-    state = {"python": random.getstate(), "numpy": (name, keys.tolist(), *rest), "cpu": torch.get_rng_state()}
-    if device := _accelerator(model):
-        state[device] = getattr(torch, device).get_rng_state()
-    return state
-
-
-def set_random_state(state: dict, model: nn.Module) -> None:
-    """Put back what `random_state` returned; a device that it did not know keeps its own."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["cpu"])
-    if (device := _accelerator(model)) and device in state:
-        getattr(torch, device).set_rng_state(state[device])
-
-
 def describe(state: State) -> dict[str, dict[str, str]]:
     """What must be equal for a training to go on, as {part: {name: text}}."""
     optimizer = state.optimizer
@@ -130,7 +99,7 @@ def describe(state: State) -> dict[str, dict[str, str]]:
         "model": describe_model(state.model),
         "optimizer": {"class": type(optimizer).__name__, "parameters": str(groups)} | defaults,
         "scheduler": describe_scheduler(state.scheduler),
-        "generators": {name: str(generator.device) for name, generator in generators(state).items()},
+        "generators": {name: str(generator.device) for name, generator in _generators.generators(state).items()},
         "fit": loop | {"scheduler_step": state.scheduler_step},
     }
 
@@ -167,9 +136,3 @@ def differences(was: dict, now: dict) -> str:
                 found.append(f"{part}, {name}: {theirs} in the file, {ours} here")
     more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
     return "; ".join(found[:3]) + more
-
-
-def _accelerator(model: nn.Module) -> str | None:
-    """ "cuda" or "mps" if the model is there, else None."""
-    kinds = {parameter.device.type for parameter in model.parameters()}
-    return next(iter(kinds & {"cuda", "mps"}), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from . import _snapshot
+from . import _generators, _snapshot
 from ._arguments import kind, number, one_of, whole
 from ._explain import text
 from ._files import replace
@@ -203,8 +203,8 @@ class Checkpoint:
             "bfloat16": state.bfloat16,
             "history": state.history.to_lists(),
             "best": self._best,
-            "random": _snapshot.random_state(state.model),
-            "generators": {name: draws.get_state() for name, draws in _snapshot.generators(state).items()},
+            "random": _generators.random_state(state.model),
+            "generators": {name: draws.get_state() for name, draws in _generators.generators(state).items()},
         }
         content |= {name: part.state_dict() for name, part in _snapshot.parts(state).items()}
         replace(self.file, _snapshot.pack(content, prove=not self._proved))
@@ -213,9 +213,9 @@ class Checkpoint:
     def _restore(self, state: State, content: dict) -> None:
         for name, part in _snapshot.parts(state).items():
             part.load_state_dict(content[name])
-        for name, generator in _snapshot.generators(state).items():
+        for name, generator in _generators.generators(state).items():
             generator.set_state(content["generators"][name])
-        _snapshot.set_random_state(content["random"], state.model)
+        _generators.set_random_state(content["random"], state.model)
         state.history[:] = History.from_lists(content["history"])
         state.epoch, state.step, state.stopped = content["epoch"], content["step"], content["stopped"]
         state.bfloat16 = content.get("bfloat16")  # older files were all of float32

@@ -31,6 +31,7 @@ LOADED_ONLY = {
     "course_utils._images.catalogue": "a table, which its import reads",
     "course_utils.history": "what training returns; of its functions, `predict` needs none",
     "course_utils._precision": "a choice of `fit`; `predict` and `train_epoch` have none",
+    "course_utils._generators": "what that choice, and a checkpoint, put back",
 }
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import Checkpoint, _precision, _snapshot, batches, evaluate, fit, load
+from course_utils import Checkpoint, _generators, _precision, batches, evaluate, fit, load
 from course_utils._loop import State
 
 NATIVE = {"avx512_bf16": True}
@@ -92,10 +92,10 @@ def test_timing_draws_no_random_number(monkeypatch):
     training, own = Training(), torch.Generator().manual_seed(3)
     training.valid = batches(load("mnist").valid, 50, shuffle=True, augment=noisy, generator=own)
     state = State(training.model, training.optimizer, None, "epoch", training.train, training.valid, True)
-    before = _snapshot.random_state(training.model), own.get_state()
+    before = _generators.random_state(training.model), own.get_state()
     weights = copy.deepcopy(training.model.state_dict())
     assert _precision.choose(state, training.loss_fn)
-    after = _snapshot.random_state(training.model)
+    after = _generators.random_state(training.model)
     assert torch.equal(after.pop("cpu"), before[0].pop("cpu")) and after == before[0]
     assert torch.equal(own.get_state(), before[1]) and equal(training.model.state_dict(), weights)
 
