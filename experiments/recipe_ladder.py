@@ -12,9 +12,9 @@ Takes about two hours on two CPU cores. Saves after every run, and goes on where
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from course_utils import Augment, batches, evaluate, load, networks
 from course_utils._precision import bfloat16
 from course_utils.data import ImageData, Images
+from course_utils.networks import _classifier, _conv
 from course_utils.records import recorded
 from course_utils.shapes import count_macs, count_parameters
 from tools.recording import best_setting, command_line
@@ -64,10 +65,30 @@ CONFIG = {
     "choosing_seed": 0,
     "judging_seeds": [1, 2, 3, 4, 5],
 }
+
+
+def deep_cifar_net(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """A network for some minutes on CIFAR-10: N×3×32×32 images to N×10 logits.
+
+    A 2×2 convolution without padding; for each further width a pair of 3×3 convolutions, of which the first pools; the
+    global maximum of each map; one linear layer. With four widths its maps have 31×31, 15×15, 7×7 and 3×3 numbers.
+
+    Source: after K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv 2404.00498.
+    """
+    layers = _conv(3, widths[0], kernel_size=2, padding=0)
+    for before, width in pairwise(widths):
+        layers += _conv(before, width, pool=True) + _conv(width, width)
+    layers = [activation() if isinstance(layer, nn.ReLU) else layer for layer in layers]
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(widths[-1], 10))
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "published": networks.cifar_net,
     "ours": networks.fast_cifar_net,
     "residual": partial(networks.fast_cifar_net, residual=True),
+    "deep": partial(deep_cifar_net, (24, 48, 192, 192)),
+    "deep, GELU": partial(deep_cifar_net, (24, 48, 192, 192), nn.GELU),
+    "deep and wide": partial(deep_cifar_net, (24, 64, 256, 256)),
 }
 
 

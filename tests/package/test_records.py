@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from itertools import chain, repeat
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
@@ -419,6 +420,7 @@ def test_the_published_matrix_fits_its_classes_and_its_test_split():
 TINY = {"c1": 2, "c2": 3, "hidden": 4}
 FINAL = script("cifar_published").CONFIG["runs"]["final"] | {"network": TINY, "augmented": False, "epochs": 3}
 TRIED = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1}
+SMALL_BATCHES = script("recipe_headline").RECIPE | {"batch_size": 16}
 SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
     "activations": ({"images": 64, "epochs": 1, "rates": [0.001], "seeds": [0]}, 4),
     "audit": ({"images": 200, "epochs": 1, "mended": ["", "ABEFHIJK"], "seeds": [0]}, 2),
@@ -458,6 +460,25 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
             "seeds": [0],
         },
         3,
+    ),
+    "recipe_choices": (
+        {
+            "recipe": SMALL_BATCHES,
+            "precision": "float32",
+            "tried": [{"network": "ours", "epochs": 1, "peak": peak, "seed": 0} for peak in (0.1, 0.01)],
+        },
+        2,
+    ),
+    "recipe_headline": (
+        {
+            "recipe": SMALL_BATCHES,
+            "points": {
+                "a": {"network": "ours", "epochs": {"float32": 1}},
+                "b": {"network": "deep, GELU", "optimizer": "Muon", "whitened": True, "epochs": {"bfloat16": 1}},
+            },
+            "seeds": [0],
+        },
+        2,
     ),
     "recipe_ladder": (
         {
@@ -745,6 +766,49 @@ def test_the_headline_takes_what_validation_images_did_not_speak_against():
         assert (point["epochs"], point.get("shift", HEADLINE["shift"])) in scores
         assert max(map(len, scores.values())) > 1
         assert all(found[point["max_lr"]] >= max(found.values()) - 0.005 for found in scores.values())  # luck: one seed
+
+
+NEW_HEADLINE = script("recipe_headline").CONFIG
+
+
+def test_the_new_headline_takes_what_validation_images_chose():
+    assert not {run["seed"] for run in script("recipe_choices").CONFIG["tried"]} & set(NEW_HEADLINE["seeds"])
+    tried = recorded("recipe_choices")["runs"]
+    assert not any("test" in key for run in tried for key in run)
+    for point in NEW_HEADLINE["points"].values():
+        scores = {}
+        for run in tried:
+            settings = NEW_HEADLINE["recipe"] | run
+            if (run["network"], run["epochs"]) == (point["network"], point["epochs"]["bfloat16"]):
+                setting = tuple(settings[key] for key in NEW_HEADLINE["recipe"])
+                scores.setdefault(setting, []).append(run["valid_accuracy"][-1])
+        recipe = NEW_HEADLINE["recipe"] | point
+        assert max(scores, key=lambda each: mean(scores[each])) == tuple(recipe[key] for key in NEW_HEADLINE["recipe"])
+        assert len(scores) >= 3
+
+
+def test_the_new_headline_keeps_seconds_and_scores_of_each_epoch():
+    for run in recorded("recipe_headline")["runs"]:
+        epochs = NEW_HEADLINE["points"][run["point"]]["epochs"][run["precision"]]
+        assert len(run["seconds"]) == len(run["valid_accuracy"]) == epochs
+        assert run["threads"] == 2 and not run["dirty"]
+        assert run["precision"] == "float32" or "bf16" in run["capability"]
+
+
+def test_whitened_filters_make_patches_equally_loud_in_every_direction():
+    headline, settings = script("recipe_headline"), script("recipe_headline").RECIPE | {"bfloat16": False}
+    torch.manual_seed(0)
+    x = 100 * torch.rand(600, 3, 9, 9) * torch.tensor([1.0, 0.3, 1.2])[:, None, None]  # one channel is louder
+    images = Images((x + x.roll(1, 2)).byte(), torch.zeros(600).long(), (0.4,) * 3, (0.1,) * 3)  # neighbours are alike
+    [(x, _)] = batches(images, 600)
+    for optimizer in ("AdamW", "Muon"):
+        model = script("recipe_ladder").build(settings | {"network": "deep", "optimizer": optimizer})
+        before = [weight.clone() for weight in model.parameters()]
+        headline.whiten(model[0], images)
+        maps = model[0](x).transpose(0, 1).flatten(1)
+        assert torch.allclose(maps[:12].cov(), torch.eye(12), atol=0.02) and torch.equal(maps[12:], -maps[:12])
+        assert [weight.requires_grad for weight in model.parameters()] == [False] + [True] * (len(before) - 1)
+        assert all(map(torch.equal, before[1:], [*model.parameters()][1:]))
 
 
 def test_each_row_of_the_ladder_changes_one_thing_about_its_base_and_tunes_it_as_its_rivals_do():

@@ -1,0 +1,111 @@
+"""How well is CIFAR-10 read after 35 seconds, five minutes and ten minutes of training on two CPU cores?
+
+Every choice was made on validation images, by `recipe_choices`. Each run reads the test split when its training is
+over, and nothing is chosen by what it reads. Each point is trained in bfloat16 and in float32, with as many epochs as
+fit into its seconds on two quiet cores. The test accuracy of asking for the mirror image too is kept apart.
+
+    python -m experiments.recipe_headline
+
+Takes about three hours on two CPU cores that compute in bfloat16. Saves after every run, and goes on where it was
+stopped.
+"""
+
+import time
+from itertools import islice
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import batches, count_parameters, evaluate, load
+from course_utils._precision import NATIVE
+from course_utils.data import ImageData, Images
+from experiments import recipe_ladder
+from experiments.recipe_ladder import Mirrored
+from tools.recording import command_line, record_all
+
+RECIPE = {  # of every point that has no value of its own
+    "batch_size": 256,
+    "optimizer": "AdamW",
+    "peak": 0.01,
+    "one_cycle": True,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.1,
+    "small": 0.0,
+    "whitened": False,
+}
+CONFIG = {
+    "recipe": RECIPE,
+    "points": {  # what each changes in the recipe
+        "35 seconds": {"network": "ours", "peak": 0.02, "epochs": {"bfloat16": 5, "float32": 3}},
+    },
+    "seeds": [1, 2, 3, 4, 5],
+}
+
+
+def train(data: ImageData, recipe: dict, epochs: int, precision: str, seed: int) -> tuple[nn.Module, dict]:
+    """Train one network; return it, its validation accuracy after each epoch, and the seconds of each. No test image is
+    read."""
+    torch.manual_seed(seed)
+    settings = recipe | {"bfloat16": precision == "bfloat16"}
+    model, valid = recipe_ladder.build(settings), batches(data.valid, 1_000, channels_last=True)
+    steps = len(data.train.x) // recipe["batch_size"]  # of an epoch
+    if recipe["whitened"]:
+        whiten(model[0], data.train)
+    training = recipe_ladder.train(model, data.train, settings, epochs * steps)
+    curves: dict[str, list[float]] = {"valid_accuracy": [], "seconds": []}
+    for _ in range(epochs):
+        start = time.perf_counter()
+        for _ in islice(training, steps):
+            pass
+        curves["seconds"].append(time.perf_counter() - start)
+        curves["valid_accuracy"].append(evaluate(model, valid).accuracy)
+    return model, curves | {"parameters": count_parameters(model), "capability": capability()}
+
+
+def whiten(layer: nn.Conv2d, images: Images) -> None:
+    """Give a first layer filters that are computed from images, and learn no more: half of them, and their negatives.
+
+    Its patches of training images, seen through the first half, have a covariance of nearly 1: no direction is louder
+    than another, and none says what another says.
+    """
+    x, _ = next(iter(batches(images, 5_000)))
+    patches = F.unfold(x, layer.kernel_size).transpose(0, 1).flatten(1)  # pixels of a patch × patches
+    sizes, directions = torch.linalg.eigh(patches.cov())
+    filters = (directions / (sizes + 5e-4).sqrt()).T
+    [weight] = layer.parameters()
+    weight.data.copy_(torch.cat([filters, -filters]).view_as(weight))
+    weight.requires_grad_(False)
+
+
+def capability() -> str:
+    """The widest instructions that torch uses on this CPU, and those for bfloat16."""
+    able = torch.cpu.get_capabilities()
+    return ", ".join([torch.backends.cpu.get_cpu_capability(), *(name for name in NATIVE if able.get(name))])
+
+
+def run(data: ImageData, config: dict, point: str, precision: str, seed: int) -> dict:
+    """Train one network; return its validation curve, its seconds of training, and its test accuracy."""
+    recipe = config["recipe"] | config["points"][point]
+    model, result = train(data, recipe, recipe["epochs"][precision], precision, seed)
+    test = batches(data.test, 1_000, channels_last=True)
+    return result | {
+        "test_accuracy": evaluate(model, test).accuracy,
+        "mirrored_test_accuracy": evaluate(Mirrored(model), test).accuracy,
+    }
+
+
+def main(config: dict = CONFIG, folder: Path | None = None) -> None:
+    marks = [
+        {"point": name, "precision": precision, "seed": seed}
+        for precision in ("bfloat16", "float32")
+        for name, point in config["points"].items()
+        if precision in point["epochs"]
+        for seed in config["seeds"]
+    ]
+    record_all("recipe_headline", config, load("cifar10"), run, marks, folder=folder, timed=True)
+
+
+if __name__ == "__main__":
+    command_line(__doc__, main)
