@@ -33,7 +33,6 @@ CONFIG = {
         MUON | {"peak": 0.02, "whitened": True},
         MUON | {"peak": 0.02} | JORDANS,
         MUON | {"peak": 0.01, "epochs": 14},
-        MUON | {"peak": 0.01, "epochs": 14} | JORDANS,
     ],
 }
 
