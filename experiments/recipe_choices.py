@@ -19,7 +19,7 @@ from tools.recording import command_line, record_all
 
 PEAKS = (0.01, 0.02, 0.04)
 OURS: dict[str, Any] = {"network": "ours", "epochs": 5}
-DEEP: dict[str, Any] = {"network": "deep", "epochs": 7, "seed": 0}
+DEEP: dict[str, Any] = {"network": "deep", "epochs": 7, "optimizer": "AdamW", "whitened": False, "seed": 0}
 MUON: dict[str, Any] = DEEP | {"optimizer": "Muon"}
 JORDANS: dict[str, Any] = {"network": "deep, GELU", "whitened": True, "label_smoothing": 0.2}
 CONFIG = {
@@ -33,6 +33,7 @@ CONFIG = {
         MUON | {"peak": 0.02, "whitened": True},
         MUON | {"peak": 0.02} | JORDANS,
         MUON | {"peak": 0.01, "epochs": 14},
+        MUON | {"peak": 0.01, "epochs": 14} | JORDANS,
     ],
 }
 
