@@ -27,11 +27,18 @@ def _classifier(*sizes: int, between: Sequence[Layer] = (nn.ReLU,)) -> list[nn.M
 
 
 def _conv(
-    before: int, width: int, *, kernel_size: int = 3, stride: int = 1, padding: int = 1, pool: bool = False
+    before: int,
+    width: int,
+    *,
+    kernel_size: int = 3,
+    stride: int = 1,
+    padding: int = 1,
+    pool: bool = False,
+    activation: Layer = nn.ReLU,
 ) -> list[nn.Module]:
-    """Convolution, pooling perhaps, batch normalisation, ReLU. Pooling first leaves a quarter to normalise."""
+    """Convolution, pooling perhaps, batch normalisation, activation. Pooling first leaves a quarter to normalise."""
     convolution = nn.Conv2d(before, width, kernel_size, stride, padding, bias=False)
-    return [convolution, *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(width), nn.ReLU()]
+    return [convolution, *([nn.MaxPool2d(2)] if pool else []), nn.BatchNorm2d(width), activation()]
 
 
 def lenet(activation: Layer = nn.ReLU, pool: Callable[[int], nn.Module] = nn.AvgPool2d) -> nn.Sequential:

@@ -11,7 +11,6 @@ Takes about an hour on two CPU cores. Saves after every run, and goes on where i
 """
 
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -22,7 +21,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from course_utils import Augment, batches, count_parameters, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
 from course_utils.history import History
-from course_utils.networks import _classifier, _conv
+from experiments.recipe_ladder import deep_cifar_net
 from tools.recording import command_line, curves, finished, record_all
 
 FAST = {"widths": [32, 48, 96, 192], "residual": False}  # arguments of `networks.fast_cifar_net`
@@ -43,26 +42,11 @@ CONFIG = {
 }
 
 
-def deeper_cifar_net() -> nn.Sequential:
-    """A network for ten minutes on CIFAR-10: N×3×32×32 images, 498,138 parameters.
-
-    A 2×2 convolution without padding; then pairs of 3×3 convolutions, of which the first pools; the global maximum of
-    each map; one linear layer. Maps of 31×31, 15×15, 7×7 and 3×3 numbers.
-
-    Source: after K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv 2404.00498, with fewer channels and
-    without its fixed first layer.
-    """
-    layers = _conv(3, 24, kernel_size=2, padding=0)
-    for before, width in pairwise((24, 32, 128, 128)):
-        layers += _conv(before, width, pool=True) + _conv(width, width)
-    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(128, 10))
-
-
 def build(point: dict) -> nn.Module:
-    """`fast_cifar_net` with these widths, or the deeper network."""
+    """`fast_cifar_net` with these widths, or the deeper network, of 498,138 parameters."""
     if "widths" in point:
         return networks.fast_cifar_net(point["widths"], point["residual"])
-    return deeper_cifar_net()
+    return deep_cifar_net((24, 32, 128, 128))
 
 
 def train(data: ImageData, config: dict, point: dict, seed: int, device: str) -> tuple[nn.Module, History, dict]:

@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from course_utils import Augment, batches, evaluate, load, networks
 from course_utils._precision import bfloat16
 from course_utils.data import ImageData, Images
-from course_utils.networks import _classifier, _conv
+from course_utils.networks import Layer, _classifier, _conv
 from course_utils.records import recorded
 from course_utils.shapes import count_macs, count_parameters
 from tools.recording import best_setting, command_line
@@ -67,7 +67,7 @@ CONFIG = {
 }
 
 
-def deep_cifar_net(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+def deep_cifar_net(widths: Sequence[int], activation: Layer = nn.ReLU) -> nn.Sequential:
     """A network for some minutes on CIFAR-10: N×3×32×32 images to N×10 logits.
 
     A 2×2 convolution without padding; for each further width a pair of 3×3 convolutions, of which the first pools; the
@@ -75,10 +75,10 @@ def deep_cifar_net(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU)
 
     Source: after K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv 2404.00498.
     """
-    layers = _conv(3, widths[0], kernel_size=2, padding=0)
+    conv = partial(_conv, activation=activation)
+    layers = conv(3, widths[0], kernel_size=2, padding=0)
     for before, width in pairwise(widths):
-        layers += _conv(before, width, pool=True) + _conv(width, width)
-    layers = [activation() if isinstance(layer, nn.ReLU) else layer for layer in layers]
+        layers += conv(before, width, pool=True) + conv(width, width)
     return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(widths[-1], 10))
 
 
@@ -88,7 +88,6 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "residual": partial(networks.fast_cifar_net, residual=True),
     "deep": partial(deep_cifar_net, (24, 48, 192, 192)),
     "deep, GELU": partial(deep_cifar_net, (24, 48, 192, 192), nn.GELU),
-    "deep and wide": partial(deep_cifar_net, (24, 64, 256, 256)),
 }
 
 
