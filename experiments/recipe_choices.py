@@ -6,7 +6,8 @@ there is one seed, differences below half a point may be luck.
 
     python -m experiments.recipe_choices
 
-Takes about an hour on two CPU cores that compute in bfloat16. Saves after every run, and goes on where it was stopped.
+Takes about two hours on two CPU cores that compute in bfloat16. Saves after every run, and goes on where it was
+stopped.
 """
 
 from pathlib import Path
@@ -22,6 +23,8 @@ OURS: dict[str, Any] = {"network": "ours", "epochs": 5}
 DEEP: dict[str, Any] = {"network": "deep", "epochs": 7, "optimizer": "AdamW", "whitened": False, "seed": 0}
 MUON: dict[str, Any] = DEEP | {"optimizer": "Muon"}
 JORDANS: dict[str, Any] = {"network": "deep, GELU", "whitened": True, "label_smoothing": 0.2}
+TURNS = {"flips_in_turns": True}
+PUBLISHED: dict[str, Any] = {"network": "published", "batch_size": 64, "epochs": 5}
 CONFIG = {
     "recipe": RECIPE,
     "precision": "bfloat16",
@@ -34,6 +37,9 @@ CONFIG = {
         MUON | {"peak": 0.02} | JORDANS,
         MUON | {"peak": 0.01, "epochs": 14},
         MUON | {"peak": 0.01, "epochs": 14} | JORDANS,
+        *[MUON | {"peak": peak, "epochs": 8} | JORDANS | TURNS for peak in PEAKS],
+        *[MUON | {"peak": peak, "epochs": 4} | JORDANS | TURNS for peak in PEAKS],
+        *[PUBLISHED | {"peak": peak, "seed": 0} for peak in (0.00025, 0.0005, 0.001)],
     ],
 }
 

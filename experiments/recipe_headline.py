@@ -34,6 +34,7 @@ RECIPE = {  # of every point that has no value of its own
     "label_smoothing": 0.1,
     "small": 0.0,
     "whitened": False,
+    "flips_in_turns": False,
 }
 CONFIG = {
     "recipe": RECIPE,

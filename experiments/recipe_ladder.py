@@ -14,7 +14,7 @@ Takes about two hours on two CPU cores. Saves after every run, and goes on where
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice, pairwise, repeat
+from itertools import chain, cycle, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +135,27 @@ def optimizers(model: nn.Module, settings: dict) -> Iterator[Optimizer]:
     yield AdamW(rest.values(), lr=settings["peak"], betas=(0.9, 0.99), weight_decay=decay)
 
 
-def forever(loader: Iterable) -> Iterator:
-    """The batches of one epoch after the other."""
-    return chain.from_iterable(repeat(loader))
+def forever(loaders: Iterable[Iterable]) -> Iterator:
+    """The batches of one epoch after the other, each epoch from the next loader."""
+    return chain.from_iterable(cycle(loaders))
+
+
+def both_sides(images: Images) -> list[Images]:
+    """The images twice: a random half of them is mirrored the first time, and the other half the second time."""
+    side = torch.rand(len(images)).lt(0.5)[:, None, None, None]
+    mirror = images.x.flip(3)
+    return [
+        Images(torch.where(mirrored, mirror, images.x), images.y, images.mean, images.std) for mirrored in (side, ~side)
+    ]
 
 
 def train(model: nn.Module, images: Images, settings: dict, steps: int) -> Iterator[None]:
     """Train a model; pause after each step."""
-    change = Augment(flip=0.5, shift=2, padding_mode="reflect")
-    loader = batches(images, settings["batch_size"], shuffle=True, augment=change, channels_last=True)
+    flip, sets = 0.5, [images]
+    if settings.get("flips_in_turns"):  # no row of the ladder
+        flip, sets = 0.0, both_sides(images)
+    change = Augment(flip=flip, shift=2, padding_mode="reflect")
+    loaders = [batches(each, settings["batch_size"], shuffle=True, augment=change, channels_last=True) for each in sets]
     loss_fn = partial(F.cross_entropy, label_smoothing=settings["label_smoothing"])
     both = list(optimizers(model, settings))
     schedules = []  # a constant rate
@@ -151,7 +163,7 @@ def train(model: nn.Module, images: Images, settings: dict, steps: int) -> Itera
         straight = {"pct_start": 0.25, "anneal_strategy": "linear", "cycle_momentum": False}
         schedules = [OneCycleLR(each, settings["peak"], total_steps=steps, **straight) for each in both]
     model.train()
-    for step, (x, y) in enumerate(islice(forever(loader), steps)):
+    for step, (x, y) in enumerate(islice(forever(loaders), steps)):
         if step < settings["small"] * steps:
             x = F.interpolate(x, size=24, mode="bilinear", antialias=True)
         with bfloat16(model, settings["bfloat16"]):
