@@ -37,8 +37,8 @@ CONFIG = {
         MUON | {"peak": 0.02} | JORDANS,
         MUON | {"peak": 0.01, "epochs": 14},
         MUON | {"peak": 0.01, "epochs": 14} | JORDANS,
-        *[MUON | {"peak": peak, "epochs": 8} | JORDANS | TURNS for peak in PEAKS],
-        *[MUON | {"peak": peak, "epochs": 4} | JORDANS | TURNS for peak in PEAKS],
+        *[MUON | {"peak": peak, "epochs": 8} | JORDANS | TURNS for peak in (0.01, 0.02)],
+        MUON | {"peak": 0.02, "epochs": 4} | JORDANS | TURNS,
         *[PUBLISHED | {"peak": peak, "seed": 0} for peak in (0.00025, 0.0005, 0.001)],
     ],
 }
