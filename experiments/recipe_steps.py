@@ -5,7 +5,7 @@ Several rounds time one after the other, so that a slow minute of the machine to
 
     python -m experiments.recipe_steps
 
-Takes about three minutes on two CPU cores, which must be quiet: seconds are compared. Saves after every setting.
+Takes about seven minutes on two CPU cores, which must be quiet: seconds are compared. Saves after every setting.
 """
 
 import time
@@ -32,6 +32,9 @@ CONFIG = {
         {"small": 1.0},
         {"bfloat16": True},
         {"optimizer": "Muon"},
+        {"network": "deep, GELU", "optimizer": "Muon", "bfloat16": True},
+        {"network": "deep, GELU", "optimizer": "Muon"},
+        {"network": "published", "batch_size": 64, "bfloat16": True},
     ],
     "rounds": 9,
     "warm_up": 3,

@@ -10,18 +10,19 @@ import subprocess
 import sys
 from functools import cache
 from importlib import import_module
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import nn
 
 import course_utils
-from course_utils import EarlyStopping, _files, batches, evaluate, fit, load
+from course_utils import EarlyStopping, _files, batches, evaluate, fit, load, networks
 from course_utils._files import PACKAGE
 from course_utils.data import ImageData, Images
 from course_utils.records import recorded
@@ -419,7 +420,6 @@ def test_the_published_matrix_fits_its_classes_and_its_test_split():
 
 TINY = {"c1": 2, "c2": 3, "hidden": 4}
 FINAL = script("cifar_published").CONFIG["runs"]["final"] | {"network": TINY, "augmented": False, "epochs": 3}
-TRIED = {"widths": [4, 8], "residual": False, "max_lr": 0.01, "epochs": 1}
 SMALL_BATCHES = script("recipe_headline").RECIPE | {"batch_size": 16}
 SHORT = {  # what a short run of each script changes in its configuration, and how many runs it then makes
     "activations": ({"images": 64, "epochs": 1, "rates": [0.001], "seeds": [0]}, 4),
@@ -429,26 +429,12 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
     "capacity": ({"networks": ["small_fashion_net"], "images": 64, "epochs": 1}, 3),
     "capacity_sweep": ({"widths": [1, 2], "rates": [0.001], "images": 50, "epochs": 1, "seeds": [0]}, 2),
     "cifar_ablation": ({"images": 64, "epochs": 1, "seeds": [0], "widths": TINY}, 4),
-    "cifar_choices": (
-        {
-            "recipe": script("cifar_choices").CONFIG["recipe"] | {"batch_size": 16},
-            "tried": [TRIED | {"max_lr": lr} for lr in (0.1, 0.01)],
-        },
-        2,
-    ),
     "cifar_depth": (
         {"lengths": {"8": [1]}, "peaks": [0.01, 0.003], "images": 64, "judging_seeds": [1]},
         2 * (2 + 1),
     ),
     "cifar_full_ablation": ({"runs": {"both with patience 3": FINAL | {"patience": 1}}, "seeds": [0]}, 1),
     "cifar_grid": ({"images": 64, "epochs": 1, "seeds": [0], "hidden": [4], "c1": [2, 3], "c2": [3]}, 2),
-    "cifar_headline": (
-        {
-            "points": {"a": TRIED | {"seeds": [0]}, "b": TRIED | {"residual": True, "seeds": [0, 1]}},
-            "batch_size": 16,
-        },
-        3,
-    ),
     "cifar_published": ({"runs": {"final": FINAL}}, 1),
     "cifar_searches": (
         {
@@ -733,66 +719,69 @@ def test_the_published_recipes_are_the_published_networks():
         assert recipe["epochs"] == printed[name].get("most_epochs", printed[name]["epochs"])
 
 
-HEADLINE = script("cifar_headline").CONFIG
+HEADLINE = script("recipe_headline").CONFIG
 
 
-def test_the_headline_is_recorded_as_the_lesson_trains_it():
+def test_the_headline_is_recorded_as_the_lesson_trains_it(monkeypatch):
     lesson = (PACKAGE.parent / "book" / "13_recipe.py").read_text(encoding="utf-8")
-    written = {}
-    exec(re.search(r"^SEED = .*?^$", lesson, re.DOTALL | re.MULTILINE)[0], written)
-    point = HEADLINE["points"]["two minutes"]
-    assert (list(written["WIDTHS"]), written["EPOCHS"]) == (point["widths"], point["epochs"])
-    assert point["residual"] is False and len(point["seeds"]) >= 5
-    assert written["MAX_LR"] == point["max_lr"]
-    names = {
-        "BATCH": "batch_size",
-        "RISING": "rising",
-        "DECAY": "weight_decay",
-        "SMOOTHING": "label_smoothing",
-        "SHIFT": "shift",
-    }
-    assert {name: written[name] for name in names} == {name: HEADLINE[key] for name, key in names.items()}
-    assert list(written["BETAS"]) == HEADLINE["betas"]
+    written = {"nn": nn, "pairwise": pairwise}
+    for cell in (r"^SEED = .*?^$", r"^def block.*?^$", r"^def deep_net.*?^$"):
+        exec(re.search(cell, lesson, re.DOTALL | re.MULTILINE)[0], written)
+    recipe = HEADLINE["recipe"] | HEADLINE["points"]["35 seconds"]
+    names = {"MAX_LR": "peak", "BATCH": "batch_size", "DECAY": "weight_decay", "SMOOTHING": "label_smoothing"}
+    assert {name: written[name] for name in names} == {name: recipe[key] for name, key in names.items()}
+    assert written["EPOCHS"] == recipe["epochs"]["bfloat16"]
+    ladder, given = script("recipe_ladder"), {}
+    for name in ("Augment", "AdamW", "OneCycleLR"):
+        noted = Mock(wraps=getattr(ladder, name))
+        monkeypatch.setattr(ladder, name, noted)
+        given[name] = noted
+    settings = recipe | {"bfloat16": False, "batch_size": 8}
+    list(ladder.train(ladder.build(settings), load("cifar10").train.take(8), settings, 1))
+    given = {name: noted.call_args.kwargs for name, noted in given.items()}
+    assert given["Augment"] == {"flip": 0.5, "shift": written["SHIFT"], "padding_mode": "reflect"}
+    assert given["AdamW"]["betas"] == written["BETAS"]
+    assert given["OneCycleLR"]["pct_start"] == written["RISING"]
+    assert str(networks.fast_cifar_net(written["WIDTHS"])) == str(ladder.NETWORKS[recipe["network"]]())
+    deep = re.search(r"^deep = deep_net\((.*)\)$", lesson, re.MULTILINE)[1]
+    assert str(written["deep_net"](eval(deep))) == str(ladder.NETWORKS[HEADLINE["points"]["ten minutes"]["network"]]())
 
 
-def test_the_headline_takes_what_validation_images_did_not_speak_against():
-    network = ("widths", "residual", "network")
-    for point in HEADLINE["points"].values():
-        scores = {}
-        for run in recorded("cifar_choices")["runs"]:
-            if all(run.get(key) == point.get(key) for key in network):
-                training = run["epochs"], run.get("shift", HEADLINE["shift"])
-                scores.setdefault(training, {})[run["max_lr"]] = run["valid_accuracy"][-1]
-        assert (point["epochs"], point.get("shift", HEADLINE["shift"])) in scores
-        assert max(map(len, scores.values())) > 1
-        assert all(found[point["max_lr"]] >= max(found.values()) - 0.005 for found in scores.values())  # luck: one seed
-
-
-NEW_HEADLINE = script("recipe_headline").CONFIG
-
-
-def test_the_new_headline_takes_what_validation_images_chose():
-    assert not {run["seed"] for run in script("recipe_choices").CONFIG["tried"]} & set(NEW_HEADLINE["seeds"])
+def test_the_headline_takes_a_peak_that_validation_images_did_not_speak_against():
+    assert not {run["seed"] for run in script("recipe_choices").CONFIG["tried"]} & set(HEADLINE["seeds"])
     tried = recorded("recipe_choices")["runs"]
     assert not any("test" in key for run in tried for key in run)
-    for point in NEW_HEADLINE["points"].values():
-        scores = {}
+    for name, point in HEADLINE["points"].items():
+        recipe, scores = HEADLINE["recipe"] | point, {}
+        other = [key for key in HEADLINE["recipe"] if key != "peak"]
         for run in tried:
-            settings = NEW_HEADLINE["recipe"] | run
-            if (run["network"], run["epochs"]) == (point["network"], point["epochs"]["bfloat16"]):
-                setting = tuple(settings[key] for key in NEW_HEADLINE["recipe"])
-                scores.setdefault(setting, []).append(run["valid_accuracy"][-1])
-        recipe = NEW_HEADLINE["recipe"] | point
-        assert max(scores, key=lambda each: mean(scores[each])) == tuple(recipe[key] for key in NEW_HEADLINE["recipe"])
-        assert len(scores) >= 3
+            settings = HEADLINE["recipe"] | run
+            if run["network"] == point["network"] and all(settings[key] == recipe[key] for key in other):
+                peaks = scores.setdefault(run["epochs"], {})
+                peaks.setdefault(run["peak"], []).append(run["valid_accuracy"][-1])
+        compared = {epochs: peaks for epochs, peaks in scores.items() if len(peaks) > 1}
+        assert compared, name
+        for peaks in compared.values():
+            assert mean(peaks[recipe["peak"]]) >= max(map(mean, peaks.values())) - 0.003  # luck
 
 
-def test_the_new_headline_keeps_seconds_and_scores_of_each_epoch():
+def test_the_headline_keeps_seconds_and_scores_of_each_epoch():
     for run in recorded("recipe_headline")["runs"]:
-        epochs = NEW_HEADLINE["points"][run["point"]]["epochs"][run["precision"]]
+        epochs = HEADLINE["points"][run["point"]]["epochs"][run["precision"]]
         assert len(run["seconds"]) == len(run["valid_accuracy"]) == epochs
-        assert run["threads"] == 2 and not run["dirty"]
+        assert not run["dirty"]
         assert run["precision"] == "float32" or "bf16" in run["capability"]
+
+
+def test_images_in_turns_show_each_side_in_two_epochs():
+    images = load("cifar10").train.take(50)
+    both = script("recipe_ladder").both_sides(images)
+    first, second = (half.x.ne(images.x).flatten(1).any(1) for half in both)
+    assert torch.equal(first, ~second) and 0 < first.sum() < 50
+    assert all(
+        torch.equal(half.x[side], images.x.flip(3)[side]) for half, side in zip(both, (first, second), strict=True)
+    )
+    assert all(torch.equal(half.y, images.y) for half in both)
 
 
 def test_whitened_filters_make_patches_equally_loud_in_every_direction():
