@@ -725,7 +725,7 @@ HEADLINE = script("recipe_headline").CONFIG
 def test_the_headline_is_recorded_as_the_lesson_trains_it(monkeypatch):
     lesson = (PACKAGE.parent / "book" / "13_recipe.py").read_text(encoding="utf-8")
     written = {"nn": nn, "pairwise": pairwise}
-    for cell in (r"^SEED = .*?^$", r"^def block.*?^$", r"^def deep_net.*?^$"):
+    for cell in (r"^SEED = .*?^$", r"^def block.*?^$", r"^def deeper_net.*?^$"):
         exec(re.search(cell, lesson, re.DOTALL | re.MULTILINE)[0], written)
     recipe = HEADLINE["recipe"] | HEADLINE["points"]["35 seconds"]
     names = {"MAX_LR": "peak", "BATCH": "batch_size", "DECAY": "weight_decay", "SMOOTHING": "label_smoothing"}
@@ -743,8 +743,8 @@ def test_the_headline_is_recorded_as_the_lesson_trains_it(monkeypatch):
     assert given["AdamW"]["betas"] == written["BETAS"]
     assert given["OneCycleLR"]["pct_start"] == written["RISING"]
     assert str(networks.fast_cifar_net(written["WIDTHS"])) == str(ladder.NETWORKS[recipe["network"]]())
-    deep = re.search(r"^deep = deep_net\((.*)\)$", lesson, re.MULTILINE)[1]
-    assert str(written["deep_net"](eval(deep))) == str(ladder.NETWORKS[HEADLINE["points"]["ten minutes"]["network"]]())
+    deep = re.search(r"^deep = deeper_net\((.*)\)$", lesson, re.MULTILINE)[1]
+    assert str(written["deeper_net"](eval(deep))) == str(ladder.NETWORKS[HEADLINE["points"]["ten minutes"]["network"]]())
 
 
 def test_the_headline_takes_a_peak_that_validation_images_did_not_speak_against():
