@@ -743,8 +743,10 @@ def test_the_headline_is_recorded_as_the_lesson_trains_it(monkeypatch):
     assert given["AdamW"]["betas"] == written["BETAS"]
     assert given["OneCycleLR"]["pct_start"] == written["RISING"]
     assert str(networks.fast_cifar_net(written["WIDTHS"])) == str(ladder.NETWORKS[recipe["network"]]())
-    deep = re.search(r"^deep = deeper_net\((.*)\)$", lesson, re.MULTILINE)[1]
-    assert str(written["deeper_net"](eval(deep))) == str(ladder.NETWORKS[HEADLINE["points"]["ten minutes"]["network"]]())
+    widths = eval(re.search(r"^deep = deeper_net\((.*)\)$", lesson, re.MULTILINE)[1])
+    for name in ("five minutes", "ten minutes"):
+        recorded_network = ladder.NETWORKS[HEADLINE["points"][name]["network"]]()
+        assert str(written["deeper_net"](widths)) == str(recorded_network)
 
 
 def test_the_headline_takes_a_peak_that_validation_images_did_not_speak_against():
@@ -771,6 +773,16 @@ def test_the_headline_keeps_seconds_and_scores_of_each_epoch():
         assert len(run["seconds"]) == len(run["valid_accuracy"]) == epochs
         assert not run["dirty"]
         assert run["precision"] == "float32" or "bf16" in run["capability"]
+
+
+def test_no_row_of_the_headline_takes_longer_than_its_name_says_by_the_fastest_steps():
+    for name, limit in {"35 seconds": 35, "five minutes": 300, "ten minutes": 600}.items():
+        recipe = HEADLINE["recipe"] | HEADLINE["points"][name]
+        for precision, epochs in recipe["epochs"].items():
+            step = {key: recipe[key] for key in ("network", "batch_size", "optimizer")}
+            step |= {"bfloat16": precision == "bfloat16", "size": 32}
+            times = [run["milliseconds"] for run in recorded("recipe_steps")["runs"] if step.items() <= run.items()]
+            assert round(epochs * (45_000 // recipe["batch_size"]) * min(times) / 1_000) <= limit, (name, precision)
 
 
 def test_images_in_turns_show_each_side_in_two_epochs():
