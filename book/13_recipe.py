@@ -644,9 +644,10 @@ for run in recorded_runs("recipe_steps"):
 
 # %%
 config, trained = recorded("recipe_headline")["config"], {}
+runs = recorded_runs("recipe_headline")
 for precision in ("bfloat16", "float32"):
     for point in config["points"]:
-        own = [run for run in recorded_runs("recipe_headline")
+        own = [run for run in runs
                if (run["point"], run["precision"]) == (point, precision)]
         if own:
             trained[point, precision] = own
