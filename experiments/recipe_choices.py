@@ -1,8 +1,8 @@
 """Which peak of the learning rate, and which network? What was tried on validation images for `recipe_headline`.
 
 First peaks for our network, the likely ones with three seeds. Then a deeper network, with as many epochs as fit into
-five minutes or ten: its optimiser, its peak, and changes after K. Jordan's airbench. All runs are in bfloat16. Where
-there is one seed, differences below half a point may be luck.
+five minutes or ten: its optimiser, its peak, and changes after K. Jordan's airbench. At last peaks for the published
+network. All runs are in bfloat16. Where there is one seed, differences below half a point may be luck.
 
     python -m experiments.recipe_choices
 

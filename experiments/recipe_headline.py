@@ -1,8 +1,9 @@
 """How well is CIFAR-10 read after 35 seconds of training on two CPU cores, after five minutes, and after ten?
 
 Every choice was made on validation images, by `recipe_choices`. Each run reads the test split when its training is
-over, and nothing is chosen by what it reads. Each point is trained in bfloat16 and in float32, with as many epochs as
-fit into its seconds on two quiet cores. The test accuracy of asking for the mirror image too is kept apart.
+over, and nothing is chosen by what it reads. Each point is trained in bfloat16 and in float32, with no more epochs than
+fit into its seconds, by the fastest steps that `recipe_steps` has timed on two cores. The test accuracy of asking for
+the mirror image too is kept apart.
 
     python -m experiments.recipe_headline
 

@@ -460,7 +460,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
             "recipe": SMALL_BATCHES,
             "points": {
                 "a": {"network": "ours", "epochs": {"float32": 1}},
-                "b": {"network": "deep, GELU", "optimizer": "Muon", "whitened": True, "epochs": {"bfloat16": 1}},
+                "b": script("recipe_headline").DEEP | {"epochs": {"bfloat16": 1}},
             },
             "seeds": [0],
         },
