@@ -15,7 +15,7 @@ from typing import Any
 
 from course_utils import load
 from course_utils.data import ImageData
-from experiments.recipe_headline import RECIPE, train
+from experiments.recipe_headline import CHOSEN, RECIPE, train
 from tools.recording import command_line, record_all
 
 PEAKS = (0.01, 0.02, 0.04)
@@ -23,7 +23,6 @@ OURS: dict[str, Any] = {"network": "ours", "epochs": 5}
 DEEP: dict[str, Any] = {"network": "deep", "epochs": 7, "optimizer": "AdamW", "whitened": False, "seed": 0}
 MUON: dict[str, Any] = DEEP | {"optimizer": "Muon"}
 JORDANS: dict[str, Any] = {"network": "deep, GELU", "whitened": True, "label_smoothing": 0.2}
-TURNS = {"flips_in_turns": True}
 PUBLISHED: dict[str, Any] = {"network": "published", "batch_size": 64, "epochs": 5}
 CONFIG = {
     "recipe": RECIPE,
@@ -37,8 +36,8 @@ CONFIG = {
         MUON | {"peak": 0.02} | JORDANS,
         MUON | {"peak": 0.01, "epochs": 14},
         MUON | {"peak": 0.01, "epochs": 14} | JORDANS,
-        *[MUON | {"peak": peak, "epochs": 8} | JORDANS | TURNS for peak in (0.01, 0.02)],
-        MUON | {"peak": 0.02, "epochs": 4} | JORDANS | TURNS,
+        *[CHOSEN | {"peak": peak, "epochs": 8, "seed": 0} for peak in (0.01, 0.02)],
+        CHOSEN | {"peak": 0.02, "epochs": 4, "seed": 0},
         *[PUBLISHED | {"peak": peak, "seed": 0} for peak in (0.00025, 0.0005, 0.001)],
     ],
 }
