@@ -84,8 +84,8 @@ def run(data: ImageData, config: dict, seed: int) -> dict:
         "test_accuracy": evaluate(model, batches(data.test, 2_000)).accuracy,
         "weights": text(numbers),
         "digits": text(examples(data)),
-        "mean": data.train.mean[0],
-        "std": data.train.std[0],
+        "mean": float(data.train.mean[0]),
+        "std": float(data.train.std[0]),
     }
 
 
