@@ -13,6 +13,7 @@ _NAMES = {  # module -> those of its names that can be taken from the package it
     "claims": ["agree", "claim"],
     "data": ["as_dataset", "batches", "load"],
     "exercises": ["check"],
+    "explorers": ["explore"],
     "metrics": ["calibration_error", "fit_temperature", "mean_and_spread", "wilson_interval"],
     "records": ["recorded", "recorded_runs"],
     "runtime": ["device", "setup"],

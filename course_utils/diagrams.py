@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,57 +26,9 @@ from ._figure import (
     show_figure,
 )
 
-Place: TypeAlias = tuple[int, int]
-
-
-def _kernel_size(image: Tensor, kernel: Tensor) -> tuple[int, int]:
-    """K and L of a K×L kernel that fits into an H×W image."""
-    H, W = tensor("image", image, "H×W").shape
-    K, L = tensor("kernel", kernel, "K×L").shape
-    if not (0 < K <= H and 0 < L <= W):
-        raise ValueError(f"kernel must fit into the image of {H}×{W}; got shape {(K, L)}.")
-    return K, L
-
 
 def _is_list_of(kinds: type | tuple[type, ...], value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(part, kinds) for part in value)
-
-
-def sliding_window(image: Tensor, kernel: Tensor, answer: Tensor, places: Sequence[Place], *, title: str) -> None:
-    """A strip of pictures: the kernel lies on the image at each of the places, and on the right stands its answer.
-
-    Args:
-        image: H×W tensor.
-        kernel: K×L tensor.
-        answer: (H−K+1)×(W−L+1) tensor, the convolution of the two.
-        places: sequence of (row, column) in the answer.
-
-    Raises:
-        TypeError, ValueError: a tensor of another shape, or a place outside of the answer.
-
-    Example:
-        >>> image, kernel = torch.arange(25.0).view(5, 5), torch.tensor([[1.0, -1.0], [1.0, -1.0]])
-        >>> answer = nn.functional.conv2d(image[None, None], kernel[None, None])[0, 0]
-        >>> sliding_window(image, kernel, answer, [(0, 0), (2, 3)], title="One kernel, two places")
-    """
-    K, L = _kernel_size(image, kernel)
-    rows, columns = image.shape[0] - K + 1, image.shape[1] - L + 1
-    tensor("answer", answer, f"{rows}×{columns}", hint="That is where the kernel has a place on the image.")
-    count = len(kind("places", places, list | tuple, "a list of pairs (row, column)"))
-    inside = set(np.ndindex(rows, columns))
-    if not count or not all(_is_list_of(int, place) and tuple(place) in inside for place in places):
-        raise ValueError(f"places must be pairs (row, column) in an answer of {tuple(answer.shape)}; got {places}.")
-    figure, grid = make_panels(count, 3, 1.75 * count + 0.3, width_ratios=[image.shape[1], L + 1.5, answer.shape[1]])
-    strongest = float(image.max() * kernel.abs().max())
-    for (left, middle, right), (row, column) in zip(grid, places, strict=True):
-        products = image[row : row + K, column : column + L] * kernel
-        draw_picture(left, image, numbers=True, frame=(row, column, K, L))
-        draw_picture(middle, products, signed=True, numbers=True, limit=strongest)
-        draw_picture(right, answer, signed=True, numbers=True, frame=(row, column, 1, 1))
-        middle.set_xlabel(f"sum: {products.sum():g}")
-    for axes, name in zip(grid[0], ("picture", "window × kernel", "answer"), strict=True):
-        axes.set_title(name)
-    show_figure(figure, title)
 
 
 def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
@@ -94,10 +46,13 @@ def im2col(image: Tensor, kernel: Tensor, *, at: int, title: str) -> None:
         >>> image, kernel = torch.arange(25.0).view(5, 5), torch.tensor([[1.0, -1.0], [1.0, -1.0]])
         >>> im2col(image, kernel, at=3, title="The fourth window is the fourth column")
     """
-    K, L = _kernel_size(image, kernel)
+    H, W = tensor("image", image, "H×W").shape
+    K, L = tensor("kernel", kernel, "K×L").shape
+    if not (0 < K <= H and 0 < L <= W):
+        raise ValueError(f"kernel must fit into the image of {H}×{W}; got shape {(K, L)}.")
     columns = torch.nn.functional.unfold(image[None, None], (K, L))[0]
     at = whole("at", at, least=0, most=columns.shape[1] - 1)
-    across = image.shape[1] - L + 1
+    across = W - L + 1
     row = kernel.reshape(1, -1)
     figure, (top, bottom) = make_panels(2, 2, 3.8, width_ratios=[1, 2.6], height_ratios=[1.25, 1])
     draw_picture(top[0], image, name="picture", numbers=True, frame=(at // across, at % across, K, L))

