@@ -1,9 +1,9 @@
 """How well is CIFAR-10 read after 35 seconds of training on two CPU cores, after five minutes, and after ten?
 
-Every choice was made on validation images, by `recipe_choices`. The published network gets five minutes too. Each run reads the test split when its training is
+Every choice was made on validation images, by `recipe_choices`. Each run reads the test split when its training is
 over, and nothing is chosen by what it reads. Each point is trained in bfloat16 and in float32, with no more epochs than
-fit into its seconds, by the fastest steps that `recipe_steps` has timed on two cores. The test accuracy of asking for
-the mirror image too is kept apart.
+fit into its seconds, by the fastest steps that `recipe_steps` has timed on two cores; the published network gets five
+minutes in bfloat16. The test accuracy of asking for the mirror image too is kept apart.
 
     python -m experiments.recipe_headline
 
