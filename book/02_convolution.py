@@ -40,7 +40,7 @@ import torch.nn.functional as F
 from sklearn.datasets import load_sample_image
 from torch import nn
 
-from course_utils import agree, check, claim, diagrams, load, plots
+from course_utils import agree, check, claim, diagrams, explore, load, plots
 from course_utils.shapes import count_parameters
 
 # %% [markdown]
@@ -58,8 +58,8 @@ STEPS, LR = 1_000, 2  # of the search for a kernel, at the end
 # that we see in a picture, be it an edge, a corner or a face, is a pattern among neighbours. What becomes of
 # neighbours when the pixels are written one after the other, as a *dense* layer, PyTorch's `nn.Linear`, reads them?
 #
-# Here is a handwritten digit with nine neighbouring pixels marked, and beside it the same 784 numbers as the layer
-# gets them: one long list, drawn as a band.
+# Here is a handwritten digit with nine neighbouring pixels marked, and beside it the same 784 numbers as one long
+# list, drawn as a band.
 
 # %% mystnb={"image": {"alt": "Left: a handwritten two with a small square of three by three pixels marked. Right: the same pixels as one long band, in which the square has become three short pieces with wide gaps between them."}}
 mnist = load("mnist")
@@ -75,7 +75,7 @@ plots.images([marked, band], ["a picture", "the same as a list"], columns=2,
 # neighbours belong together. To see this, shuffle the pixels of the digit like a deck of cards, and the columns of
 # the layer's weights in the same way.
 #
-# > **Predict before you run.** The picture is now noise to you. How much does the dense layer's answer change?
+# > **Predict before you run.** How much does the dense layer's answer change?
 
 # %% tags=["answer"]
 torch.manual_seed(SEED)
@@ -88,8 +88,8 @@ agree("a dense layer's answer to the digit, and to the digit shuffled",
 
 # %% [markdown]
 # It does not change, because a sum does not care about the order of its terms. So a dense layer would learn just as
-# well, or as badly, if somebody had shuffled every picture in the world in the same way. (`agree` says how far apart
-# two results are, and stops the lesson if that is too far.)
+# well, or as badly, if every picture in the world were shuffled in the same way. (`agree` stops the lesson if two
+# results are too far apart.)
 #
 # The other trouble is movement: push the digit one pixel to the right, and to your eye nothing has happened.
 
@@ -187,17 +187,16 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Below are three of the sixteen steps, with positive numbers in red and negative ones in blue. Work one out yourself:
-# why is the second answer negative?
+# Now take all sixteen steps: red is positive, blue negative.
+#
+# > **Try this.** Where is the answer most negative, and why there?
 
-# %% mystnb={"image": {"alt": "Three rows, each with the picture and a framed window, the products of window and kernel, and the answer with one framed pixel: 15 on the corner, minus 15 outside of it, 5 at the end of the stroke."}}
-diagrams.sliding_window(picture, kernel, corners,
-                        places=[(1, 1), (0, 0), (3, 1)],
-                        title="The corner answers 15, its outer side −15")
+# %%
+explore("convolution", image=picture.tolist(), kernel=kernel.tolist())
 
 # %% [markdown]
-# There the kernel finds a bright pixel where it asks for a dark one. The answer has four by four pixels, because a
-# kernel of width 2 fits at four places along a line of five.
+# Just outside of the corner, the kernel finds a bright pixel where it asks for a dark one. The answer has four by four
+# pixels, because a kernel of width 2 fits at four places along a line of five.
 #
 # PyTorch's own version expects a batch of images with channels, so we add two axes with `[None, None]` and take them
 # away with `[0, 0]`. If our loops are right, no pixel differs by more than rounding.
@@ -292,8 +291,14 @@ plots.images([tower, *edges, ask(tower, sharpen).clamp(0, 1)], names,
 
 # %% [markdown]
 # Posts appear under the first kernel, the edges of the roofs under the second, although nobody has told these nine
-# numbers what a tower is.
+# numbers what a tower is. Here you can ask anything.
 #
+# > **Try this.** Draw a circle. Which kernel keeps only its left half, once the ReLU has made negative numbers 0?
+
+# %%
+explore("kernels", preset="top to bottom")
+
+# %% [markdown]
 # ## A berry among leaves: channels and filters
 #
 # A colour picture is three grids of numbers, the *channels* red, green and blue, so a *filter* has one kernel for

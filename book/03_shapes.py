@@ -45,7 +45,7 @@ from torchinfo import summary
 
 from course_utils import (
     agree, check, claim, conv_output_size, count_macs, count_parameters,
-    diagrams, plots, receptive_field,
+    diagrams, explore, plots, receptive_field,
 )
 
 # %% [markdown]
@@ -616,6 +616,28 @@ for name in ("wide", "VGG"):
 # It depends on the network. If the saved file is too large, look at the parameters. If training runs out of memory,
 # compare the two, because a smaller batch saves activations only. If it is too slow, the multiply-adds are a rough
 # guide (lesson 16).
+#
+# All that this lesson has counted stands in one table. Choose a layer, and move its sliders.
+
+# %%
+explore("shapes")
+
+# %% [markdown]
+# > **Predict before you try this.** Take away the second pooling, and give the convolution before it a stride of 2
+# > instead. What becomes of the size, of the multiply-adds, and of what the last layer sees?
+
+# %% tags=["answer"]
+front = nn.Conv2d(1, 8, 3), nn.MaxPool2d(2)
+for name, end in {"pooling": [nn.Conv2d(8, 16, 3), nn.MaxPool2d(2)],
+                  "stride": [nn.Conv2d(8, 16, 3, stride=2)]}.items():
+    net, shape = nn.Sequential(*front, *end), (1, 1, 28, 28)
+    print(f"{name:7} {tuple(net(torch.zeros(shape)).shape[1:])}, "
+          f"{count_macs(net, shape):,} multiply-adds, "
+          f"sees {receptive_field(net)} pixels")
+
+# %% [markdown]
+# A stride saves work because it never computes what pooling would have thrown away. For the same reason, each number
+# behind it has seen a little less.
 #
 # ## One size too many
 #

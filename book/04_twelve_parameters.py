@@ -42,7 +42,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import (
-    agree, check, claim, count_parameters, diagrams, plots, wilson_interval,
+    agree, check, claim, count_parameters, diagrams, explore, plots,
+    wilson_interval,
 )
 from course_utils.convolution import conv2d_backward, conv2d_loops
 
@@ -542,6 +543,13 @@ ratio = (fallen / moved).median()
 # %% tags=["claim"]
 claim("In five epochs, what is heard falls {value:.1f} times as fast as the "
       "last weight moves, in the median.", ratio, at_least=3)
+
+# %% [markdown]
+# > **Try this.** Press *New random weights*, then *1,000 steps*, until a filter dies. Which slopes are left, and which
+# > single number would you change to bring it back?
+
+# %%
+explore("twelve-parameters", step=7)
 
 # %% [markdown]
 # ## Four cures, measured

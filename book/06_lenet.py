@@ -44,7 +44,7 @@ from torch import nn
 
 from course_utils import (
     agree, batches, check, claim, count_macs, count_parameters, device,
-    diagrams, evaluate, fit, load, mean_and_spread, plots, predict,
+    diagrams, evaluate, explore, fit, load, mean_and_spread, plots, predict,
     recorded_runs, wilson_interval,
 )
 
@@ -295,10 +295,10 @@ plots.images(maps, columns=6, title=f"A {label} becomes strokes, and "
 
 # %% [markdown]
 # In the first row you can still read the digit, six times over, but each filter has an opinion of its own. In our run
-# the fourth likes upright strokes and the sixth level ones, while the second and the fifth prefer paper. (The frames
-# are padding: its 0 is grey here.) Two rows below, nobody could read the digit any more. What looks like blots to us
-# are answers to coarser questions, such as "does something level end on the left?", and the linear layers have learnt
-# what such answers mean together. Here are the ten logits that those layers compute:
+# the fourth likes upright strokes and the sixth level ones. (The frames
+# are padding: its 0 is grey here.) Two rows below, nobody could read the digit any more. The blots
+# answer coarser questions, such as "does something level end on the left?", and the linear layers have learnt what
+# such answers mean together. Here are their ten logits:
 
 # %% mystnb={"image": {"alt": "Bars: the logit of each of the ten digits. That of the four is far above the others, most of which are negative."}}
 logits = model[6:](x)[0].tolist()
@@ -707,8 +707,14 @@ plots.images(mnist.test.x[worst], titles, columns=5, title="Sure, and wrong")
 
 # %% [markdown]
 # A person would misread some of them too, but not others. High confidence does not mean right, and lesson 9 measures
-# how far you may trust it. Lesson 14 looks at the filters.
+# how far you may trust it. Below is a smaller network, which exercise 6.7 asks for.
 #
+# > **Try this.** Draw a digit that you can read and the network can't. What is new in it?
+
+# %%
+explore("digit")
+
+# %% [markdown]
 # ## Exercises
 #
 # Replace the dots, run the cell, and read what it answers. The solution follows each exercise, folded away.

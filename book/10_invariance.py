@@ -48,7 +48,7 @@ from torchvision.transforms import ToTensor, v2
 
 from course_utils import (
     Augment, agree, augment, batches, check, claim, count_parameters,
-    device, evaluate, fit, load, mean_and_spread, plots, predict,
+    device, evaluate, explore, fit, load, mean_and_spread, plots, predict,
     recorded, recorded_runs,
 )
 from course_utils.data import Images, as_dataset
@@ -280,8 +280,7 @@ stated = (IMAGES, EPOCHS, ASKED) == (20_000, 3, 2_000)
 at_four = {name: curve[PIXELS.index(4)] for name, curve in shifted.items()}
 claim.measured("Moved by four pixels, LeNet reads {value:.0%} of the "
                "digits more than the MLP.",
-               at_four["LeNet"] - at_four["MLP"], data=mnist,
-               stated=stated)
+               at_four["LeNet"] - at_four["MLP"], data=mnist, stated=stated)
 
 # %% tags=["answer", "claim"]
 claim.measured("Training with shifts brings another {value:.0%}.",
@@ -291,8 +290,8 @@ claim.measured("Training with shifts brings another {value:.0%}.",
 # %% [markdown]
 # Convolution and pooling do help: at two pixels, LeNet misreads about one digit in twenty, and the MLP more than one in
 # four. At four pixels, though, LeNet has lost more than a third of the digits. Why, when both of its poolings were
-# shifted by whole windows? Look at the maps that its linear layers receive. We compare the inner columns, which the
-# padding at the edges does not reach.
+# shifted by whole windows? Look at the maps that its linear layers receive, in the inner columns,
+# which the padding does not reach.
 
 # %%
 @torch.inference_mode()
@@ -308,11 +307,17 @@ agree("LeNet's last maps after four pixels, and moved by one column",
 
 # %% [markdown]
 # So convolution and pooling have done their part, and away from the edges they have done it exactly: the maps have
-# moved by one column, and that is all. This is *equivariance*. Invariance would have to come from the linear layers
+# moved by one column. This is *equivariance*. Invariance would have to come from the linear layers
 # behind them, which read each place of the map with weights of its own, and have not learnt what centred digits never
-# showed them. Shifted training images teach it, as far as they were shifted and about two pixels further. (There,
-# strokes begin to leave the picture, and nobody could read all such digits.)
+# showed them. Shifted training images teach it, as far as they were shifted and about two pixels further. The
+# network below has seen centred digits only.
 #
+# > **Try this.** Shift the 5 to the right, pixel by pixel. Does the network become unsure before it errs?
+
+# %%
+explore("digit", digit=5)
+
+# %% [markdown]
 # ## It buys what it shows
 #
 # Does a network that tolerates shifts also tolerate turns and other sizes?

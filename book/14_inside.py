@@ -45,8 +45,8 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from torchvision.utils import make_grid
 
 from course_utils import (
-    agree, batches, check, claim, count_parameters, evaluate, fit, load,
-    mean_and_spread, plots, predict, recorded_runs,
+    agree, batches, check, claim, count_parameters, evaluate, explore, fit,
+    load, mean_and_spread, plots, predict, recorded_runs,
 )
 from course_utils.data import Images
 from course_utils.inside import feature_maps, grad_cam, occlusion
@@ -406,6 +406,12 @@ plots.images([grey, *[glow(grey, fall) for fall in falls]],
 # Occlusion has a weakness: it sees only what a square of this size can hide. Trousers have two legs, and if either
 # leg is enough, covering one costs nothing, and the map stays dark.
 #
+# > **Try this.** Drag the orange square over the 8. Where does it make a 3 of it, and what can go unnoticed?
+
+# %%
+explore("digit", digit=8, cover=7)
+
+# %% [markdown]
 # ## Ask the gradient: Grad-CAM
 #
 # Occlusion asks one question for each place, while *Grad-CAM* needs a single backward pass. Its idea is to let the
@@ -584,8 +590,8 @@ plots.curves(strengths, robust, percent=True, xlabel="strength",
 #
 # Before its last layer LeNet has turned each image into 84 numbers, its *features*, from which one linear layer reads
 # the class. So in these 84 dimensions the classes must be apart. We cannot draw 84 dimensions, but *principal
-# component analysis* (PCA) finds the two directions in which the points differ most. As a control, we treat the 784
-# pixels in the same way.
+# component analysis* (PCA) finds the two directions in which the points differ most. The 784 pixels are our
+# control.
 
 # %%
 with torch.no_grad():
@@ -630,7 +636,7 @@ def separation(points, labels):
     return (centres[labels].square().sum() / centred.square().sum()).item()
 
 # %% [markdown]
-# We compute it for all four planes.
+# For all four planes:
 
 # %%
 apart = {name: separation(plane, labels) for name, plane in planes.items()}
@@ -672,7 +678,7 @@ for name, features in readers.items():
     print(f"{name:8} {probe.score(b / a.std(), y_valid):.1%} right")
 
 # %% [markdown]
-# This was a single draw of a hundred digits, and we set `C`, which controls the regularisation, by hand. A recorded
+# This was one draw of a hundred digits, with `C`, the regularisation, set by hand. A recorded
 # experiment uses five draws and five networks, tunes each reader on a thousand validation digits, and scores it on
 # test digits. It also trains LeNet from scratch on the same labels, and tries those 84 features, trained (“last
 # garments”) and untrained (“last random”).
@@ -700,15 +706,14 @@ ahead = [100 * (ours - chance) for ours, chance in zip(
 print(f"garments minus random: {mean_and_spread(ahead, '.1f')} points")
 
 # %% tags=["answer", "claim"]
-claim("The garment features' lead is {value:.1f} times "
-      "its standard deviation.",
+claim("The garment features' lead is {value:.1f} standard deviations.",
       torch.tensor(ahead).mean() / torch.tensor(ahead).std(), at_least=2.5)
 
 # %% [markdown]
-# With a hundred labels the garment features clearly beat the pixels, and without the control we would have called
-# that transfer. But untrained features do just as well. The architecture does the work, convolution, ReLU and pooling
-# together. Only with a thousand labels does training on garments show: such a lead is not chance. But a network
-# trained from scratch is as good, with a hundred labels and with a thousand.
+# With a hundred labels the garment features clearly beat the pixels, and without the control we would have called that
+# transfer. But untrained features do just as well. The architecture does the work. Only with a thousand labels does
+# training on garments show: such a lead is not chance. But a network trained from scratch is as good, with a hundred
+# labels and with a thousand.
 #
 # The 84 features before the last layer do worst. It is tempting to say that training made them forget all but
 # garments, yet with a thousand labels untrained ones are no better, and with fewer the five runs cannot tell. So take

@@ -18,13 +18,13 @@ class _Frame(NamedTuple):
     """What a cell displays: where no HTML can be shown, a line of text."""
 
     html: str
-    title: str
 
     def _repr_html_(self) -> str:
         return self.html
 
     def __repr__(self) -> str:
-        return f'<The explorer "{self.title}": open this notebook in a browser>'
+        [title] = re.findall('title="(.*?)"', self.html)
+        return f'<The explorer "{title}": open this notebook in a browser>'
 
 
 def explore(name: str, **options: Any) -> None:
@@ -43,8 +43,7 @@ def explore(name: str, **options: Any) -> None:
     """
     from IPython.display import display
 
-    html = frame(name, **options)
-    display(_Frame(html, html.split('"')[3]))
+    display(_Frame(frame(name, **options)))
 
 
 def frame(name: str, **options: Any) -> str:
@@ -69,4 +68,4 @@ def frame(name: str, **options: Any) -> str:
     given = json.dumps(options).replace("<", "\\u003c")  # ends no script
     page = escape(page.replace(">{}</script>", f">{given}</script>"))
     style = f"width: 100%; height: {height}px; border: 0"
-    return f'<iframe class="explorer" title="{title}" style="{style}" srcdoc="{page}"></iframe>'
+    return f'<iframe class="explorer" data-name="{name}" title="{title}" style="{style}" srcdoc="{page}"></iframe>'

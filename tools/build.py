@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 
+from course_utils.explorers import frame
 from tools.claims_page import claims_page, with_quoted_claims
 from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, manuscripts, read, read_notebook, write
 from tools.notebooks import pair_all
@@ -84,7 +85,7 @@ def gather(folder: Path, runs: dict) -> None:
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns(*leave, "__pycache__"))
     notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
-        write(page, with_quoted_claims(fill(read(page)), notebooks))
+        write(page, with_explorers(with_quoted_claims(fill(read(page)), notebooks)))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
     (folder / "notebooks").mkdir()
@@ -92,6 +93,16 @@ def gather(folder: Path, runs: dict) -> None:
         nbformat.write(with_facts(notebook, about), folder / "notebooks" / f"{name}.ipynb")
     write(folder / "book" / "claims.md", claims_page(notebooks))
     write(folder / "executed.json", json.dumps({name: about for name, (_, about) in runs.items()}, indent=1) + "\n")
+
+
+def with_explorers(text: str) -> str:
+    """A page with each line `{{ explore NAME }}` replaced by that explorer: HTML, which here must stand in one line."""
+    return re.sub(
+        r"^\{\{ explore (\S+) \}\}$",
+        lambda token: frame(token[1]).replace("\n", "&#10;"),
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def with_facts(notebook, about: dict):

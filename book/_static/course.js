@@ -13,3 +13,25 @@ document.addEventListener("DOMContentLoaded", () => {
     first.addEventListener("toggle", (event) => { fold.open = event.target.open; });
   }
 });
+
+// On the page Explorers the address says what an explorer shows: "#convolution={…}".
+document.addEventListener("DOMContentLoaded", () => {
+  for (const frame of document.querySelectorAll(".shareable iframe.explorer")) {
+    const begin = () => {
+      const { explorer } = frame.contentWindow;
+      if (!explorer) return;  // not there yet, or its scripts are off
+      const [name, options] = decodeURIComponent(location.hash.slice(1)).split(/=(.*)/s);
+      if (name === frame.dataset.name) {
+        let given = { "": "" };  // what cannot be read is refused like any option that there is not
+        try { given = JSON.parse(options); } catch { /* see above */ }
+        explorer.set(given);
+        frame.scrollIntoView();
+      }
+      explorer.onchange = () => {
+        history.replaceState(null, "", `#${frame.dataset.name}=${encodeURIComponent(JSON.stringify(explorer.get()))}`);
+      };
+    };
+    begin();
+    frame.addEventListener("load", begin);
+  }
+});
