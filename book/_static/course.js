@@ -20,15 +20,19 @@ document.addEventListener("DOMContentLoaded", () => {
     const begin = () => {
       const { explorer } = frame.contentWindow;
       if (!explorer) return;  // not there yet, or its scripts are off
-      const [name, options] = decodeURIComponent(location.hash.slice(1)).split(/=(.*)/s);
+      const [name, options] = location.hash.slice(1).split(/=(.*)/s);
       if (name === frame.dataset.name) {
-        let given = { "": "" };  // what cannot be read is refused like any option that there is not
-        try { given = JSON.parse(options); } catch { /* see above */ }
-        explorer.set(given);
+        let given = null;
+        try { given = JSON.parse(decodeURIComponent(options)); } catch { /* no options at all */ }
+        explorer.set(given ?? { [options]: true });  // what cannot be read is refused like an option that there is not
         frame.scrollIntoView();
       }
+      let before = JSON.stringify(explorer.get());
       explorer.onchange = () => {
-        history.replaceState(null, "", `#${frame.dataset.name}=${encodeURIComponent(JSON.stringify(explorer.get()))}`);
+        const now = JSON.stringify(explorer.get());
+        if (now === before) return;
+        before = now;
+        history.replaceState(null, "", `#${frame.dataset.name}=${encodeURIComponent(now)}`);
       };
     };
     begin();

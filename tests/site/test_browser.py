@@ -147,3 +147,41 @@ def test_no_barrier_that_axe_can_find(visit, pages, look, every):
         found = page.evaluate("options => axe.run(options)", AXE)
         violations += [(name, rule["id"], node["html"][:200]) for rule in found["violations"] for node in rule["nodes"]]
     assert not violations
+
+
+def explorer(page, name):
+    """The frame of an explorer on a page, when it is ready."""
+    frame = page.query_selector(f"iframe[data-name={name}]").content_frame()
+    frame.wait_for_function("Boolean(window.explorer?.onchange)", timeout=10_000)
+    return frame
+
+
+def test_the_address_of_the_page_explorers_says_what_is_shown(visit):
+    problems = []
+    page = visit("book/explorers.html", problems)
+    shapes = explorer(page, "shapes")
+    assert page.evaluate("location.hash") == ""  # nobody has changed anything
+    shapes.locator("#layers button").nth(1).click()
+    shapes.get_by_label("stride", exact=True).fill("3")
+    address = page.url.split("/book/")[1]
+    page.goto("about:blank")
+    page = visit(f"book/{address}", problems)
+    assert explorer(page, "shapes").evaluate("[state.chosen, state.layers[1].stride]") == [1, 3]
+    assert explorer(page, "convolution").evaluate("explorer.get()") == {}
+    assert page.evaluate("scrollY") > 500 and not problems
+
+
+@pytest.mark.parametrize("state", ["nonsense", "{", '{"size": 1000}', "%"])
+def test_an_address_that_says_nonsense_gets_a_sentence(visit, state):
+    problems = []
+    page = visit(f"book/explorers.html#shapes={state}", problems)
+    said = explorer(page, "shapes").locator("#say").inner_text()
+    assert "There is no option" in said or "must be one of" in said
+    assert not problems
+
+
+def test_the_cover_shows_an_explorer_and_keeps_no_state_in_its_address(visit):
+    page = visit("book/index.html", [])
+    frame = page.query_selector("iframe[data-name=digit]").content_frame()
+    frame.get_by_text("Draw your own").click()
+    assert "nothing to read" in frame.locator("#say").inner_text() and page.evaluate("location.hash") == ""
