@@ -170,7 +170,7 @@ for row, column in [(1, 1), (3, 3)]:
 #
 # ## Ask it everywhere
 #
-# Two loops carry the question to every place where the kernel fits into the picture.
+# Two loops carry the question to every place where the kernel fits.
 
 # %%
 def correlate2d(image, kernel):
@@ -187,7 +187,7 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Now take all sixteen steps: red is positive, blue negative.
+# Take all sixteen steps: red is positive, blue negative.
 #
 # > **Try this.** Where is the answer most negative, and why there?
 
@@ -291,9 +291,10 @@ plots.images([tower, *edges, ask(tower, sharpen).clamp(0, 1)], names,
 
 # %% [markdown]
 # Posts appear under the first kernel, the edges of the roofs under the second, although nobody has told these nine
-# numbers what a tower is. Here you can ask anything.
+# numbers what a tower is. Now you ask.
 #
-# > **Try this.** Draw a circle. Which kernel keeps only its left half, once the ReLU has made negative numbers 0?
+# > **Try this.** Draw a circle. Which side of its line survives the ReLU, which makes negative numbers 0? Which kernel
+# > keeps the other?
 
 # %%
 explore("kernels", preset="top to bottom")
