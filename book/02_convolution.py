@@ -187,7 +187,7 @@ corners = correlate2d(picture, kernel)
 corners
 
 # %% [markdown]
-# Take all sixteen steps: red is positive, blue negative.
+# Visit all sixteen places: red is positive, blue negative.
 #
 # > **Try this.** Where is the answer most negative, and why there?
 
@@ -293,11 +293,11 @@ plots.images([tower, *edges, ask(tower, sharpen).clamp(0, 1)], names,
 # Posts appear under the first kernel, the edges of the roofs under the second, although nobody has told these nine
 # numbers what a tower is. Now you ask.
 #
-# > **Try this.** Draw a circle. Which side of its line survives the ReLU, which makes negative numbers 0? Which kernel
-# > keeps the other?
+# > **Try this.** Draw a circle. Which side of its line survives the ReLU, which makes negative numbers 0? Which weights
+# > keep the other?
 
 # %%
-explore("kernels", preset="top to bottom")
+explore("kernels", picture="drawing", preset="top to bottom")
 
 # %% [markdown]
 # ## A berry among leaves: channels and filters

@@ -76,8 +76,8 @@ SECONDS = 12  # for each of two rivals
 #
 # ## Where the seconds go
 #
-# Training is a series of steps, so the first question is what a step costs. Here are the study's network, lesson 12's
-# small VGG, and the network that we will end up with, with batches of 64 images:
+# Training is a series of steps, one for each batch. What do the passes forward and back cost? Here are the study's
+# network, lesson 12's small VGG, and the network that we will end up with, with batches of 64 images:
 
 # %%
 DEVICE, LAST = device(), torch.channels_last
@@ -85,11 +85,11 @@ nets = {"published": networks.cifar_net(), "small VGG": networks.small_vgg(),
         "ours": networks.fast_cifar_net(WIDTHS)}
 
 # %% [markdown]
-# What does a step cost in each of them?
+# In milliseconds:
 
 # %%
-print(" " * 11 + "parameters     million   ms a step on\n"
-      + " " * 11 + "         multiply-adds  this machine, now")
+print(" " * 11 + "parameters     million   ms forward and\n"
+      + " " * 11 + "         multiply-adds      back, here")
 for name, net in nets.items():
     macs = count_macs(net, (1, 3, 32, 32)) / 1e6
     milliseconds = step_milliseconds(net.to(DEVICE), (64, 3, 32, 32))
@@ -341,7 +341,7 @@ print(f"the weights are {net[0].weight.dtype}, the maps {maps.dtype}")
 
 # %% [markdown]
 # Is it faster? A processor without bfloat16 has to imitate it, and needs longer than before. On the server that made
-# our records, a step took about half the time. So `fit(mixed_precision=True)` times a few steps of either kind on a
+# our records, a step took about half the time. So `fit(mixed_precision=True)` times a few passes of either kind on a
 # copy of the network, and says what it has decided.
 #
 # ## All of it together
@@ -416,7 +416,8 @@ epochs = {}
 for name, rival in rivals.items():
     milliseconds = step_milliseconds(rival.to(DEVICE), (BATCH, 3, 32, 32))
     epochs[name] = max(1, round(1_000 * SECONDS / milliseconds / len(few)))
-    print(f"{name:15} {milliseconds:5.0f} ms a step, {epochs[name]} epochs")
+    print(f"{name:15} {milliseconds:5.0f} ms forward and back, "
+          f"{epochs[name]} epochs")
 
 # %% [markdown]
 # > **Predict before you run.** Which of them reads more validation images after the same seconds?
@@ -430,11 +431,11 @@ for name, rival in rivals.items():
         scheduler_step="batch", loss_fn=smoothed)
 
 # %% [markdown]
-# One seed proves nothing. So a script has timed a step of each rival on two quiet cores, and gives each as many steps
-# on all images as fit into 60 seconds. The *base* is our network under one-cycle, with batches of 256, without decay
-# and smoothing. Each rival changes one thing about it, and may tune that: one seed tries three settings on validation
-# images, and five other seeds judge the best. *Small images first* begins with images of 24×24 pixels, and we will meet
-# *Muon* below.
+# One seed proves nothing. So a script has timed each rival's whole steps, with augmenting and optimiser, on two quiet
+# cores, and gives it as many of them as fit into 60 seconds, on all images. The *base* is our network under one-cycle,
+# with batches of 256, without decay and smoothing. Each rival changes one thing about it, and may tune that: one seed
+# tries three settings on validation images, and five other seeds judge the best. *Small images first* begins with
+# images of 24×24 pixels, and we will meet *Muon* below.
 
 # %%
 rows = {}
@@ -499,7 +500,7 @@ claim("Within the same minute, bfloat16 brings {value:.1f} points.",
       mean(gained["bfloat16"]), at_least=1.5)
 
 # %% [markdown]
-# The shortcuts don't pay for their time. By the fastest timings, each of their steps takes three quarters longer:
+# The shortcuts don't pay for their time. By the fastest timings, each whole step takes three quarters longer:
 
 # %% tags=["claim"]
 claim("Within the same minute, three blocks with shortcuts cost {value:.1f} "
@@ -558,10 +559,10 @@ def deeper_net(widths):
                          nn.Linear(widths[-1], 10))
 
 # %% [markdown]
-# Two more parts come from there, and they are one idea. Where a few directions are much larger than the rest, training
-# follows those, and learns the others slowly. A network meets this twice. One place is what goes in: the twelve numbers
-# of a patch vary together, since neighbouring pixels are alike. An eigenvalue of their covariance is the variance along
-# one direction, and its root the standard deviation:
+# Two more parts come from there, and they are one idea. Neighbouring pixels are alike, so the twelve numbers of a patch
+# mostly rise and fall together, and seldom differ. Training follows such a large direction, and learns the small ones
+# slowly. `eigh` takes the covariance, which says how any two of the twelve vary together, and finds twelve directions
+# that vary on their own, with the variance along each:
 
 # %%
 torch.manual_seed(SEED)
@@ -572,23 +573,23 @@ variances, directions = torch.linalg.eigh(patches.cov())
 patch_sizes = variances.flip(0).sqrt()  # the largest first
 
 # %% [markdown]
-# The other is what comes back: a layer's gradient, a matrix with one row for each filter. Its singular values say how
-# large it is along each direction.
+# What comes back has such directions, too. A layer's gradient is a matrix, one row for each filter, and `svd` splits it
+# into directions and their sizes:
 
 # %%
 F.cross_entropy(deep(x), y).backward()
-gradient = deep[7].weight.grad.flatten(1)  # 48 filters × 432 weights
+gradient = deep[7].weight.grad.flatten(1)  # 48 filters, 432 weights each
 u, gradient_sizes, vt = torch.linalg.svd(gradient, full_matrices=False)
 
 # %% [markdown]
-# **Whitening** divides each direction of the patches by its standard deviation. (Batch normalisation evens out sizes
-# too, but can't separate directions.) **Muon** does nearly the same to a running average of the gradients: all
-# directions get about the same size, while AdamW rescales each weight by itself.
+# **Whitening** divides each direction of the patches by its standard deviation, and spares the faintest. (Batch
+# normalisation can't: it sees one channel at a time.) **Muon** gives all directions of an averaged gradient about the
+# same size, where AdamW rescales each weight by itself.
 
 # %%
-filters = (directions / (variances + 5e-4).sqrt()).T  # none is divided by 0
+filters = (directions / (variances + 5e-4).sqrt()).T  # faint ones stay so
 whitened = (filters @ patches).cov().diagonal().flip(0).sqrt()
-even_sizes = torch.linalg.svdvals(u @ vt)  # Muon comes close
+even_sizes = torch.linalg.svdvals(u @ vt)  # no sizes; Muon comes close
 
 # %% [markdown]
 # How large is each direction, compared with the largest?
@@ -602,11 +603,11 @@ plots.curves(range(1, 49), panels, columns=2, log="y", xlabel="direction",
              ylabel="size", title="The same twice: directions are evened out")
 
 # %% [markdown]
-# The twelve filters that whiten, and their negatives, become the first layer, which then learns no more. Muon moves all
-# other filters, and AdamW the rest. (`torch.optim.Muon` takes matrices only, so the script keeps each layer's filters
-# as the rows of one.)
+# The twelve whitening filters become the first layer, which learns no more, with their negatives, since GELU passes
+# little below 0. Muon moves the other filters, AdamW everything else. (`torch.optim.Muon` takes matrices only, so the
+# script keeps each layer's filters as the rows of one.)
 #
-# A coin that decides about mirroring shows the same side twice in a row half of the time, so airbench mirrors *in
+# When a coin decides about mirroring, half of the images look the same in the next epoch. So airbench mirrors *in
 # turns*: the coin decides in the first epoch, and then each epoch mirrors what the last one didn't. And the smoothing
 # becomes .2. This was tried on validation images:
 
@@ -624,12 +625,12 @@ for run in recorded_runs("recipe_choices"):
               f" {run['valid_accuracy'][-1]:.1%}  {', '.join(parts)}")
 
 # %% [markdown]
-# Each line is one training, AdamW had one try where Muon had three, and turns were never tried against a coin. So these
-# are choices, not findings.
+# One training a line, one try for AdamW, and turns without a rival: these are choices, not findings. We take all of
+# them, at a peak of .01.
 #
-# Then all settings were fixed, and the script trained each of the rows below with five seeds, and read the test images.
-# Seconds are steps, times the fastest of nine timings on two cores. The trainings themselves shared their machine, and
-# took longer.
+# Then all settings were fixed. Each row below, named after a limit that it keeps, was trained with five seeds, and only
+# then tested. Seconds count whole steps, at the fastest of nine timings on two cores. The trainings shared a machine,
+# and took longer.
 
 # %%
 fastest = {}  # seconds of a step
@@ -640,7 +641,7 @@ for run in recorded_runs("recipe_steps"):
                         run["milliseconds"] / 1_000)
 
 # %% [markdown]
-# By rows:
+# Five seeds a row:
 
 # %%
 config, trained = recorded("recipe_headline")["config"], {}
@@ -662,18 +663,18 @@ for (point, precision), own in trained.items():
     row = config["recipe"] | config["points"][point]
     kind = (row["network"], row["batch_size"], row["optimizer"],
             precision == "bfloat16", 32)
-    epoch = 45_000 // row["batch_size"] * fastest[kind]
+    epoch_seconds = 45_000 // row["batch_size"] * fastest[kind]
     curve = [mean(scores) for scores in
              zip(*(run["valid_accuracy"] for run in own), strict=True)]
     lines[f"{point}, {precision}"] = [math.nan] * len(seconds) + curve
-    seconds += [epoch * (done + 1) for done in range(len(curve))]
+    seconds += [epoch_seconds * (k + 1) for k in range(len(curve))]
     plain = mean_and_spread([run["test_accuracy"] for run in own])
     both = mean(run["mirrored_test_accuracy"] for run in own)
     print(f"{point:13} {precision:9} {len(curve):2} epochs"
           f" {seconds[-1]:4.0f} s   {plain}   mirrored {both:.1%}")
 
 # %% [markdown]
-# And while they were trained:
+# On the way:
 
 # %% mystnb={"image": {"alt": "Validation accuracy over seconds of training, logarithmic. In bfloat16 the row of 35 seconds ends at 80 per cent after 30 seconds, that of five minutes at 88 after 207, and that of ten minutes just above it, after 415, having been below it until then. In float32 the row of 35 seconds ends at 77 per cent."}}
 plots.curves(seconds, lines, log="x", percent=True,
@@ -703,7 +704,7 @@ claim("And the row of ten minutes reads {value:.1%}.",
       reached["ten minutes"], at_least=0.88)
 
 # %% [markdown]
-# Five seeds cost five times as much as one, and tell us by how much luck alone moves each row. All that was recorded:
+# Our numbers are the end of a long search. These are its recorded training runs:
 
 # %%
 names = "recipe_choices", "recipe_ladder", "recipe_headline"
@@ -719,9 +720,9 @@ print({name: len(recorded_runs(name)) for name in names})
 # 3. Put batch normalisation after each convolution (lesson 12).
 # 4. Then measure before you add anything, in equal seconds. What your seeds can't show, don't claim.
 #
-# *Airbench* has gone further down this road. It reads 94 % of CIFAR-10's test images, which it sees mirrored and
-# shifted too, after 3.29 seconds on an A100, a graphics card for data centres, and with Muon after 2.59. You have now
-# met many of its ideas.
+# *Airbench* has gone further down this road. After 3.29 seconds on an A100, a graphics card for data centres, it reads
+# 94 % of CIFAR-10's test images, each seen mirrored and shifted too; with Muon, after 2.59. You have now met many of
+# its ideas.
 #
 # ## Exercises
 #
@@ -750,8 +751,9 @@ assert check("13.1", probability_and_loss_solution)
 # ### Exercise 13.2 · What a seed costs
 #
 # Two recipes are trained with n seeds each. One run scatters by `spread` around its recipe's mean, so that the
-# difference of the two means scatters by spread·√(2/n). We believe a gain that is at least 2.5 times that. Write
-# `seeds_needed(gain, spread)`: the smallest such n, but at least 2, since a single run shows no spread.
+# difference of the two means scatters by spread·√(2/n). Since `spread` is known, and not estimated from a few runs, we
+# believe a gain of 2.5 times that. Write `seeds_needed(gain, spread)`: the smallest such n, but at least 2, since a
+# single run shows no spread.
 
 # %%
 def seeds_needed(gain, spread):

@@ -406,10 +406,10 @@ plots.images([grey, *[glow(grey, fall) for fall in falls]],
 # Occlusion has a weakness: it sees only what a square of this size can hide. Trousers have two legs, and if either
 # leg is enough, covering one costs nothing, and the map stays dark.
 #
-# > **Try this.** Drag the orange square over the 8. Where does it make a 3 of it, and what can go unnoticed?
+# > **Try this.** Drag the orange square over the 8. Where does it make a 3 of it? Which parts can be covered?
 
 # %%
-explore("digit", digit=8, cover=7)
+explore("digit", digit=8, cover=7, at=[0, 0])
 
 # %% [markdown]
 # ## Ask the gradient: Grad-CAM

@@ -112,6 +112,7 @@ def test_the_window_can_be_dragged(show):
     mouse = explorer.page.mouse
     mouse.move(start["x"] + 9, start["y"] + 9)
     mouse.down()
-    mouse.move(end["x"] + 9, end["y"] + 9)
+    mouse.move(end["x"] + 9, end["y"] + 9, steps=8)
     mouse.up()
+    assert "image" not in explorer.evaluate("explorer.get()")  # no number was dragged off as text
     assert explorer.evaluate("explorer.get().at") == [2, 3]

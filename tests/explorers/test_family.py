@@ -36,20 +36,24 @@ def test_it_is_small_and_asks_for_nothing_else(name):
 @pytest.mark.parametrize(
     ("start", "end", "members"),
     [
-        ("/* The family", "/* Its own */", PAGES),
-        ("// The family", "// The brush", ["digit", "kernels"]),
-        ("// The brush", "// Its own", ["digit", "kernels"]),
-        ("// The family", "// Its own", ["convolution", "shapes", "twelve-parameters"]),
+        ("/* The family", "/*", PAGES),
+        ("/* The brush", "/*", ["digit", "kernels"]),
+        ("// The family", "\n// The sliders", ["digit", "shapes"]),
+        ("// The family", "\n// Its own", ["convolution", "twelve-parameters"]),
+        ("// The brush", "\n// Its own", ["digit", "kernels"]),
     ],
 )
 def test_the_family_shares_its_style_and_its_first_lines(start, end, members):
     assert len({between(start, end, PAGES[name]) for name in members}) == 1
 
 
-def test_those_that_draw_share_the_familys_lines_too():
-    assert between("// The family", "// The brush", PAGES["digit"]) == between(
-        "// The family", "// Its own", PAGES["shapes"]
-    )
+def test_the_family_is_one_whatever_follows_it():
+    """The first lines, the sliders and the brush end where the next part begins."""
+    family = between("// The family", "\n// Its own", PAGES["convolution"])
+    assert between("// The family", "\n// The sliders", PAGES["digit"]) == family
+    assert between("// The family", "\n// The brush", PAGES["kernels"]) == family
+    sliders = between("// The sliders", "\n// Its own", PAGES["shapes"])
+    assert between("// The sliders", "\n// The brush", PAGES["digit"]) == sliders
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -202,3 +206,24 @@ def test_without_scripts_there_is_a_picture_and_a_sentence(name, browser):
     assert page.locator("noscript svg[aria-label]").is_visible()
     assert "needs scripts, which are off here" in page.locator("noscript p").inner_text()
     page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "press", "then"),
+    [
+        ("shapes", "Add conv", "#layers button"),
+        ("shapes", "Remove this layer", "#layers button"),
+        ("digit", "Draw your own", "#picture"),
+        ("kernels", "Clear", "#picture"),
+        ("twelve-parameters", "Show all", "button"),
+        ("twelve-parameters", "Backwards", "#next"),
+    ],
+)
+def test_whoever_presses_a_button_is_not_lost(name, press, then, show):
+    """The focus stays where one can go on from."""
+    options = {"kernels": {"picture": "drawing"}, "twelve-parameters": {"step": 6}}
+    explorer = show(name, **options.get(name, {}))
+    explorer.get_by_text(press).focus()
+    explorer.page.keyboard.press("Enter")
+    assert explorer.evaluate("then => document.activeElement.matches(then)", then)

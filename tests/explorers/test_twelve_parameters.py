@@ -108,6 +108,21 @@ def test_a_changed_weight_frames_what_it_changes(show):
     assert {"logit", "answer", "loss", "d-w", "d-b", "d-logit", "d-bias"} <= set(framed)
     assert not {"map-00", "pooled", "heard"} & set(framed)
     assert f"{sum(name.startswith('d-') for name in framed)} slopes changed" in explorer.locator("#say").inner_text()
+    explorer.locator("#sheet input").nth(16 + 9 + 1).press_sequentially(".0")  # the same number, typed on
+    assert framed == explorer.evaluate("[...document.querySelectorAll('#sheet .changed')].map(cell => cell.id)")
+
+
+def test_a_training_can_be_handed_on(show):
+    explorer = show("twelve-parameters", parameters={"kernel": [[0.1, -0.2, 0.3]] * 3, "bias": 0.1, "w": 0.5, "b": 0})
+    explorer.get_by_text("100 steps", exact=True).click()
+    explorer.locator("#rate").select_option("0.1")
+    explorer.get_by_text("1,000 steps").click()
+    inputs = "[...document.querySelectorAll('input')].map(box => box.value)"
+    seen = f"() => [document.querySelector('main').textContent, {inputs}]"
+    before = explorer.evaluate(seen)
+    assert explorer.evaluate("explorer.get().trained") == [[0.01, 100], [0.1, 1000]] and "1,100 steps" in before[0]
+    explorer.evaluate("explorer.set(explorer.get())")
+    assert explorer.evaluate(seen) == before
 
 
 def test_a_step_shows_one_more_line(show):
@@ -116,7 +131,7 @@ def test_a_step_shows_one_more_line(show):
     for _ in range(7):
         seen.append(explorer.locator("#sheet td[id]:visible").count())
         explorer.locator("#next").click()
-    assert seen == [0, 4, 5, 6, 7, 8, 9] and explorer.locator("#next").is_disabled()
+    assert seen == [0, 4, 5, 6, 7, 8, 9] and explorer.locator("#next").get_attribute("aria-disabled") == "true"
     assert explorer.locator("#d-kernel-00").is_visible()
 
 
@@ -124,5 +139,5 @@ def test_bad_numbers_get_a_sentence(show):
     explorer = show("twelve-parameters", parameters={"kernel": [[1]], "bias": 0, "w": 0, "b": 0})
     assert "three rows of three numbers" in explorer.locator("#say").inner_text()
     box = explorer.locator("#sheet input").nth(20)
-    box.fill("")
+    box.fill("two")
     assert "is no number" in explorer.locator("#say").inner_text()

@@ -162,7 +162,7 @@ def test_the_address_of_the_page_explorers_says_what_is_shown(visit):
     shapes = explorer(page, "shapes")
     assert page.evaluate("location.hash") == ""  # nobody has changed anything
     shapes.locator("#layers button").nth(1).click()
-    shapes.get_by_label("stride", exact=True).fill("3")
+    shapes.get_by_label("stride", exact=True).press("ArrowRight")
     address = page.url.split("/book/")[1]
     page.goto("about:blank")
     page = visit(f"book/{address}", problems)
