@@ -12,8 +12,8 @@ def show(browser):
     """A function that shows an explorer and returns its frame; no error may be left in its console."""
     pages, problems = [], []
 
-    def show(name, *, width=760, colours="light", **options):
-        page = browser.new_page(viewport={"width": width, "height": 900}, has_touch=True, reduced_motion="reduce")
+    def show(name, *, width=760, colours="light", motion="reduce", **options):
+        page = browser.new_page(viewport={"width": width, "height": 900}, has_touch=True, reduced_motion=motion)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: message.type == "error" and problems.append(message.text))
         page.on("request", lambda request: problems.append(f"request to {request.url}"))

@@ -116,3 +116,15 @@ def test_the_window_can_be_dragged(show):
     mouse.up()
     assert "image" not in explorer.evaluate("explorer.get()")  # no number was dragged off as text
     assert explorer.evaluate("explorer.get().at") == [2, 3]
+
+
+def test_it_plays_where_motion_is_welcome_and_only_there(show):
+    assert show("convolution").locator("#play").count() == 0
+    explorer = show("convolution", motion="no-preference")
+    explorer.locator("#play").click()
+    explorer.wait_for_function("explorer.get().at?.[1] >= 2", timeout=10_000)
+    explorer.locator("#play").click()
+    assert explorer.locator("#play").inner_text() == "Play"
+    place = explorer.evaluate("explorer.get().at")
+    explorer.page.wait_for_timeout(900)  # a step takes 700 ms
+    assert explorer.evaluate("explorer.get().at") == place

@@ -481,6 +481,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
         3 + 2 + 2 + 2,
     ),
     "recipe_steps": ({"settings": [{}, {"small": 1.0}], "rounds": 2, "warm_up": 1, "steps": 1}, 4),
+    "digit_reader": ({"maps": [2, 2, 2], "batch_size": 16, "epochs": 1}, 1),
     "fashion_loops": (
         {
             "published": {"lr": 0.001, "batch_size": 64, "epochs": 1},
@@ -776,8 +777,9 @@ def test_the_headline_keeps_seconds_and_scores_of_each_epoch():
 
 
 def test_no_row_of_the_headline_takes_longer_than_its_name_says_by_the_fastest_steps():
-    for name, limit in {"35 seconds": 35, "five minutes": 300, "ten minutes": 600}.items():
-        recipe = HEADLINE["recipe"] | HEADLINE["points"][name]
+    limits = {"35 seconds": 35, "five minutes": 300, "ten minutes": 600, "published, five minutes": 300}
+    for name, point in HEADLINE["points"].items():
+        limit, recipe = limits[name], HEADLINE["recipe"] | point
         for precision, epochs in recipe["epochs"].items():
             settings = recipe | {"bfloat16": precision == "bfloat16"}
             most = script("recipe_ladder").steps_in(limit + 0.5, settings)  # the lesson prints whole seconds
