@@ -101,12 +101,12 @@ def curves(
     parts: Mapping = lines if isinstance(next(iter(_figure.groups_of("lines", lines).values())), dict) else {"": lines}
     colours = _figure.colours_of(label for part in parts.values() for label in _figure.groups_of("lines", part))
     rows, handles = math.ceil(len(parts) / columns), {}
-    figure, grid = _figure.make_panels(rows, columns, 2.9 * rows)
+    figure, grid = _figure.make_panels(rows, columns, 2.9 * rows, sharex="x" in log)
     for axes, (name, part) in zip(grid.flat, parts.items(), strict=False):
         for label, values in part.items():
             if len(_figure.numbers_of(f"lines[{label!r}]", values)) > len(x):
                 raise ValueError(f"lines[{label!r}] must hold at most {len(x)} values, as x does; got {len(values)}.")
-            marker = "." if len(values) < 10 else ""  # few: where does each one lie?
+            marker = "." if sum(value == value for value in values) < 10 else ""  # few: where does each one lie?
             style = {"label": label, "color": colours[label], "linewidth": 2, "marker": marker}
             if label == "published":
                 style |= {"marker": "o", "linestyle": ":"}
