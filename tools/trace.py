@@ -13,22 +13,25 @@ import os
 import sys
 from pathlib import Path
 
-SAY_SO = ast.parse("__spec__._initializing or __used__.add(__name__)").body
-used: set[str] = set()
-
 
 class Loader(importlib.machinery.SourceFileLoader):
-    """Loads a module of ours from its source, and never from or into the bytecode that other processes use."""
+    """Loads a module of ours from its source, and never from or into the bytecode that other processes use.
+
+    All this runs among the lesson's own names. What it needs later is kept here, where no lesson writes over it.
+    """
+
+    say_so = ast.parse("__spec__._initializing or __used__.add(__name__)").body
+    used: set[str] = set()
 
     def get_code(self, fullname):
         tree = ast.parse(self.get_data(self.path))
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
-                node.body[:0] = SAY_SO
+                node.body[:0] = self.say_so
         return compile(ast.fix_missing_locations(tree), self.path, "exec")
 
     def exec_module(self, module):
-        module.__used__ = used
+        module.__used__ = self.used
         super().exec_module(module)
 
 
@@ -41,7 +44,7 @@ class Finder:
         return spec
 
 
-def report(folder: Path) -> None:
+def report(folder: Path, used: set[str] = Loader.used) -> None:
     loaded = sorted(name for name in sys.modules if name.startswith("course_utils."))
     lesson = sys.modules["course_utils.claims"]._lesson if loaded else "none"
     (folder / f"{lesson}.json").write_text(json.dumps({"loaded": loaded, "used": sorted(used)}))
