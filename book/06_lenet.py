@@ -295,10 +295,9 @@ plots.images(maps, columns=6, title=f"A {label} becomes strokes, and "
 
 # %% [markdown]
 # In the first row you can still read the digit, six times over, but each filter has an opinion of its own. In our run
-# the fourth likes upright strokes and the sixth level ones. (The frames
-# are padding: its 0 is grey here.) Two rows below, nobody could read the digit any more. The blots
-# answer coarser questions, such as "does something level end on the left?", and the linear layers have learnt what
-# such answers mean together. Here are their ten logits:
+# the fourth likes upright strokes and the sixth level ones. (The frames are padding: its 0 is grey here.) Two rows
+# below, nobody could read the digit any more. The blots answer coarser questions, such as "does something level end on
+# the left?", and the linear layers have learnt what such answers mean together. Here are their ten logits:
 
 # %% mystnb={"image": {"alt": "Bars: the logit of each of the ten digits. That of the four is far above the others, most of which are negative."}}
 logits = model[6:](x)[0].tolist()

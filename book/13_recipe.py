@@ -679,8 +679,8 @@ plots.curves(seconds, lines, columns=2, log="x", percent=True,
 
 # %% [markdown]
 # Ten minutes pay only at the end, when the rate falls. The study's 77.6 %, after 1,520 seconds on a graphics card, lies
-# between our two shortest rows. (Ours read a JPEG copy of CIFAR-10.) Given five minutes, its network falls
-# behind:
+# between our two shortest rows. (Ours read a JPEG copy of CIFAR-10.) Given five minutes, its network
+# falls behind:
 
 # %%
 reached = {point: mean(run["test_accuracy"] for run in own)

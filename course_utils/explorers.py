@@ -55,9 +55,10 @@ def frame(name: str, **options: Any) -> str:
     """
     one_of("name", name, sorted(file.stem for file in (PACKAGE / "widgets").glob("*.html")))
     page = resource(f"widgets/{name}.html").read_text(encoding="utf-8")
-    [(height, title, choices)] = re.findall(HEAD, page, re.DOTALL)
+    [(height, title, text)] = re.findall(HEAD, page, re.DOTALL)
+    choices = json.loads(text)
     for option, value in options.items():
-        allowed = json.loads(choices)[one_of("the option", option, json.loads(choices))]
+        allowed = choices[one_of("the option", option, choices)]
         if allowed and (type(value), value) not in [(type(choice), choice) for choice in allowed]:
             few = allowed if len(allowed) < 20 else [*allowed[:3], "…", allowed[-1]]
             raise ValueError(f"{option} must be one of {', '.join(map(str, few))}; got {shown(value)}.")

@@ -33,27 +33,34 @@ def test_it_is_small_and_asks_for_nothing_else(name):
     assert not re.search(r"\b(src|href)=|@import|\bfetch\(|XMLHttpRequest|import\(", page)
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "members"),
-    [
-        ("/* The family", "/*", PAGES),
-        ("/* The brush", "/*", ["digit", "kernels"]),
-        ("// The family", "\n// The sliders", ["digit", "shapes"]),
-        ("// The family", "\n// Its own", ["convolution", "twelve-parameters"]),
-        ("// The brush", "\n// Its own", ["digit", "kernels"]),
-    ],
-)
-def test_the_family_shares_its_style_and_its_first_lines(start, end, members):
-    assert len({between(start, end, PAGES[name]) for name in members}) == 1
+def parts(page):
+    """What an explorer shares with others, by the comment that begins it: of its style and of its script."""
+    starts = re.compile(r"^(/\* The \w+|// The \w+(?=:)|/\* Its own|// Its own)", re.MULTILINE)
+    style, script = between("<style>", "</style>", page), page.rsplit("<script>", 1)[1]
+    found = {}
+    for text in (style, script):
+        _, *pieces = starts.split(text)
+        found |= dict(zip(pieces[::2], pieces[1::2], strict=True))
+    return {start: piece for start, piece in found.items() if "Its own" not in start}
 
 
-def test_the_family_is_one_whatever_follows_it():
-    """The first lines, the sliders and the brush end where the next part begins."""
-    family = between("// The family", "\n// Its own", PAGES["convolution"])
-    assert between("// The family", "\n// The sliders", PAGES["digit"]) == family
-    assert between("// The family", "\n// The brush", PAGES["kernels"]) == family
-    sliders = between("// The sliders", "\n// Its own", PAGES["shapes"])
-    assert between("// The sliders", "\n// The brush", PAGES["digit"]) == sliders
+def test_what_explorers_share_is_the_same_in_all_that_have_it():
+    shared = {}
+    for name, page in PAGES.items():
+        for start, piece in parts(page).items():
+            shared.setdefault(start, {})[name] = piece
+    typing = ["convolution", "kernels", "twelve-parameters"]
+    assert {start: list(pieces) for start, pieces in shared.items()} == {
+        "/* The family": list(PAGES),
+        "/* The brush": ["digit", "kernels"],
+        "// The family": list(PAGES),
+        "// The cells": typing,
+        "// The lines": ["shapes", "twelve-parameters"],
+        "// The sliders": ["digit", "shapes"],
+        "// The brush": ["digit", "kernels"],
+    }
+    for start, pieces in shared.items():
+        assert len(set(pieces.values())) == 1, start
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -68,30 +75,29 @@ def test_colours_are_those_of_the_book(name):
 # In Python
 
 
-def test_explore_shows_a_frame_and_elsewhere_a_line_of_text(capsys, monkeypatch):
+def page_in(html):
+    """The page that a frame holds, and the options in it, as text."""
+    page = BeautifulSoup(html, "html.parser").iframe["srcdoc"]
+    return page, BeautifulSoup(page, "html.parser").find(id="options").string
+
+
+def test_explore_shows_a_frame_and_elsewhere_a_line_of_text(capsys):
     assert explore("convolution", stride=2) is None
     assert capsys.readouterr().out == '<The explorer "A kernel walks over an image": open this notebook in a browser>\n'
     assert course_utils.explore is explore
 
 
 def test_a_frame_holds_the_page_and_the_options():
-    soup = BeautifulSoup(frame("shapes", size=30, layers=[{"kind": "conv"}]), "html.parser")
-    page = soup.iframe["srcdoc"]
-    options = BeautifulSoup(page, "html.parser").find(id="options").string
+    html = frame("shapes", size=30, layers=[{"kind": "conv"}])
+    page, options = page_in(html)
     assert json.loads(options) == {"size": 30, "layers": [{"kind": "conv"}]}
-    assert (
-        page.replace(options, "{}") == PAGES["shapes"] and soup.iframe["title"] == "What size comes out of each layer?"
-    )
+    assert page.replace(options, "{}") == PAGES["shapes"]
+    assert BeautifulSoup(html, "html.parser").iframe["title"] == "What size comes out of each layer?"
 
 
 def test_no_option_can_end_the_script():
-    assert "</script>" not in json.dumps(
-        BeautifulSoup(
-            BeautifulSoup(frame("convolution", image="</script><p>"), "html.parser").iframe["srcdoc"], "html.parser"
-        )
-        .find(id="options")
-        .string
-    )
+    _, options = page_in(frame("convolution", image="</script><p>"))
+    assert "</script>" not in options and json.loads(options) == {"image": "</script><p>"}
 
 
 @pytest.mark.parametrize(

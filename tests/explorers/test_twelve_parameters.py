@@ -14,7 +14,6 @@ SHOWN = (
 )
 TRAINED = """steps => {
   train(steps)
-  const [kernel, bias, w, b] = document.querySelectorAll('#sheet .values:has(input)')
   return { inputs: [...document.querySelectorAll('#sheet input')].slice(16).map(box => box.value),
            verdict: document.getElementById('trained').textContent }
 }"""
