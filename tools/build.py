@@ -19,6 +19,7 @@ import nbformat
 
 from course_utils.explorers import frame
 from tools.claims_page import claims_page, with_quoted_claims
+from tools.cover import with_cards
 from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, manuscripts, read, read_notebook, write
 from tools.notebooks import pair_all
 from tools.run_lessons import KEPT, run_all, settle_data, strict
@@ -54,7 +55,8 @@ def stamp(data: dict[str, str]) -> str:
     """A hash of all that the site is made from: sources, kept runs, the data, installed versions, settings."""
     files = files_below(*(ROOT / name for name in SOURCES), KEPT)
     versions = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
-    return hash_of(files, sys.version, os.environ.get("COURSE_DATA"), strict(), data, versions)
+    settings = [os.environ.get(name) for name in ("COURSE_DATA", "BASE_URL")]
+    return hash_of(files, sys.version, settings, strict(), data, versions)
 
 
 def with_present_prose(name: str):
@@ -85,7 +87,8 @@ def gather(folder: Path, runs: dict) -> None:
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns(*leave, "__pycache__"))
     notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
-        write(page, with_explorers(with_quoted_claims(fill(read(page)), notebooks)))
+        text = with_quoted_claims(fill(read(page)), notebooks)
+        write(page, with_explorers(with_cards(text, notebooks)))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
     (folder / "notebooks").mkdir()

@@ -3,18 +3,20 @@
 And the claims that other pages quote.
 """
 
+import html
 import re
 from functools import cache
 from html.parser import HTMLParser
 
 QUOTED = re.compile(r"^\{\{ claim (\d\d): (.+) \}\}$", re.MULTILINE)
-MARKS = {"checked": "✓ checked", "skipped": "– not checked", "missed": "✗ missed"}
+MARKS = {"checked": "✓ checked", "skipped": "○ not checked", "missed": "✗ missed"}
 
 INTRODUCTION = """# Claims
 
 Every number that a lesson states in a claim, with its value in the run that this site was built from. *Checked*: the
 cell that states it compared it with its bound, and would have stopped the book if it were false. *Not checked*: this
-data or this size of run is not the one that the claim speaks of. The value of a claim is shown as it was computed.
+data or this size of run is not the one that the claim speaks of. An *agreement* says that something of ours equals
+something of PyTorch's, to the last digits that the arithmetic allows. A number leads to the place in its lesson.
 """
 
 
@@ -59,24 +61,57 @@ def claims_of(notebook, wanted: str = "claim") -> list[dict]:
 
 
 def claims_page(notebooks: dict) -> str:
-    """The page, from the executed notebooks by lesson name."""
-    parts = [INTRODUCTION]
-    for name, notebook in notebooks.items():
-        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
-        if claims := claims_of(notebook):
-            rows = [["claim", "sentence", "value", "status", "data"], ["---"] * 5]
-            for claim in claims:
-                status, copy = MARKS[claim["status"]], claim["copy"] or "–"
-                rows.append([claim["id"], claim["text"].strip(), shorten(claim["value"]), status, copy])
-            heading = f"\n## [{title}](../notebooks/{name}.ipynb)\n"
-            parts += [heading, ":::{div} claims", *map(table_row, rows), ":::"]
-        if agreements := claims_of(notebook, "agreement"):
-            rows = [["agreement", "ours and theirs", "largest difference", "at most"], ["---"] * 4]
-            for each in agreements:
-                text = each["text"].strip().removeprefix("✓ ").rpartition(": ")[0]
-                rows.append([each["id"], text, shorten(each["difference"]), shorten(each["within"])])
-            parts += ["\nWhat agrees, ours and theirs:\n", ":::{div} claims", *map(table_row, rows), ":::"]
+    """The page, from the executed notebooks by lesson name: a summary, and a list for each lesson."""
+    found = {
+        name: (claims_of(notebook), claims_of(notebook, "agreement"))
+        for name, notebook in notebooks.items()
+        if notebook.cells[0].source.startswith("# ")
+    }
+    found = {name: both for name, both in found.items() if any(both)}
+    parts = [INTRODUCTION, *summary(found)]
+    for name, (claims, agreements) in found.items():
+        title = notebooks[name].cells[0].source.splitlines()[0].removeprefix("# ")
+        rows = "".join(claim_row(name, claim) for claim in claims)
+        rows += "".join(agreement_row(name, agreement) for agreement in agreements)
+        parts.append(f'\n## [{title}](../notebooks/{name}.ipynb)\n\n<ul class="claim-list">{rows}</ul>')
     return "\n".join(parts) + "\n"
+
+
+def summary(found: dict) -> list[str]:
+    """One row for each lesson: how many of its claims were checked, and how many were not; the last row adds up."""
+    rows = []
+    for name, (claims, agreements) in found.items():
+        states = [claim["status"] for claim in claims]
+        counts = [len(claims), *(states.count(status) for status in MARKS), len(agreements)]
+        rows.append([name, counts])
+    total = [sum(column) for column in zip(*(counts for _, counts in rows), strict=True)]
+    shown = [[f"{int(name[:2])}" if name[:2].isdigit() else name, *map(str, counts)] for name, counts in rows]
+    header = ["lesson", "claims", "checked", "not checked", "missed", "agreements"]
+    listed = [header, ["--:"] * 6, *shown, ["**all**", *(f"**{count}**" for count in total)]]
+    return [":::{div} summary", *map(table_row, listed), ":::"]
+
+
+def claim_row(name: str, claim: dict) -> str:
+    how = f"{MARKS[claim['status']]} · {shown_value(claim['value'])}" + (f" · {claim['copy']}" if claim["copy"] else "")
+    return row(name, claim["id"], claim["status"], claim["text"], how)
+
+
+def agreement_row(name: str, agreement: dict) -> str:
+    difference, within = (shown_value(agreement[key]) for key in ("difference", "within"))
+    text = agreement["text"].strip().removeprefix("✓ ").rpartition(": ")[0]
+    same = float(agreement["difference"]) == 0
+    how = "exactly equal" if same else f"largest difference {difference}, at most {within} allowed"
+    return row(name, agreement["id"], "agreement", text, f"✓ equal · {how}")
+
+
+def row(name: str, number: str, status: str, text: str, how: str) -> str:
+    """A claim or an agreement, as HTML in one line; backticks are code."""
+    sentence = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text.strip(), quote=False))
+    return (
+        f'<li id="claim-{number}" class="{status}" data-lesson="{name[:2]}" data-status="{status}">'
+        f'<a href="../notebooks/{name}.html#claim-{number}">{number}</a>'
+        f"<p>{sentence}</p><small>{html.escape(how, quote=False)}</small></li>"
+    )
 
 
 def with_quoted_claims(text: str, notebooks: dict) -> str:
@@ -101,12 +136,17 @@ def with_quoted_claims(text: str, notebooks: dict) -> str:
     return QUOTED.sub(quote, text)
 
 
-def shorten(value: str) -> str:
-    """A float with six significant digits; anything else as it is."""
+def shown_value(value: str) -> str:
+    """A number as one writes it by hand, with six significant digits: −0.25, 8.3·10⁻¹⁷. Anything else as it is."""
     try:
-        return value if value.lstrip("-").isdigit() else f"{float(value):.6g}"
+        text = value if value.lstrip("-").isdigit() else f"{float(value):.6g}"
     except ValueError:
         return value
+    digits, _, power = text.replace("-", "−").partition("e")
+    if not power:
+        return digits
+    raised = power.removeprefix("+").replace("−0", "−").lstrip("0").translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"
 
 
 def table_row(texts: list[str]) -> str:

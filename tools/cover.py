@@ -1,0 +1,58 @@
+"""The cover's list of lessons: a card for each, with its picture, number, title, question and times."""
+
+import html
+import re
+import runpy
+from functools import cache
+
+import yaml
+
+from tools.common import ROOT, lessons, read
+
+PICTURE = (48, 24)  # pixels of the small picture that book/_ext/cards.py computes for each lesson
+TOKEN = "{{ lessons }}"
+HEAD = re.compile(
+    r"# (?P<number>\d+) · (?P<title>.+)\n+\*(?P<question>[^*]+)\*\n+"
+    r"\*\*Read\*\* (?P<read>[^·]+) · \*\*Run\*\* (?P<run>[^·]+?) on [^·]+·"
+)
+
+
+@cache
+def pictures() -> dict:
+    """What draws the picture of each lesson, by its number; the docstring says what there is to see."""
+    return runpy.run_path(str(ROOT / "book" / "_ext" / "cards.py"))["PICTURES"]
+
+
+def with_cards(page: str, notebooks: dict) -> str:
+    """The cover with its token replaced by the lessons' cards, in the parts of the table of contents."""
+    if TOKEN not in page:
+        return page
+    return page.replace(TOKEN, "\n".join(part_of_the_book(part, notebooks) for part in parts()))
+
+
+def parts() -> dict[str, list[str]]:
+    """The names of the lessons in each part of the book, by the part's caption."""
+    contents = yaml.safe_load(read(ROOT / "_toc.yml"))["parts"]
+    named = {part["caption"]: [chapter["file"].rpartition("/")[2] for chapter in part["chapters"]] for part in contents}
+    only = {caption: [name for name in names if name in lessons()] for caption, names in named.items()}
+    return {caption: names for caption, names in only.items() if names}
+
+
+def part_of_the_book(caption: str, notebooks: dict) -> str:
+    cards = "".join(card(name, notebooks[name]) for name in parts()[caption] if name in notebooks)
+    return f'### {caption}\n\n<ul class="cards">{cards}</ul>\n'
+
+
+def card(name: str, notebook) -> str:
+    """One lesson, as HTML in one line."""
+    head = HEAD.match(notebook.cells[0].source)
+    if head is None:
+        raise ValueError(f"The first cell of {name} must hold title, *question* and **Read** … · **Run** … on … · …")
+    texts = {key: html.escape(" ".join(text.split()), quote=True) for key, text in head.groupdict().items()}
+    drawn, (width, height) = html.escape(pictures()[name[:2]].__doc__, quote=True), PICTURE
+    return (
+        f'<li><a href="../notebooks/{name}.html">'
+        f'<img src="../_static/cards/{name[:2]}.png" width="{width}" height="{height}" alt="{drawn}" />'
+        f'<span class="number">{texts["number"]}</span><strong>{texts["title"]}</strong>'
+        f'<em>{texts["question"]}</em><small>read {texts["read"].strip()} · run {texts["run"].strip()}</small></a></li>'
+    )
