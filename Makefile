@@ -12,7 +12,7 @@ BIN := .venv/bin
 PY  := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks lab serve calibrate time-lessons bench brand clean
+.PHONY: help book pdf test notebooks lab serve calibrate time-lessons bench brand clean
 
 help:  ## list these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -20,6 +20,9 @@ help:  ## list these tasks
 book: export COURSE_STRICT = 1
 book: .venv/.ready  ## run every lesson and build the site into _build/html
 	@$(PY) -m tools.build
+
+pdf: .venv/.ready  ## print the built site into one PDF, with Chromium
+	@$(PY) -m tools.print_book
 
 test: .venv/.ready  ## prove it: lint, types, tests, every lesson in fast mode, a strict site; SLOW=1 for the slow tests too
 	@$(PY) -m tools.check $(if $(SLOW),--slow)

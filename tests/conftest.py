@@ -9,17 +9,7 @@ import sys
 import pytest
 
 from tools.common import ROOT, RUN, lessons, read_notebook
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tools.print_book import BROWSER_OPTIONS, BROWSERS, find_browser
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +70,7 @@ def site():
 def browser():
     """A headless Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = find_browser()
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
     with playwright.sync_playwright() as running:

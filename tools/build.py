@@ -19,8 +19,8 @@ import nbformat
 
 from course_utils.explorers import frame
 from tools.claims_page import claims_page, with_quoted_claims
-from tools.cover import with_cards
 from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, manuscripts, read, read_notebook, write
+from tools.cover import with_cards
 from tools.notebooks import pair_all
 from tools.run_lessons import KEPT, run_all, settle_data, strict
 

@@ -145,7 +145,9 @@ def shown_value(value: str) -> str:
     digits, _, power = text.replace("-", "−").partition("e")
     if not power:
         return digits
-    raised = power.removeprefix("+").replace("−0", "−").lstrip("0").translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    raised = (
+        power.removeprefix("+").replace("−0", "−").lstrip("0").translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    )
     return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"
 
 

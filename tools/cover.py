@@ -54,5 +54,5 @@ def card(name: str, notebook) -> str:
         f'<li><a href="../notebooks/{name}.html">'
         f'<img src="../_static/cards/{name[:2]}.png" width="{width}" height="{height}" alt="{drawn}" />'
         f'<span class="number">{texts["number"]}</span><strong>{texts["title"]}</strong>'
-        f'<em>{texts["question"]}</em><small>read {texts["read"].strip()} · run {texts["run"].strip()}</small></a></li>'
+        f"<em>{texts['question']}</em><small>read {texts['read'].strip()} · run {texts['run'].strip()}</small></a></li>"
     )

@@ -109,14 +109,19 @@ def run_of(app, pagename):
 
 def slim(context):
     """Leave out what no page of ours needs; let what is left wait until the page is there."""
+    formulas = 'class="math' in context.get("body", "")
     scripts = []
     for script in context["script_files"]:
-        name = Path(str(script.filename or "")).name
-        if name in SCRIPTS or ("mathjax" in str(script.filename) and 'class="math' in context.get("body", "")):
-            script.attributes.setdefault("async" if "mathjax" in str(script.filename) else "defer", "")
+        file = str(script.filename or "")
+        typesets = "mathjax" in file or "MathJax" in script.attributes.get("body", "")  # the script, and its settings
+        if typesets and formulas or Path(file).name in SCRIPTS:
+            if file:
+                script.attributes.setdefault("async" if typesets else "defer", "")
             scripts.append(script)
     context["script_files"] = scripts
-    context["css_files"] = [style for style in context["css_files"] if Path(str(style.filename)).name not in STYLES_LEFT_OUT]
+    context["css_files"] = [
+        style for style in context["css_files"] if Path(str(style.filename)).name not in STYLES_LEFT_OUT
+    ]
     context["metatags"] = re.sub(r'<meta name="viewport"[^>]*>', "", context.get("metatags") or "")  # the page has one
 
 

@@ -26,7 +26,7 @@ def dress(body, static):
             width, height = size_of(file)
             tag = tag.replace("<img ", f'<img width="{width}" height="{height}" ')
         tag = re.sub(r'(src="[^"]*_images/[0-9a-f]{64})\.png"', r'\1.webp"', tag)
-        return tag if shown == 1 else tag.replace("<img ", '<img loading="lazy" decoding="async" ')
+        return tag if shown == 1 else tag.replace("<img ", '<img loading="lazy" ')
 
     return re.sub(r"<img [^>]*>", mend, body)
 

@@ -25,47 +25,52 @@ function nameControls() {
   list?.prepend(make("button", { className: "close-drawer", type: "button", textContent: "Close", onclick: () => drawer.close() }));
 }
 
-// A question: a field for a guess, one button for all that answers it, and the guess beside the answer
+// A question: a field for a guess, one button for all that answers it, and the guess beside the answer. The paragraph
+// that tells the answer waits too; what was once shown stays shown.
 
 function askQuestions() {
   const lesson = location.pathname.split("/").pop();
   for (const [number, quote] of document.querySelectorAll("blockquote:is(.predict, .find-the-bug)").entries()) {
     const folds = [];
-    for (let part = quote.nextElementSibling; part?.matches(".cell, .look-back"); part = part.nextElementSibling)
+    let part = quote.nextElementSibling;
+    for (; part?.matches(".cell"); part = part.nextElementSibling)
       if (part.matches(".tag_answer")) folds.push(...part.querySelectorAll(":scope > details"));
     if (!folds.length) continue;
+    const told = part?.matches("p") ? part : null;
     const key = `guess ${lesson} ${quote.textContent.trim().slice(0, 120)}`;
     const field = make("input", { id: `guess-${number}`, type: "text", maxLength: 300, autocomplete: "off", value: kept.get(key) ?? "" });
     const asked = quote.matches(".predict") ? "Your guess" : "What is wrong?";
-    const button = make("button", { type: "submit", textContent: "Show what happens" });
+    const button = make("button", { type: "submit" });
     const form = make("form", { className: "guess" }, make("label", { htmlFor: field.id, textContent: asked }), field, button);
-    const guessed = make("p", { className: "guessed", hidden: true });
+    const guessed = make("p", { className: "guessed" });
     field.addEventListener("input", () => kept.set(key, field.value));
     folds[0].querySelector("summary").after(guessed);
     const show = (open) => {
       for (const fold of folds) fold.open = open;
+      if (told) open ? told.removeAttribute("hidden") : told.setAttribute("hidden", "until-found");
       button.textContent = open ? "Hide what happens" : "Show what happens";
       button.setAttribute("aria-expanded", open);
       guessed.hidden = !open || !field.value.trim();
       guessed.replaceChildren("You said: ", make("b", { textContent: field.value.trim() }));
+      kept.set(`${key} shown`, open ? "yes" : "");
     };
     form.addEventListener("submit", (event) => { event.preventDefault(); show(!folds[0].open); });
+    for (const hidden of [told, ...folds]) {
+      hidden?.addEventListener("beforematch", () => show(true));  // the browser's own search has found something in it
+      hidden?.addEventListener("course-show", () => show(true));
+    }
     folds.forEach((fold) => fold.closest(".cell").classList.add("asked"));
     (quote.querySelector(":scope > div") ?? quote).append(form);
-    show(false);
+    show(Boolean(kept.get(`${key} shown`)));
   }
 }
 
 function openWhatIsAddressed() {
   const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const fold = target && target.closest("details:not([open])");
-  if (!fold) return;
-  const cell = fold.closest(".cell.asked");
-  if (cell) {
-    let quote = cell.previousElementSibling;
-    while (quote && !quote.matches("blockquote")) quote = quote.previousElementSibling;
-    quote?.querySelector(".guess button").click();
-  } else fold.open = true;
+  const hidden = target && target.closest("details:not([open]), [hidden]");
+  if (!hidden) return;
+  hidden.dispatchEvent(new Event("course-show"));
+  if (hidden.matches("details")) hidden.open = true;
   target.scrollIntoView();
 }
 
@@ -80,6 +85,7 @@ function printSolutions() {
   };
   addEventListener("beforeprint", () => {
     restore();
+    for (const picture of document.images) picture.loading = "eager";
     const folds = document.querySelectorAll("section.exercise .tag_hide-cell > details");
     if (!folds.length) return;
     const end = make("section", { className: "solutions-on-paper" }, make("h2", { textContent: "Solutions" }));
@@ -162,7 +168,7 @@ const search = {
     const ranked = [...scores].map(([section, all]) => {
       const page = section.page.replace(".html", "");
       const held = all.filter(Boolean).length / wanted.length;
-      const bonus = (taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]) ? 1.5 : 1) * (search.summaries.has(section.title) ? 0.7 : 1);
+      const bonus = (taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]) ? 1.5 : 1) * (search.summaries.has(section.title) || section.title.startsWith("Exercise ") ? 0.7 : 1);
       return { section, score: all.reduce((a, b) => a + b) * held * held * bonus * (search.weights[page] ?? 1), held };
     }).sort((a, b) => b.score - a.score);
     const times = {};  // no page fills the list alone
