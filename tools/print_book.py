@@ -158,8 +158,11 @@ def mend_links(
             if isinstance(goal, str) and goal in named:
                 there = named[goal]
                 lead_to(book, link, start + file.get_destination_page_number(there), there.top)
-            elif action.get("/URI", "").startswith(address) and target in starts:
-                lead_to(book, link, starts[target])
+            elif action.get("/URI", "").startswith(address):
+                if target in starts:
+                    lead_to(book, link, starts[target])
+                else:  # a file of the site that is no page: it has no place on paper
+                    link.pop("/A", None)
 
 
 def lead_to(book: PdfWriter, link, sheet: int, top=None) -> None:

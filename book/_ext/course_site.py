@@ -27,7 +27,7 @@ import cross_links  # noqa: E402
 import pictures  # noqa: E402
 import search_index  # noqa: E402
 
-GENERATED = {"book/claims"}  # pages without a source that a reader could edit
+GENERATED = {"book/claims", "404"}  # pages without a source that a reader could edit
 COVER = "book/index"
 SCRIPTS = {"documentation_options.js", "doctools.js", "clipboard.min.js", "copybutton.js", "sphinx-book-theme.js", "course.js"}
 STYLES_LEFT_OUT = {"togglebutton.css", "sphinx-thebe.css", "sphinx-design.min.css"}  # of extensions that no page uses
@@ -53,8 +53,8 @@ def base_address(repository):
     return f"https://{owner}.github.io/" + ("" if name.lower() == f"{owner}.github.io" else f"{name}/")
 
 
-def repository_of(app):
-    return app.config.html_theme_options.get("repository_url", "")
+def repository_of(config):
+    return config.html_theme_options.get("repository_url", "")
 
 
 def first_sentences(doctree, letters=200):
@@ -66,7 +66,7 @@ def first_sentences(doctree, letters=200):
 
 def head(app, pagename, context, doctree):
     """What the template `layout.html` writes into the head of the page and into its foot."""
-    base, course, number = base_address(repository_of(app)), app.config.html_title or app.config.project, cross_links.number_of(pagename)
+    base, course, number = base_address(repository_of(app.config)), app.config.html_title or app.config.project, cross_links.number_of(pagename)
     title = re.sub(r"<[^>]*>", "", context.get("title", ""))
     card = f"_static/cards/{number}-card.png" if number in cards.PICTURES else "_static/cards/cover.png"
     described = first_sentences(doctree) or f"{title}: {course}."
@@ -85,7 +85,7 @@ def credit(app):
     """Who made the book, under which licence, and which version this is."""
     from course_utils import __version__
 
-    repository = repository_of(app)
+    repository = repository_of(app.config)
     return (
         f"{app.config.html_title or app.config.project} {__version__}, by {app.config.author}. Code under the MIT licence, text and "
         f'figures under CC BY 4.0. <a href="{repository}">Source</a>, <a href="{repository}/issues">questions and mistakes</a>.'
@@ -169,10 +169,11 @@ def choose_buttons(context, pagename):
     """
     context["header_buttons"] = [b for b in context.get("header_buttons", []) if b.get("label") == "source-buttons"]
     for group in context["header_buttons"]:
-        [edit] = [b for b in group["buttons"] if b["label"] == "source-edit-button"] or [{"url": ""}]
-        edit["url"] = re.sub(r"notebooks/(\w+)\.ipynb$", r"book/\1.py", edit["url"])
-        if pagename in GENERATED:
-            group["buttons"].remove(edit)
+        for button in list(group["buttons"]):
+            if button["label"] == "source-edit-button":
+                button["url"] = re.sub(r"notebooks/(\w+)\.ipynb$", r"book/\1.py", button["url"])
+                if pagename in GENERATED:
+                    group["buttons"].remove(button)
 
 
 def dress_page(app, pagename, templatename, context, doctree):
@@ -184,7 +185,7 @@ def dress_page(app, pagename, templatename, context, doctree):
     if pagename.startswith("notebooks/"):
         lesson = pagename.removeprefix("notebooks/")
         download = context["pathto"](f"_sources/notebooks/{lesson}.ipynb", 1)
-        body = add_lesson_head(body, launch_links(repository_of(app), lesson), download)
+        body = add_lesson_head(body, launch_links(repository_of(app.config), lesson), download)
     context["body"] = pictures.dress(body, Path(app.srcdir) / "book/_static")
     context["course"] = head(app, pagename, context, doctree)
     slim(context)
@@ -212,7 +213,7 @@ def index_sections(app, doctree):
 
 def add_missing_page(app, config):
     """404.html, for a host that knows where the site stands."""
-    if base_address(repository_of(app)):
+    if base_address(repository_of(config)):
         config.html_additional_pages = {**config.html_additional_pages, "404": "missing.html"}
 
 
@@ -232,7 +233,7 @@ def add_files(app, exception):
     cards.write_all(site / "_static", lessons, app.config.html_title or app.config.project)
     pictures.convert(site / "_images", Path(app.srcdir).parent / "pictures")
     add_mathjax(site)
-    if base := base_address(repository_of(app)):
+    if base := base_address(repository_of(app.config)):
         addresses = "".join(f"<url><loc>{base}{name}.html</loc></url>\n" for name in sorted(env.found_docs))
         (site / "sitemap.xml").write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n'

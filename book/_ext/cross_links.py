@@ -18,12 +18,12 @@ from sphinx.util import logging
 log = logging.getLogger(__name__)
 CLOSED = (nodes.reference, nodes.literal, nodes.literal_block, nodes.title, nodes.raw, nodes.math, nodes.math_block,
           nodes.term, addnodes.desc_signature, nodes.rubric, nodes.comment)  # no link is put into these
-NUMBERS = r"\d\d?(?:(?:, and |, | and | or | to |–)\d\d?\b(?!\.\d))*"
+NUMBERS = r"\d\d?(?:(?:,\s+and\s+|,\s+|\s+and\s+|\s+or\s+|\s+to\s+|–)\d\d?\b(?!\.\d))*"
 MENTION = re.compile(
-    rf"(?P<lessons>\b[Ll]essons? (?P<numbers>{NUMBERS}))"
-    r"|(?P<exercise>\b[Ee]xercise (?P<which>\d\d?\.\d\d?))"
-    r"|(?P<claim>\b[Cc]laim (?P<id>\d\d-\d\d))"
-    r"|(?P<arxiv>\barXiv[: ](?P<paper>\d{4}\.\d{4,5}))"
+    rf"(?P<lessons>\b[Ll]essons?\s+(?P<numbers>{NUMBERS}))"
+    r"|(?P<exercise>\b[Ee]xercise\s+(?P<which>\d\d?\.\d\d?))"
+    r"|(?P<claim>\b[Cc]laim\s+(?P<id>\d\d-\d\d))"
+    r"|(?P<arxiv>\barXiv[:\s](?P<paper>\d{4}\.\d{4,5}))"
 )
 PACKAGE = "book/package"
 
@@ -45,7 +45,7 @@ class Places:
         self.terms = env.course_terms
         self.names = names_of(env.domaindata["py"]["objects"])
         self.forms = {form: term for term in self.terms for form in forms_of(term)}
-        longest_first = sorted(map(re.escape, self.forms), key=len, reverse=True)
+        longest_first = [r"\s+".join(map(re.escape, form.split())) for form in sorted(self.forms, key=len, reverse=True)]
         self.term = re.compile(rf"\b({'|'.join(longest_first)})\b", re.IGNORECASE) if longest_first else None
 
     def address(self, page, target, anchor=""):
@@ -159,6 +159,7 @@ def link_all(app, doctree, docname):
     """Put the links into a page that is about to be written."""
     places = app.course_places = getattr(app, "course_places", None) or Places(app)
     numbered = number_of(docname)
+    join_lines(doctree)
     for text in list(doctree.findall(nodes.Text)):
         if not within(text, CLOSED):
             found = list(places.mentions(docname, text))
@@ -166,11 +167,27 @@ def link_all(app, doctree, docname):
     if numbered:
         link_terms(places, doctree, docname)
         link_outputs(places, doctree, docname)
-        link_papers(doctree)
+        link_papers(places, doctree, docname)
+    if docname == "book/claims":
+        link_outputs(places, doctree, docname)
     if docname != PACKAGE:
         link_names(places, doctree, docname)
     if docname == "book/glossary":
         link_numbers(places, doctree, docname)
+
+
+def join_lines(doctree):
+    """Make one text of the lines of a paragraph, which are a text each: a mention may go over the end of a line."""
+    for element in doctree.findall(nodes.TextElement):
+        joined = []
+        for child in element.children:
+            if joined and isinstance(child, nodes.Text) and isinstance(joined[-1], nodes.Text):
+                joined[-1] = nodes.Text(joined[-1] + child)
+            else:
+                joined.append(child)
+        if len(joined) < len(element.children):
+            element.children = []
+            element.extend(joined)
 
 
 def within(node, kinds):
@@ -199,22 +216,22 @@ def split(text, found):
 GOALS = {"What you will be able to do", "What you can do now", "Further reading"}
 
 
-def heading_of(node):
-    """The heading of the section that a node stands in."""
+def is_running_text(node):
+    """Whether a text belongs to what a lesson tells, and not to its head, its goals or its reading list."""
     while node and not isinstance(node, nodes.section):
         node = node.parent
-    return node[0].astext() if node else ""
+    return bool(node) and isinstance(node.parent, nodes.section) and node[0].astext() not in GOALS
 
 
 def link_terms(places, doctree, docname):
     """Each term of the glossary, where the lesson's text first uses it, with its definition for whoever points at it."""
     seen = set()
     for text in list(doctree.findall(nodes.Text)):
-        if places.term is None or within(text, (*CLOSED, nodes.block_quote)) or heading_of(text) in GOALS:
+        if places.term is None or within(text, (*CLOSED, nodes.block_quote)) or not is_running_text(text):
             continue
         found = []
         for match in places.term.finditer(text):
-            term = places.forms[match[0].lower()]
+            term = places.forms[" ".join(match[0].lower().split())]
             if term in seen:
                 continue
             seen.add(term)
@@ -251,7 +268,7 @@ def link_outputs(places, doctree, docname):
     """Links in the sentences that a cell shows, and an anchor for each claim."""
     for raw in doctree.findall(nodes.raw):
         text = raw.astext()
-        if not re.match(r'<div class="(claim|agreement|figure-title)"', text):
+        if not re.match(r'<div class="(claim|agreement|figure-title)"|<ul class="claim-list"', text):
             continue
         text = re.sub(r'<div class="(claim|agreement)" data-id="(\d\d-\w+)"', r'<div class="\1" id="claim-\2" data-id="\2"', text)
         listed = places.address(docname, "book/claims")
@@ -270,26 +287,38 @@ def papers():
     """The address of each paper of the references that has one, by its title in small letters."""
     addresses = {}
     for entry in parse_file(Path(__file__).parents[1] / "references.bib").entries.values():
-        fields = entry.fields
-        arxiv = re.search(r"arXiv:(\d{4}\.\d{4,5})", fields.get("howpublished", ""))
-        address = fields.get("url") or ("doi" in fields and f"https://doi.org/{fields['doi']}")
-        addresses[plain(fields["title"])] = address or (f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else "")
+        fields, told = entry.fields, " ".join(map(str, entry.fields.values()))
+        arxiv, site = re.search(r"arXiv:(\d{4}\.\d{4,5})", told), re.search(r"\\url\{(.*?)\}", told)
+        addresses[plain(fields["title"])] = (
+            fields.get("url")
+            or (f"https://doi.org/{fields['doi']}" if "doi" in fields else "")
+            or (f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else "")
+            or (site[1] if site else "")
+        )
     return addresses
+
+
+def paper_address(title):
+    """Where to find a paper, by its title or by the words that its title begins with; None for what is no paper."""
+    title = plain(title)
+    longer = sorted(known for known in papers() if known == title or known.startswith(f"{title} "))
+    return papers()[longer[0]] if longer else None
 
 
 def plain(title):
     return re.sub(r"\W+", " ", re.sub(r"[{}\\]", "", title)).strip().lower()
 
 
-def link_papers(doctree):
-    """In *Further reading*, each title of a paper that has an address."""
+def link_papers(places, doctree, docname):
+    """In *Further reading*, each title of the references: to the paper, or where it has no address, to the references."""
     for section in doctree.findall(nodes.section):
         if section[0].astext() != "Further reading":
             continue
         for title in list(section.findall(nodes.emphasis)):
-            address = papers().get(plain(title.astext()))
-            if address and not within(title, nodes.reference):
-                reference = nodes.reference("", "", internal=False, refuri=address)
+            address = paper_address(title.astext())
+            if address is not None and not within(title, nodes.reference):
+                reference = nodes.reference("", "", internal=not address)
+                reference["refuri"] = address or places.address(docname, "book/references")
                 title.replace_self(reference)
                 reference += title
 

@@ -66,8 +66,9 @@ function askQuestions() {
 }
 
 function openWhatIsAddressed() {
-  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const hidden = target && target.closest("details:not([open]), [hidden]");
+  let target = null;
+  try { target = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { /* "#%" is no address */ }
+  const hidden = target?.closest("details:not([open]), [hidden]");
   if (!hidden) return;
   hidden.dispatchEvent(new Event("course-show"));
   if (hidden.matches("details")) hidden.open = true;
@@ -107,7 +108,7 @@ const search = {
     "like make many me much my of on one or should so such than that the their them then there this to up use used using " +
     "was we what when where which while who why will with without work works you your").split(" ")),
   summaries: new Set(["What you will be able to do", "What you can do now", "Further reading"]),
-  weights: { "book/package": 0.5, "book/sources": 0.6, "book/references": 0.3, "book/claims": 0.4, "book/glossary": 0.8,
+  weights: { "book/package": 0.35, "book/sources": 0.5, "book/references": 0.3, "book/claims": 0.4, "book/glossary": 0.8,
     "notebooks/old_code": 0.5, "book/instructors": 0.5, "book/beyond": 0.7, "book/index": 0.4 },
 
   stem(word) {
@@ -127,17 +128,22 @@ const search = {
     return search.loading;
   },
   index(pages) {
-    const sections = [], holders = new Map();
-    for (const [page, pageTitle, parts] of pages)
-      for (const [title, anchor, text] of parts) {
+    const sections = [], holders = new Map(), used = new Set();  // used: names in the code of earlier pages
+    for (const [page, pageTitle, parts] of pages) {
+      const lesson = /^notebooks\/\d/.test(page), first = new Set();  // first: names that this lesson uses before all others
+      if (lesson) for (const [, , , names] of parts) for (const word of search.words(names)) if (!used.has(word)) first.add(word);
+      for (const word of first) used.add(word);
+      for (const [title, anchor, text, names] of parts) {
         const counts = new Map(), titled = new Set(search.words(title)), paged = new Set(search.words(pageTitle));
         const all = search.words(text);
         for (const word of all) counts.set(word, (counts.get(word) ?? 0) + 1);
-        const section = { page, pageTitle, title, anchor, text, counts, titled, paged, length: all.length };
-        for (const word of new Set([...counts.keys(), ...titled]))
+        const coded = new Set(search.words(names));
+        const section = { page, pageTitle, title, anchor, text, counts, titled, paged, coded, first, length: all.length };
+        for (const word of new Set([...counts.keys(), ...titled, ...coded]))
           holders.set(word, [...(holders.get(word) ?? []), section]);
         sections.push(section);
       }
+    }
     const length = sections.reduce((sum, { length }) => sum + length, 0) / sections.length;
     return { sections, holders, length };
   },
@@ -147,12 +153,14 @@ const search = {
     const scores = new Map();  // section → the best that each word of the question brings it
     wanted.forEach((word, place) => {
       for (const [held, holding] of holders) {
-        const likeness = held === word ? 1 : Math.min(held.length, word.length) > 3 && (held.startsWith(word) || word.startsWith(held)) ? 0.5 : 0;
+        const [short, long] = held.length < word.length ? [held, word] : [word, held];
+        const alike = short.length > 3 && short.length > 0.55 * long.length && long.startsWith(short);
+        const likeness = held === word ? 1 : alike ? 0.5 : 0;
         if (!likeness) continue;
         const rare = Math.log(1 + sections.length / holding.length) * likeness;
         for (const section of holding) {
           const often = section.counts.get(held) ?? 0;
-          const score = rare * (often / (often + 0.5 + section.length / length) + 1.6 * section.titled.has(held) + 0.8 * section.paged.has(held));
+          const score = rare * (often / (often + 0.5 + section.length / length) + 1.6 * section.titled.has(held) + 0.8 * section.paged.has(held) + (section.first.has(held) ? 1.2 : 0.2) * section.coded.has(held));
           const all = scores.get(section) ?? wanted.map(() => 0);
           all[place] = Math.max(all[place], score);
           scores.set(section, all);
@@ -168,7 +176,7 @@ const search = {
     const ranked = [...scores].map(([section, all]) => {
       const page = section.page.replace(".html", "");
       const held = all.filter(Boolean).length / wanted.length;
-      const bonus = (taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]) ? 1.5 : 1) * (search.summaries.has(section.title) || section.title.startsWith("Exercise ") ? 0.7 : 1);
+      const bonus = (taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]) ? 2 : 1) * (search.summaries.has(section.title) || section.title.startsWith("Exercise ") ? 0.7 : 1);
       return { section, score: all.reduce((a, b) => a + b) * held * held * bonus * (search.weights[page] ?? 1), held };
     }).sort((a, b) => b.score - a.score);
     const times = {};  // no page fills the list alone

@@ -2,7 +2,7 @@
 
 from copy import copy
 
-from tools.claims_page import MARKS, shorten
+from tools.claims_page import MARKS, shown_value
 from tools.common import lessons
 
 
@@ -34,18 +34,45 @@ def test_no_claim_is_missed(lesson, pages):
     assert not [sentence(claim) for claim in claims if claim["data-status"] not in ("checked", "skipped")]
 
 
+def rows_of(pages, *statuses):
+    rows = pages["book/claims.html"].select("ul.claim-list > li")
+    return [row for row in rows if row["data-status"] in statuses]
+
+
 def test_the_claims_page_lists_every_agreement(pages):
-    listed = [words(row.select_one("td")) for row in pages["book/claims.html"].select("tr:has(td)")]
     shown = [
         each["data-id"] for lesson in lessons() for each in pages[f"notebooks/{lesson}.html"].select("div.agreement")
     ]
-    assert [number for number in listed if "-a" in number] == shown != []
+    assert [row.a.get_text() for row in rows_of(pages, "agreement")] == shown != []
 
 
 def test_the_claims_page_lists_every_claim(pages):
-    shown = [claim for lesson in lessons() for claim in claims_of(lesson, pages)]
-    rows = [[words(cell) for cell in row.select("td")] for row in pages["book/claims.html"].select("tr:has(td)")]
-    assert [row for row in rows if "-a" not in row[0]] == [
-        [c["data-id"], sentence(c), shorten(c["data-value"]), MARKS[c["data-status"]], c["data-copy"] or "–"]
-        for c in shown
+    listed = [
+        [row.a.get_text(), words(row.p), row["data-status"], words(row.small)] for row in rows_of(pages, *MARKS)
     ]
+    assert listed == [
+        [
+            claim["data-id"],
+            sentence(claim),
+            claim["data-status"],
+            " · ".join(filter(None, [MARKS[claim["data-status"]], shown_value(claim["data-value"]), claim["data-copy"]])),
+        ]
+        for lesson in lessons()
+        for claim in claims_of(lesson, pages)
+    ]
+
+
+def test_the_summary_adds_up(pages):
+    table = [[words(cell) for cell in row.select("td")] for row in pages["book/claims.html"].select(".summary tr")]
+    *rows, total = [row for row in table if row]
+    assert [int(row[0]) for row in rows] == [int(name[:2]) for name in lessons()]
+    columns = list(zip(*[map(int, row[1:]) for row in rows], strict=True))
+    assert list(map(int, total[1:])) == [sum(column) for column in columns]
+    claims, *states, agreements = map(int, total[1:])
+    assert claims == sum(states) == len(rows_of(pages, *MARKS)) and agreements == len(rows_of(pages, "agreement"))
+
+
+def test_numbers_are_shown_as_one_writes_them():
+    values = ["0.12345678", "-0.25", "8.32e-17", "1e-12", "-3e+20", "61706", "1e6", "abc"]
+    shown = ["0.123457", "−0.25", "8.32·10⁻¹⁷", "10⁻¹²", "−3·10²⁰", "61706", "10⁶", "abc"]
+    assert [shown_value(value) for value in values] == shown

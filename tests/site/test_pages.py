@@ -5,7 +5,7 @@ import re
 from tools.common import ROOT, lessons, manuscripts, read, tokens
 
 LESSONS = lessons()
-PAGES_WITHOUT_SOURCE = {"book/claims.html", "search.html"}
+PAGES_WITHOUT_SOURCE = {"book/claims.html", "search.html", "404.html"}
 
 
 def article(page):
@@ -27,19 +27,21 @@ def test_every_page_is_in_english(pages):
     assert {page.html.get("lang") for page in pages.values()} == {"en"}
 
 
-def test_launch_links_point_at_files_of_the_tag(lesson, pages):
+def test_a_lesson_opens_with_one_row_of_facts_and_ways_to_open_it(lesson, pages):
     known, page = tokens(), pages[f"notebooks/{lesson}.html"]
     path = f"notebooks/{lesson}.ipynb"
-    bar = {link.get_text(): link["href"] for link in page.select("nav.launch a")}
     assert (ROOT / path).is_file()
-    assert bar == {
-        "Colab": f"https://colab.research.google.com/github/{known['repository']}/blob/{known['tag']}/{path}",
+    [facts] = page.select("div.facts")
+    assert re.match(r"Read \d+ min · Run .+ · Before this .+", " ".join(facts.p.get_text().split()))
+    assert {link.get_text(): link["href"] for link in facts.select("nav.launch a")} == {
+        "Open in Colab": f"https://colab.research.google.com/github/{known['repository']}/blob/{known['tag']}/{path}",
         "Binder": f"https://mybinder.org/v2/gh/{known['repository']}/{known['tag']}?urlpath=lab/tree/{path}",
         "Cloud Studio": f"https://cloudstudio.net/#{known['url']}.git",
         "Download .ipynb": f"../_sources/{path}",
     }
-    header = {link.get_text(strip=True): link["href"] for link in page.select(".dropdown-launch-buttons a")}
-    assert header == {name: url for name, url in bar.items() if not name.startswith("Download")}
+    assert [link.get_text() for link in facts.select("nav.launch > a")] == ["Open in Colab"]
+    assert facts.select_one("details > summary").get_text() == "More"
+    assert not page.select(".dropdown-launch-buttons, .dropdown-download-buttons")
 
 
 def test_the_download_is_the_stripped_notebook(lesson, site):
@@ -85,17 +87,23 @@ def test_every_picture_is_described_by_a_sentence(pages):
     assert not problems
 
 
-def test_cover_and_contents_list_every_lesson(pages):
-    linked = [link["href"] for link in pages["book/index.html"].select(".lessons a")]
-    assert linked == [f"../notebooks/{name}.html" for name in LESSONS]
+def test_the_cover_has_a_card_for_every_lesson(pages):
+    cards = pages["book/index.html"].select("ul.cards > li > a")
+    assert [card["href"] for card in cards] == [f"../notebooks/{name}.html" for name in LESSONS]
     assert re.findall(r"^ +- file: notebooks/(\w+)$", read(ROOT / "_toc.yml"), re.MULTILINE) == manuscripts()
+    for lesson, card in zip(LESSONS, cards, strict=True):
+        page = article(pages[f"notebooks/{lesson}.html"])
+        question = page.select_one("h1 ~ p > em").get_text()
+        assert plain(card.em.get_text()) == plain(question)
+        assert page.h1.get_text().startswith(f"{card.select_one('.number').get_text()} · {card.strong.get_text()[:5]}")
+        read_time = re.search(r"Read (\d+ min)", page.select_one("div.facts").get_text())[1]
+        assert card.small.get_text().startswith(f"read {read_time} · run ")
+        assert card.img["src"] == f"../_static/cards/{lesson[:2]}.png"
 
 
-def test_the_cover_asks_each_lessons_question(pages):
-    asked = [" ".join(question.get_text().split()) for question in pages["book/index.html"].select(".lessons em")]
-    for lesson in LESSONS:
-        question = article(pages[f"notebooks/{lesson}.html"]).select_one("h1 ~ p > em").get_text()
-        assert " ".join(question.split()) == asked[int(lesson[:2]) - 1]
+def plain(text):
+    """Text with straight quotation marks and single spaces."""
+    return " ".join(text.translate(str.maketrans("‘’“”", "''\"\"")).split())
 
 
 def test_titles_of_lessons_begin_with_their_numbers(pages):
