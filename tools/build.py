@@ -74,7 +74,7 @@ def facts(record: dict) -> dict:
     used = record["used"]
     return {
         "date": record["date"],
-        "machine": used.get("machine", "a machine without torch"),
+        "machine": used.get("machine", "a machine without torch") + (f" ({used['cpu']})" if "cpu" in used else ""),
         "data": {name: data["copy"] for name, data in used["data"].items()},
     }
 

@@ -131,7 +131,7 @@ def bind(browser, address: str, title: str, names: list[str]) -> PdfWriter:
     book.append(front, import_outline=False)
     for name, (heading, file) in printed.items():
         book.append(file, import_outline=False)
-        book.add_outline_item(heading, starts[name])
+        book.add_outline_item(title=heading, page_number=starts[name])
     mend_links(book, front, 0, FRONT, starts)
     for name, (_, file) in printed.items():
         mend_links(book, file, starts[name], address, starts)
@@ -157,7 +157,7 @@ def mend_links(
             target = urldefrag(str(action.get("/URI", "")).removeprefix(address))[0]
             if isinstance(goal, str) and goal in named:
                 there = named[goal]
-                lead_to(book, link, start + file.get_destination_page_number(there), there.top)
+                lead_to(book, link, start + (file.get_destination_page_number(there) or 0), there.top)
             elif action.get("/URI", "").startswith(address):
                 if target in starts:
                     lead_to(book, link, starts[target])

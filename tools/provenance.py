@@ -65,5 +65,6 @@ def used() -> dict:
             "device": device(),
             "threads": torch.get_num_threads(),
             "machine": machine(),
+            "cpu": torch.backends.cpu.get_cpu_capability(),
         }
     return record

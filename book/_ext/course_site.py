@@ -22,10 +22,10 @@ from sphinx.pycode import ModuleAnalyzer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import cards  # noqa: E402
-import cross_links  # noqa: E402
-import pictures  # noqa: E402
-import search_index  # noqa: E402
+import cards
+import cross_links
+import pictures
+import search_index
 
 GENERATED = {"book/claims", "404"}  # pages without a source that a reader could edit
 COVER = "book/index"

@@ -264,8 +264,18 @@ def link_names(places, doctree, docname):
             reference += literal
 
 
+POWER = re.compile(r"(?<![\w.])(\d(?:\.\d+)?)e([+-])0?(\d+)\b")  # 1e-08, as Python writes it
+
+
+def by_hand(found):
+    """A number as one writes it by hand: 10⁻⁸."""
+    digits, sign, power = found.groups()
+    raised = f"10{'⁻' if sign == '-' else ''}{power.translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return raised if digits == "1" else f"{digits}·{raised}"
+
+
 def link_outputs(places, doctree, docname):
-    """Links in the sentences that a cell shows, and an anchor for each claim."""
+    """Links in the sentences that a cell shows, numbers as one writes them by hand, and an anchor for each claim."""
     for raw in doctree.findall(nodes.raw):
         text = raw.astext()
         if not re.match(r'<div class="(claim|agreement|figure-title)"|<ul class="claim-list"', text):
@@ -276,6 +286,7 @@ def link_outputs(places, doctree, docname):
         parts = re.split(r"(<a .*?</a>|<[^>]*>)", text)
         for number, part in enumerate(parts):
             if not part.startswith("<"):
+                part = POWER.sub(by_hand, part)
                 for start, end, address in reversed(list(places.mentions(docname, part))):
                     part = f'{part[:start]}<a href="{address}">{part[start:end]}</a>{part[end:]}'
                 parts[number] = part

@@ -18,7 +18,7 @@ def text_of(node):
     """The words of a node, without code, and without what a section below it says."""
     if isinstance(node, nodes.Text):
         return node.astext()
-    if isinstance(node, LEFT_OUT) or isinstance(node, nodes.section):
+    if isinstance(node, (*LEFT_OUT, nodes.section)):
         return ""
     if isinstance(node, addnodes.desc):  # a name of the package, which is a section of its own
         return ""

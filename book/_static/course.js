@@ -175,8 +175,9 @@ const search = {
           for (const number of numbers.split(", ")) taught.add(number.padStart(2, "0"));
     const ranked = [...scores].map(([section, all]) => {
       const page = section.page.replace(".html", "");
-      const held = all.filter(Boolean).length / wanted.length;
-      const bonus = (taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]) ? 2 : 1) * (search.summaries.has(section.title) || section.title.startsWith("Exercise ") ? 0.7 : 1);
+      const teaches = taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]);
+      const held = teaches ? 1 : all.filter(Boolean).length / wanted.length;
+      const bonus = (teaches ? 2 : 1) * (search.summaries.has(section.title) || section.title.startsWith("Exercise ") ? 0.7 : 1);
       return { section, score: all.reduce((a, b) => a + b) * held * held * bonus * (search.weights[page] ?? 1), held };
     }).sort((a, b) => b.score - a.score);
     const times = {};  // no page fills the list alone

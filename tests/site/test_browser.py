@@ -151,7 +151,8 @@ def test_figures_keep_their_shape_and_their_letters_can_be_read(visit, lesson_pa
         assert abs(width / height - full_width / full_height) < 0.05 * width / height
 
 
-LETTERS_IN_A_LINE = """() => [...document.querySelectorAll("article section > p")].filter(p => p.textContent.length > 300).map(p => {
+LETTERS_IN_A_LINE = """() => [...document.querySelectorAll("article section > p")]
+.filter(p => p.textContent.length > 300).map(p => {
     const text = [...p.childNodes].map(node => node.textContent).join("").length
         - [...p.querySelectorAll(".preview")].reduce((sum, hidden) => sum + hidden.textContent.length, 0);
     return text / (p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight));
@@ -166,13 +167,15 @@ def test_a_line_of_text_has_sixty_five_to_seventy_five_characters(visit, lesson_
 
 BOXES = """() => {
     const clear = (colour) => colour === "transparent" || /, 0\\)$/.test(colour);
-    const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!clear(c)) return c } };
+    const colour = (e) => getComputedStyle(e).backgroundColor;
+    const ground = (e) => { while (e && clear(colour(e))) e = e.parentElement; return e && colour(e); };
     const boxes = [];
     for (const e of document.querySelectorAll("article :is(div, blockquote, section, details, p, iframe)")) {
         const style = getComputedStyle(e), place = e.getBoundingClientRect();
         if (!e.checkVisibility() || place.height < 8 || place.width < 100) continue;
         const filled = !clear(style.backgroundColor) && style.backgroundColor !== ground(e.parentElement);
-        const framed = ["Top", "Right", "Bottom", "Left"].some((side) => parseFloat(style[`border${side}Width`]) > 0 && !clear(style[`border${side}Color`]));
+        const drawn = (side) => parseFloat(style[`border${side}Width`]) > 0 && !clear(style[`border${side}Color`]);
+        const framed = ["Top", "Right", "Bottom", "Left"].some(drawn);
         if (filled || framed) boxes.push([place.top, place.bottom]);
     }
     boxes.sort((a, b) => a[0] - b[0]);

@@ -2,6 +2,8 @@
 
 from copy import copy
 
+import pytest
+
 from tools.claims_page import MARKS, shown_value
 from tools.common import lessons
 
@@ -47,15 +49,15 @@ def test_the_claims_page_lists_every_agreement(pages):
 
 
 def test_the_claims_page_lists_every_claim(pages):
-    listed = [
-        [row.a.get_text(), words(row.p), row["data-status"], words(row.small)] for row in rows_of(pages, *MARKS)
-    ]
+    listed = [[row.a.get_text(), words(row.p), row["data-status"], words(row.small)] for row in rows_of(pages, *MARKS)]
     assert listed == [
         [
             claim["data-id"],
             sentence(claim),
             claim["data-status"],
-            " · ".join(filter(None, [MARKS[claim["data-status"]], shown_value(claim["data-value"]), claim["data-copy"]])),
+            " · ".join(
+                filter(None, [MARKS[claim["data-status"]], shown_value(claim["data-value"]), claim["data-copy"]])
+            ),
         ]
         for lesson in lessons()
         for claim in claims_of(lesson, pages)
@@ -76,3 +78,25 @@ def test_numbers_are_shown_as_one_writes_them():
     values = ["0.12345678", "-0.25", "8.32e-17", "1e-12", "-3e+20", "61706", "1e6", "abc"]
     shown = ["0.123457", "−0.25", "8.32·10⁻¹⁷", "10⁻¹²", "−3·10²⁰", "61706", "10⁶", "abc"]
     assert [shown_value(value) for value in values] == shown
+
+
+@pytest.mark.browser
+def test_the_claims_page_can_be_filtered_and_each_row_has_an_address(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{address}book/claims.html#claim-02-03")
+    row = page.locator("#claim-02-03")
+    assert row.is_visible() and 0 <= row.bounding_box()["y"] < 844
+    rows = page.locator("ul.claim-list > li:visible")
+    everything = rows.count()
+    page.get_by_label("Lesson").select_option("02")
+    assert {number[:2] for number in page.locator("ul.claim-list > li:visible > a").all_inner_texts()} == {"02"}
+    of_lesson = rows.count()
+    page.get_by_label("Show").select_option("agreement")
+    assert 0 < rows.count() < of_lesson < everything
+    assert page.get_by_role("status").inner_text() == f"{rows.count()} of {everything} are shown."
+    assert page.locator("article h2:visible").count() == 1
+    page.get_by_label("Lesson").select_option("")
+    page.get_by_label("Show").select_option("")
+    assert rows.count() == everything
+    context.close()

@@ -9,9 +9,10 @@ FOCUSED = """() => {
     const style = getComputedStyle(e), place = e.getBoundingClientRect();
     return {
         what: `${e.localName}.${e.className} ${(e.textContent || e.value || "").trim().slice(0, 40)}`,
-        name: e.getAttribute("aria-label") || e.labels?.[0]?.textContent || e.textContent.trim() || e.title || e.placeholder || "",
+        name: e.getAttribute("aria-label") || e.labels?.[0]?.textContent || e.textContent.trim() || e.title || "",
         marked: e.localName === "iframe" || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2),
-        seen: e.localName === "iframe" || (e.checkVisibility({ visibilityProperty: true }) && place.width > 0 && place.height > 0),
+        seen: e.localName === "iframe"
+            || (e.checkVisibility({ visibilityProperty: true }) && place.width * place.height > 0),
     };
 }"""
 
@@ -128,6 +129,7 @@ def test_at_twice_the_size_nothing_is_lost(open_page, name):
 
 def test_nothing_moves_where_motion_is_unwelcome(open_page):
     page = open_page("notebooks/02_convolution.html", reduced_motion="reduce")
-    moving = """[...document.querySelectorAll("*")].filter(e => { const s = getComputedStyle(e);
-        return [s.transitionDuration, s.animationDuration].some(d => d.split(",").some(t => parseFloat(t) > 0.001)) }).length"""
+    moving = """[...document.querySelectorAll("*")].map(e => getComputedStyle(e)).filter(style =>
+        `${style.transitionDuration},${style.animationDuration}`.split(",").some(time => parseFloat(time) > 0.001)
+    ).length"""
     assert page.evaluate(moving) == 0

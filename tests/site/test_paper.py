@@ -28,7 +28,9 @@ def printed(page):
     return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True)))
 
 
-def test_a_lesson_has_twenty_pages_at_most_and_its_solutions_come_last_on_pages_of_their_own(sheet, address, lesson_page):
+def test_a_lesson_has_twenty_pages_at_most_and_its_solutions_come_last_on_pages_of_their_own(
+    sheet, address, lesson_page
+):
     sheet.goto(address + lesson_page)
     texts = [page.extract_text() for page in printed(sheet).pages]
     assert 5 < len(texts) <= 20
@@ -46,7 +48,9 @@ def test_on_paper_no_line_is_cut_and_all_is_dark_on_white(sheet, address, lesson
     sheet.emulate_media(media="print", color_scheme="dark")
     sheet.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert sheet.evaluate(CUT) == []
-    colours = "[...document.querySelectorAll('article :is(p, pre, pre span, h2, code)')].map(e => getComputedStyle(e).color)"
+    colours = (
+        "[...document.querySelectorAll('article :is(p, pre, pre span, h2, code)')].map(e => getComputedStyle(e).color)"
+    )
     brightest = max(max(map(float, text.strip("rgba()").split(",")[:3])) for text in set(sheet.evaluate(colours)))
     assert brightest < 160
     assert sheet.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

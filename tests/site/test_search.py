@@ -23,7 +23,9 @@ def ask(page, question):
     """The answers to a question: page, section and excerpt each."""
     page.locator(".search-here input").fill(question)
     page.locator(".search-here button").click()
-    page.wait_for_function("document.querySelector('#search-results li') || document.querySelector('#search-said').textContent")
+    page.wait_for_function(
+        "document.querySelector('#search-results li') || document.querySelector('#search-said').textContent"
+    )
     return page.eval_on_selector_all(
         "#search-results li",
         """items => items.map(item => ({

@@ -49,7 +49,10 @@ def test_no_claim_and_no_paper_is_mentioned_without_a_link(pages):
         if name == "book/claims.html":
             continue
         for element in page.select("article.bd-article " + PAGES_OF_PROSE.replace(", ", ", article.bd-article ")):
-            assert not re.search(r"\b[Cc]laim \d\d-\d\d|arXiv[: ]\d{4}\.\d+", bare(element)), (name, bare(element)[:200])
+            assert not re.search(r"\b[Cc]laim \d\d-\d\d|arXiv[: ]\d{4}\.\d+", bare(element)), (
+                name,
+                bare(element)[:200],
+            )
 
 
 def test_claims_lead_to_their_lessons_and_back(lesson, page, pages):
@@ -88,8 +91,7 @@ def test_no_term_of_the_glossary_is_left_unlinked(page, pages):
     left = [
         words(term)
         for term in pages["book/glossary.html"].select("dl.glossary > dt")
-        if term["id"] not in linked
-        and any(re.search(rf"\b{re.escape(words(term).lower())}\b", text) for text in texts)
+        if term["id"] not in linked and any(re.search(rf"\b{re.escape(words(term).lower())}\b", text) for text in texts)
     ]
     assert not left
 
@@ -102,11 +104,15 @@ def test_names_of_the_package_are_linked(page):
     """Where a section uses a function that the package exports, its first mention leads to what the API says of it."""
     import course_utils
 
-    names = {name for name in course_utils._HOME}
+    names = set(course_utils._HOME)
     for section in page.select("section"):
         for code in section.find_all("code", recursive=False) + section.select(":scope > p code, :scope > ul code"):
             name = re.match(r"\w*", code.get_text())[0]
-            if name in names and re.fullmatch(r"\w+(\(.*)?", code.get_text()) and not code.find_parent(["a", "h2", "h3"]):
+            if (
+                name in names
+                and re.fullmatch(r"\w+(\(.*)?", code.get_text())
+                and not code.find_parent(["a", "h2", "h3"])
+            ):
                 linked = section.select("a > code")
                 assert any(re.match(rf"{name}\b", other.get_text()) for other in linked), (section["id"], name)
 
