@@ -159,7 +159,13 @@ def add_lesson_head(body, links, download):
     )
     run = RUN.search(body)  # it comes after the lesson's first cell, which says what the reader will be able to do
     told = run[0] if run else ""
-    return FACTS.sub(lambda found: f'<div class="facts"><p>{found[1]}</p>{row}</div>{told}', body.replace(told, "", 1), count=1)
+    body = body.replace(told, "", 1)
+
+    def head(found):
+        facts = re.sub(r" on (one|two) CPU cores?", "", found[1])  # what it ran on stands in the line below
+        return f'<div class="facts"><p>{facts}</p>{row}</div>{told}'
+
+    return FACTS.sub(head, body, count=1)
 
 
 def choose_buttons(context, pagename):

@@ -26,6 +26,8 @@ def text_of(node):
         return "…"
     if isinstance(node, nodes.block_quote) and node.astext().startswith("Sample data."):
         return ""
+    if isinstance(node, nodes.paragraph) and re.match(r"Read \d+ min · Run ", node.astext()):
+        return ""
     inline = isinstance(node, nodes.TextElement)
     return ("" if inline else " ").join(text_of(child) for child in node.children)
 
@@ -51,7 +53,8 @@ def sections_of(doctree):
     for section in doctree.findall(nodes.section):
         title = section.next_node(nodes.title)
         words = squeezed(" ".join(text_of(child) for child in section.children if child is not title))
-        yield squeezed(title.astext()), section["ids"][0], words, names_of(section)
+        if words:
+            yield squeezed(title.astext()), section["ids"][0], words, names_of(section)
     for glossary in doctree.findall(addnodes.glossary):
         for item in glossary.findall(nodes.definition_list_item):
             term, definition = item.next_node(nodes.term), item.next_node(nodes.definition)

@@ -151,6 +151,7 @@ const search = {
     const wanted = [...new Set((question.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [])
       .filter((word, _, all) => all.length < 2 || !search.ignored.has(word)).map(search.stem))];
     const scores = new Map();  // section → the best that each word of the question brings it
+    const rarity = wanted.map((word) => Math.log(1 + sections.length / (holders.get(word)?.length ?? sections.length)));
     wanted.forEach((word, place) => {
       for (const [held, holding] of holders) {
         const [short, long] = held.length < word.length ? [held, word] : [word, held];
@@ -177,6 +178,7 @@ const search = {
       const page = section.page.replace(".html", "");
       const teaches = taught.has(page.match(/^notebooks\/(\d\d)_/)?.[1]);
       const held = teaches ? 1 : all.filter(Boolean).length / wanted.length;
+      if (teaches) all = all.map((score, place) => Math.max(score, 0.6 * rarity[place]));
       const bonus = (teaches ? 2 : 1) * (search.summaries.has(section.title) || section.title.startsWith("Exercise ") ? 0.7 : 1);
       return { section, score: all.reduce((a, b) => a + b) * held * held * bonus * (search.weights[page] ?? 1), held };
     }).sort((a, b) => b.score - a.score);
