@@ -12,7 +12,7 @@ BIN := .venv/bin
 PY  := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test notebooks lab serve calibrate time-lessons bench brand clean
+.PHONY: help book pdf test notebooks lab serve calibrate time-lessons bench brand adopt clean
 
 help:  ## list these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -52,6 +52,9 @@ bench: .venv/.ready  ## measure how fast we are beside the usual ways, as ratios
 
 brand: .venv/.ready  ## make the course yours: REPO=owner/name
 	@$(PY) -m tools.brand '$(REPO)'
+
+adopt: .venv/.ready  ## take what was edited in Jupyter or Colab over into the manuscript: NB=work/06_lenet.ipynb
+	@$(PY) -m tools.adopt '$(NB)'
 
 clean:  ## remove what was built and run here; keeps the environment and work/
 	rm -rf _build $(addprefix .run/,book executed test site trace calibrate timing paired.json mypy)
