@@ -122,9 +122,7 @@ def main(place: str) -> None:
     )
     write(target, text)
     pair(name)
-    print(
-        f"\nWritten into book/{name}.py, and notebooks/{name}.ipynb is made from it. git diff shows it, make test proves it."
-    )
+    print(f"\nWritten into book/{name}.py, and notebooks/{name}.ipynb is made from it. Now: git diff, make test.")
 
 
 if __name__ == "__main__":
