@@ -50,8 +50,8 @@ time-lessons: notebooks  ## time a lesson, three runs, and write the time into i
 bench: .venv/.ready  ## measure how fast we are beside the usual ways, as ratios
 	@$(PY) -m tools.bench
 
-brand: .venv/.ready  ## make the course yours: REPO=owner/name
-	@$(PY) -m tools.brand '$(REPO)'
+brand: .venv/.ready  ## make the course yours: REPO=owner/name TITLE="Looms" AUTHOR="Ada Lovelace"
+	@$(PY) -m tools.brand
 
 adopt: .venv/.ready  ## take what was edited in Jupyter or Colab over into the manuscript: NB=work/06_lenet.ipynb
 	@$(PY) -m tools.adopt '$(NB)'

@@ -1,27 +1,66 @@
-"""Give the course another address: `make brand REPO=owner/name`.
+"""Make the course yours: `make brand REPO=owner/name TITLE="Looms" AUTHOR="Ada Lovelace"`.
 
-The address stands in `_config.yml` alone; the setup cell of each lesson gets it from there.
+The address, title and author stand in `_config.yml`; the setup cell of each lesson, launch links and the site get them
+from there. The few other places that show the title or the author are rewritten, too. The licences keep their authors.
 """
 
+import json
+import os
 import re
 import sys
 
 from tools.common import ROOT, manuscripts, read, tokens, write
 from tools.notebooks import pair
 
+ADDRESS = r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]"
 
-def brand(repository: str) -> None:
-    is_address = re.fullmatch(r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]", repository)
-    if not is_address or repository.endswith(".git"):
+
+def check_name(what: str, name: str) -> str:
+    """A title or an author: one line of text that shows something."""
+    name = " ".join(name.split(" ")).strip()
+    if len(name) > 80 or not name.isprintable() or re.search(r"[{}<>`]", name):
+        sys.exit(f"{what} must be one line of at most 80 letters, without {{ }} < > `, not {name!r}.")
+    return name
+
+
+def brand(repository: str, title: str = "", author: str = "") -> None:
+    """Give the course another address, and if they are given, another title and author. Nothing is half-done."""
+    if not re.fullmatch(ADDRESS, repository) or repository.endswith(".git"):
         sys.exit(f"REPO must be the owner and the name of a GitHub repository, such as owner/name, not {repository!r}.")
-    config, [owner, name] = ROOT / "_config.yml", repository.split("/")
-    old_owner, old_name = tokens()["repository"].split("/")
-    text = read(config).replace(f"github.com/{old_owner}/{old_name}", f"github.com/{repository}")
-    write(config, text.replace(f"{old_owner}.github.io/{old_name}", f"{owner}.github.io/{name}"))
+    known = tokens()
+    title, author = check_name("TITLE", title) or known["title"], check_name("AUTHOR", author) or known["author"]
+    config = read(ROOT / "_config.yml").replace(known["url"], f"https://github.com/{repository}")
+    config = replaced(config, r"(?m)^title: .*$", f"title: {quoted(title)}")
+    config = replaced(config, r"(?m)^author: .*$", f"author: {quoted(author)}")
+    config = replaced(config, r'logo: \{text: (?:"(?:[^"\\]|\\.)*"|[^,]*),', f"logo: {{text: {quoted(title)},")
+    citation = replaced(read(ROOT / "CITATION.cff"), r'(?m)^title: ".*$', f"title: {quoted(f'{title}: {SUBTITLE}')}")
+    citation = replaced(citation, r"(?m)^  - name: .*$", f"  - name: {quoted(author)}")
+    texts = {"_config.yml": config, "CITATION.cff": citation}
+    for page in ("README.md", "book/index.md"):
+        texts[page] = replaced(read(ROOT / page), r"\A# .*$", f"# {title}", flags=re.MULTILINE)
+    for name, text in texts.items():
+        write(ROOT / name, text)
     for lesson in manuscripts():
         pair(lesson)
-    print(f"The course's address is now {tokens()['url']}")
+    print(
+        f"The course is now {title}, by {author}, at {tokens()['url']}. See what changed with git diff, and commit it."
+    )
+
+
+SUBTITLE = "Convolutional networks in PyTorch, with nothing taken on trust"
+
+
+def quoted(name: str) -> str:
+    """Text as YAML has it between quotation marks."""
+    return json.dumps(name, ensure_ascii=False)
+
+
+def replaced(text: str, pattern: str, by: str, flags: int = 0) -> str:
+    new, times = re.subn(pattern, lambda _: by, text, flags=flags)
+    if times != 1:
+        sys.exit(f"make brand found {times} places for {by!r}, and wants one. Nothing was changed.")
+    return new
 
 
 if __name__ == "__main__":
-    brand(sys.argv[1])
+    brand(*(os.environ.get(name, "") for name in ("REPO", "TITLE", "AUTHOR")))

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import nbformat
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "kernel-by-kernel"  # a file in each folder of runs: what lies beside it may be deleted
@@ -53,9 +54,17 @@ def find_manuscript(name: str) -> str:
 
 def tokens() -> dict[str, str]:
     """What the tokens of pages and of the setup cell, such as `{{ url }}`, stand for."""
-    [url] = re.findall(r"^repository:.*\n(?:  .*\n)*?  url: (\S+)", read(ROOT / "_config.yml"), re.MULTILINE)
+    config = yaml.safe_load(read(ROOT / "_config.yml"))
+    url = config["repository"]["url"]
     [version] = re.findall(r'^__version__ = "(.+)"$', read(ROOT / "course_utils" / "__init__.py"), re.MULTILINE)
-    return {"repository": url.removeprefix("https://github.com/"), "url": url, "version": version, "tag": f"v{version}"}
+    return {
+        "repository": url.removeprefix("https://github.com/"),
+        "url": url,
+        "version": version,
+        "tag": f"v{version}",
+        "title": config["title"],
+        "author": config.get("author", ""),
+    }
 
 
 def fill(text: str) -> str:

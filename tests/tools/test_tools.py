@@ -133,6 +133,14 @@ def test_a_malformed_address_is_refused(address):
     assert (brand.ROOT / "_config.yml").read_bytes() == before
 
 
+@pytest.mark.parametrize("title", ["two\nlines", "x" * 81, "a <b>", "{{ url }}", "tab\there"])
+def test_a_title_that_would_break_a_page_is_refused(title):
+    before = (brand.ROOT / "_config.yml").read_bytes()
+    with pytest.raises(SystemExit, match="TITLE must be one line"):
+        brand.brand("owner/name", title)
+    assert (brand.ROOT / "_config.yml").read_bytes() == before
+
+
 def test_ways_take_turns_and_the_first_round_does_not_count():
     order = []
     values = bench.take_turns({"a": 1, "b": 2}, lambda way: order.append(way) or len(order), rounds=3)

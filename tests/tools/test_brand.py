@@ -1,0 +1,62 @@
+"""A fork with a name of its own: nothing in it points back."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.checkout import project_files
+from tools.common import ROOT, manuscripts, read_notebook, tokens
+
+TITLE, AUTHOR = 'Ada\'s "Looms": čísla & more', "Ada Lovelace, Ünal Ö."
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory):
+    """The project's files, copied and branded."""
+    folder = tmp_path_factory.mktemp("fork")
+    for path in project_files():
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    (folder / ".venv").symlink_to(sys.prefix)
+    for _ in range(2):  # the second time it changes nothing more
+        command = ["make", "-o", ".venv/.ready", "brand", "REPO=ada-l/looms", f"TITLE={TITLE}", f"AUTHOR={AUTHOR}"]
+        done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert f"The course is now {TITLE}, by {AUTHOR}, at https://github.com/ada-l/looms" in done.stdout
+    return folder
+
+
+def test_no_file_of_a_fork_points_back(fork):
+    old = tokens()
+    stray = []
+    for path in project_files():
+        try:
+            text = (fork / path.relative_to(ROOT)).read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # a picture or an archive
+            continue
+        if old["repository"] in text or "{}.github.io".format(old["repository"].partition("/")[0]) in text:
+            stray.append(str(path.relative_to(ROOT)))
+    assert stray == []
+
+
+def test_a_fork_shows_its_own_name(fork):
+    config = yaml.safe_load((fork / "_config.yml").read_text(encoding="utf-8"))
+    assert (config["title"], config["author"]) == (TITLE, AUTHOR)
+    assert config["sphinx"]["config"]["html_theme_options"]["logo"]["text"] == TITLE
+    citation = yaml.safe_load((fork / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["title"].startswith(f"{TITLE}: ") and citation["authors"] == [{"name": AUTHOR}]
+    for page in ("README.md", "book/index.md"):
+        assert (fork / page).read_text(encoding="utf-8").startswith(f"# {TITLE}\n")
+    assert (fork / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_each_setup_cell_of_a_fork_asks_its_own_repository(fork):
+    for name in manuscripts():
+        setup = next(
+            cell for cell in read_notebook(fork / "notebooks" / f"{name}.ipynb").cells if cell.cell_type == "code"
+        )
+        assert '"ada-l/looms"' in setup.source
