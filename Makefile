@@ -18,7 +18,7 @@ help:  ## list these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 book: export COURSE_STRICT = 1
-book: .venv/.ready  ## run every lesson and build the site into _build/html
+book: .venv/.ready  ## run every lesson and build the site into _build/html; LESSONS="02 03 06" for a part of it
 	@$(PY) -m tools.build
 
 pdf: .venv/.ready  ## print the built site into one PDF, with Chromium

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import yaml
 
 from course_utils.explorers import frame
 from tools.claims_page import claims_page, with_quoted_claims
@@ -36,13 +37,14 @@ SOURCES = ("book", "notebooks", "course_utils", "tools", "_config.yml", "_toc.ym
 
 
 def main() -> None:
+    names = chosen(os.environ.get("LESSONS", ""))
     pair_all()
-    data = settle_data(manuscripts())
+    data = settle_data(names)
     if (SITE / "index.html").exists() and STAMP.exists() and read(STAMP) == stamp(data):
         print(f"Nothing has changed since {SITE / 'index.html'} was built.")
         return
     builder = start_builder()
-    records = run_all()
+    records = run_all(names)
     runs = {name: (with_present_prose(name), facts(record)) for name, record in records.items()}
     gather(RUN / "book", runs)
     STAMP.unlink(missing_ok=True)
@@ -51,11 +53,22 @@ def main() -> None:
     print(f"The book is ready. Open {SITE / 'index.html'}")
 
 
+def chosen(lessons: str) -> list[str]:
+    """The manuscripts to build: all of them, or the lessons of these numbers, such as "02 03 06", and what has none."""
+    numbers = lessons.replace(",", " ").split()
+    known = {name[:2]: name for name in manuscripts() if name[:2].isdigit()}
+    unknown = [number for number in numbers if number.zfill(2) not in known]
+    if unknown:
+        sys.exit(f'LESSONS must be numbers of lessons, such as "02 03 06"; there is no {", ".join(unknown)}.')
+    wanted = {known[number.zfill(2)] for number in numbers} or set(known.values())
+    return [name for name in manuscripts() if name in wanted or name not in known.values()]
+
+
 def stamp(data: dict[str, str]) -> str:
     """A hash of all that the site is made from: sources, kept runs, the data, installed versions, settings."""
     files = files_below(*(ROOT / name for name in SOURCES), KEPT)
     versions = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
-    settings = [os.environ.get(name) for name in ("COURSE_DATA", "BASE_URL")]
+    settings = [os.environ.get(name) for name in ("COURSE_DATA", "BASE_URL", "LESSONS")]
     return hash_of(files, sys.version, settings, strict(), data, versions)
 
 
@@ -87,15 +100,34 @@ def gather(folder: Path, runs: dict) -> None:
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns(*leave, "__pycache__"))
     notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
-        text = with_quoted_claims(fill(read(page)), notebooks)
+        text = with_quoted_claims(without_left_out(fill(read(page)), runs), notebooks)
         write(page, with_explorers(with_cards(text, notebooks)))
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(ROOT / name, folder)
+    shutil.copy(ROOT / "_config.yml", folder)
+    write(folder / "_toc.yml", contents_of(read(ROOT / "_toc.yml"), runs))
     (folder / "notebooks").mkdir()
     for name, (notebook, about) in runs.items():
         nbformat.write(with_facts(notebook, about), folder / "notebooks" / f"{name}.ipynb")
     write(folder / "book" / "claims.md", claims_page(notebooks))
     write(folder / "executed.json", json.dumps({name: about for name, (_, about) in runs.items()}, indent=1) + "\n")
+
+
+def without_left_out(text: str, runs: dict) -> str:
+    """A page without links to lessons that this book leaves out, and without what it quotes from them."""
+    for name in set(manuscripts()) - set(runs):
+        text = re.sub(rf"\[([^][]+)\]\((?:\.\./)?notebooks/{name}\.ipynb[^)]*\)", r"\1", text)
+        text = re.sub(rf"^\{{\{{ claim {name[:2]}: .+ \}}\}}\n", "", text, flags=re.MULTILINE)
+    return text
+
+
+def contents_of(text: str, runs: dict) -> str:
+    """The table of contents, without the lessons that this book leaves out and the parts that hold nothing then."""
+    contents, left_out = yaml.safe_load(text), {f"notebooks/{name}" for name in set(manuscripts()) - set(runs)}
+    if not left_out:
+        return text
+    for part in contents["parts"]:
+        part["chapters"] = [chapter for chapter in part["chapters"] if chapter["file"] not in left_out]
+    contents["parts"] = [part for part in contents["parts"] if part["chapters"]]
+    return yaml.safe_dump(contents, allow_unicode=True, sort_keys=False)
 
 
 def with_explorers(text: str) -> str:

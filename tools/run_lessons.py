@@ -160,13 +160,13 @@ def run_and_keep(name: str, notebook, folder: Path = KEPT, **options) -> dict:
     return record
 
 
-def run_all(minutes: float = float("inf")) -> dict[str, dict]:
-    """Run or re-use every lesson, saying which; return the records by lesson. Those that fail are told at the end, all
+def run_all(names: list[str], minutes: float = float("inf")) -> dict[str, dict]:
+    """Run or re-use these lessons, saying which; return the records by lesson. Those that fail are told at the end, all
     of them, and then the process ends."""
     deadline = time.monotonic() + 60 * minutes
     records: dict[str, dict] = {}
     failed: dict[str, LessonFailed] = {}
-    for name in manuscripts():
+    for name in names:
         notebook, record = read_notebook(ROOT / "notebooks" / f"{name}.ipynb"), kept(name)
         news = changes(record, notebook) if record else ["no earlier run"]
         if record and not news:
@@ -184,7 +184,7 @@ def run_all(minutes: float = float("inf")) -> dict[str, dict]:
             print(f"{name}: FAILED")
     if failed:
         told = "\n\n".join(f"{name} FAILED. {problem}" for name, problem in failed.items())
-        sys.exit(f"{told}\n\n{len(failed)} of {len(manuscripts())} lessons failed: {', '.join(failed)}")
+        sys.exit(f"{told}\n\n{len(failed)} of {len(names)} lessons failed: {', '.join(failed)}")
     return records
 
 
@@ -198,4 +198,4 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all lessons together")
     minutes = parser.parse_args().minutes
     settle_data(manuscripts())
-    run_all(minutes)
+    run_all(manuscripts(), minutes)
