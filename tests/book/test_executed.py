@@ -73,7 +73,7 @@ def test_every_claim_of_the_manuscript_is_shown(executed):
 
 def test_the_page_lists_every_claim(lesson, executed, site):
     page = (site / "book" / "claims.html").read_text(encoding="utf-8")
-    listed = re.findall(rf"<td[^>]*><p>({lesson[:2]}-\d\d)</p>", page)
+    listed = re.findall(rf'<li id="claim-({lesson[:2]}-\d\d)"', page)
     assert listed == [claim["id"] for claim in claims_of(executed)]
 
 
