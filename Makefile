@@ -57,7 +57,7 @@ adopt: .venv/.ready  ## take what was edited in Jupyter or Colab over into the m
 	@$(PY) -m tools.adopt '$(NB)'
 
 clean:  ## remove what was built and run here; keeps the environment and work/
-	rm -rf _build $(addprefix .run/,book executed test site trace calibrate timing paired.json mypy)
+	rm -rf _build $(addprefix .run/,book executed pictures test site trace calibrate timing paired.json mypy)
 
 # The environment, made again when the requirements change.
 .venv/.ready: requirements.txt constraints.txt

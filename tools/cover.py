@@ -48,6 +48,8 @@ def card(name: str, notebook) -> str:
     head = HEAD.match(notebook.cells[0].source)
     if head is None:
         raise ValueError(f"The first cell of {name} must hold title, *question* and **Read** … · **Run** … on … · …")
+    if name[:2] not in pictures():
+        raise ValueError(f"book/_ext/cards.py draws no picture for {name}: give PICTURES a function for {name[:2]}.")
     texts = {key: html.escape(" ".join(text.split()), quote=True) for key, text in head.groupdict().items()}
     drawn, (width, height) = html.escape(pictures()[name[:2]].__doc__, quote=True), PICTURE
     return (

@@ -5,6 +5,7 @@ are needed, so that a build without executed lessons ends with the message below
 this file: `cross_links` (links nobody has to write), `pictures`, `cards` (of lessons), `search_index`.
 """
 
+import html
 import importlib.util
 import json
 import os
@@ -29,7 +30,9 @@ import search_index
 
 GENERATED = {"book/claims", "404"}  # pages without a source that a reader could edit
 COVER = "book/index"
-SCRIPTS = {"documentation_options.js", "doctools.js", "clipboard.min.js", "copybutton.js", "sphinx-book-theme.js", "course.js"}
+SCRIPTS = {
+    "documentation_options.js", "doctools.js", "clipboard.min.js", "copybutton.js", "sphinx-book-theme.js", "course.js"
+}
 STYLES_LEFT_OUT = {"togglebutton.css", "sphinx-thebe.css", "sphinx-design.min.css"}  # of extensions that no page uses
 
 
@@ -42,7 +45,7 @@ def require_executed_lessons(app):
 
 
 def base_address(repository):
-    """Where the site will stand, with a slash at its end: BASE_URL, else GitHub Pages' place for the repository, else ""."""
+    """Where the site will stand, with a slash at its end: BASE_URL, or GitHub Pages' place for the repository, or ""."""
     given = os.environ.get("BASE_URL")
     if given is not None:
         return f"{given.rstrip('/')}/" if given else ""
@@ -57,6 +60,11 @@ def repository_of(config):
     return config.html_theme_options.get("repository_url", "")
 
 
+def name_of(config):
+    """What the course is called."""
+    return config.html_title or config.project
+
+
 def first_sentences(doctree, letters=200):
     """The question of a lesson, or the first words of another page."""
     paragraph = next((p for p in doctree.findall(nodes.paragraph) if len(p.astext()) > 20), None) if doctree else None
@@ -66,7 +74,7 @@ def first_sentences(doctree, letters=200):
 
 def head(app, pagename, context, doctree):
     """What the template `layout.html` writes into the head of the page and into its foot."""
-    base, course, number = base_address(repository_of(app.config)), app.config.html_title or app.config.project, cross_links.number_of(pagename)
+    base, course, number = base_address(repository_of(app.config)), name_of(app.config), cross_links.number_of(pagename)
     title = re.sub(r"<[^>]*>", "", context.get("title", ""))
     card = f"_static/cards/{number}-card.png" if number in cards.PICTURES else "_static/cards/cover.png"
     described = first_sentences(doctree) or f"{title}: {course}."
@@ -76,19 +84,19 @@ def head(app, pagename, context, doctree):
         "address": base and f"{base}{pagename}.html",
         "card": base + card,
         "card_alt": cards.PICTURES[number].__doc__ if number in cards.PICTURES else course,
-        "credit": credit(app),
+        "credit": credit(app.config),
         "run": run_of(app, pagename),
     }
 
 
-def credit(app):
-    """Who made the book, under which licence, and which version this is."""
+def credit(config):
+    """Who made the book, under which licence, and which version this is; HTML."""
     from course_utils import __version__
 
-    repository = repository_of(app.config)
+    source, by = repository_of(config), html.escape(f"{name_of(config)} {__version__}, by {config.author}.", quote=False)
     return (
-        f"{app.config.html_title or app.config.project} {__version__}, by {app.config.author}. Code under the MIT licence, text and "
-        f'figures under CC BY 4.0. <a href="{repository}">Source</a>, <a href="{repository}/issues">questions and mistakes</a>.'
+        f"{by} Code under the MIT licence, text and figures under CC BY 4.0. "
+        f'<a href="{source}">Source</a>, <a href="{source}/issues">questions and mistakes</a>.'
     )
 
 
@@ -101,6 +109,8 @@ def run_of(app, pagename):
     runs = executed(app)
     one = runs.get(pagename.removeprefix("notebooks/"))
     chosen = [one] if one else list(runs.values())
+    if not chosen:
+        return ""
     dates = sorted({run["date"] for run in chosen})
     copies = sorted({copy for run in chosen for copy in run["data"].values()})
     when = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
@@ -145,7 +155,8 @@ def launch_links(repository, lesson):
 
 
 FACTS = re.compile(r"<p>(<strong>Read</strong>.*?)</p>", re.DOTALL)
-RUN = re.compile(r'(?:<blockquote class="note">\s*<div><p><strong>Sample data.*?</blockquote>\s*)?<div class="executed">.*?</div>', re.DOTALL)
+BANNER = r'<blockquote class="note">\s*<div><p><strong>Sample data.*?</blockquote>\s*'
+RUN = re.compile(rf'(?:{BANNER})?<div class="executed">.*?</div>', re.DOTALL)
 
 
 def add_lesson_head(body, links, download):
@@ -235,7 +246,7 @@ def add_files(app, exception):
         for name in env.found_docs
         if cross_links.number_of(name) in cards.PICTURES
     }
-    cards.write_all(site / "_static", lessons, app.config.html_title or app.config.project)
+    cards.write_all(site / "_static", lessons, name_of(app.config))
     pictures.convert(site / "_images", Path(app.srcdir).parent / "pictures")
     add_mathjax(site)
     if base := base_address(repository_of(app.config)):

@@ -128,7 +128,7 @@ def look_back():
 
 
 def add_look_back(app, doctree):
-    """Below each exercise's task, the section of the lesson to read again. A missing one is a warning, which stops the build."""
+    """Below each exercise's task, the section of the lesson to read again. A missing one is a warning, which stops us."""
     sections = {straight(section[0].astext()): section["ids"][0] for section in doctree.findall(nodes.section)}
     for section in doctree.findall(nodes.section):
         found = re.match(r"Exercise (\d+\.\d+)", section[0].astext())

@@ -104,7 +104,7 @@ function printSolutions() {
 // The search: sections that hold the words of a question, best first
 
 const search = {
-  ignored: new Set(("a about an and any are as at be between by can could do does for from get has have how i in into is it its " +
+  ignored: new Set(("a about an and any are as at be between by can could difference do does for from get has have how i in into is it its " +
     "like make many me much my of on one or should so such than that the their them then there this to up use used using " +
     "was we what when where which while who why will with without work works you your").split(" ")),
   summaries: new Set(["What you will be able to do", "What you can do now", "Further reading"]),
@@ -116,8 +116,11 @@ const search = {
     word = word.replace(/(?<=.{3})(?:ings?|ed|es|(?<!s)s)$/, "").replace(/(?<=.{3})e$/, "");
     return word.replace(/([b-df-hj-np-rtv-z])\1$/, "$1");
   },
+  raw(text) {  // its words; 1×1 and 1x1 are one
+    return text.toLowerCase().replace(/(\d)\s*×\s*(?=\d)/g, "$1x").match(/[\p{L}\p{N}_]+/gu) ?? [];
+  },
   words(text) {
-    return (text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).map(search.stem);
+    return search.raw(text).map(search.stem);
   },
   load() {
     search.loading ??= new Promise((done, failed) => {
@@ -148,7 +151,7 @@ const search = {
     return { sections, holders, length };
   },
   find({ sections, holders, length }, question) {
-    const wanted = [...new Set((question.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [])
+    const wanted = [...new Set(search.raw(question)
       .filter((word, _, all) => all.length < 2 || !search.ignored.has(word)).map(search.stem))];
     const scores = new Map();  // section → the best that each word of the question brings it
     const rarity = wanted.map((word) => Math.log(1 + sections.length / (holders.get(word)?.length ?? sections.length)));
@@ -168,10 +171,10 @@ const search = {
         }
       }
     });
-    // Where the glossary has the very word, it also says which lessons teach it.
+    // Where the glossary has just what is asked for, it also says which lessons teach it.
     const taught = new Set();
     for (const { page, titled, text } of scores.keys())
-      if (page.startsWith("book/glossary") && titled.size && [...titled].every((word) => wanted.includes(word)))
+      if (page.startsWith("book/glossary") && titled.size > 0.6 * wanted.length && [...titled].every((word) => wanted.includes(word)))
         for (const [, numbers] of text.matchAll(/\(([\d, ]+)\)/g))
           for (const number of numbers.split(", ")) taught.add(number.padStart(2, "0"));
     const ranked = [...scores].map(([section, all]) => {
