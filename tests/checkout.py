@@ -1,5 +1,6 @@
 """The files of this checkout, for tests."""
 
+import importlib.util
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,3 +17,11 @@ def project_files() -> list[Path]:
         names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
         return [ROOT / name for name in names if name and (ROOT / name).is_file()]
     return [path for path in ROOT.rglob("*") if path.is_file() and not UNTRACKED & {*path.relative_to(ROOT).parts}]
+
+
+def site_extension():
+    """The module `book/_ext/course_site.py`, as Sphinx loads it."""
+    spec = importlib.util.spec_from_file_location("course_site", ROOT / "book" / "_ext" / "course_site.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from tools.common import ROOT, RUN, lessons, read_notebook
-from tools.print_book import BROWSER_OPTIONS, BROWSERS, find_browser
+from tools.common import BROWSER_OPTIONS, BROWSERS, ROOT, RUN, find_browser, lessons, read_notebook
 
 
 @pytest.fixture(autouse=True)

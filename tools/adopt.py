@@ -26,7 +26,7 @@ def lesson_of(file: Path, notebook) -> str:
     """The lesson that a notebook was made from: by its name, or by its title where the file is called otherwise."""
     names = manuscripts()
     for name in names:
-        if re.match(rf"{name}\b|{name}_|{name}-", file.stem):
+        if re.match(rf"{name}(?![A-Za-z0-9])", file.stem):
             return name
     titles = {title_of(made_from(read(ROOT / "book" / f"{name}.py"))): name for name in names}
     if title_of(notebook) in titles:

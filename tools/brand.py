@@ -17,7 +17,7 @@ ADDRESS = r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]"
 
 def check_name(what: str, name: str) -> str:
     """A title or an author: one line of text that shows something."""
-    name = " ".join(name.split(" ")).strip()
+    name = name.strip()
     if len(name) > 80 or not name.isprintable() or re.search(r"[{}<>`]", name):
         sys.exit(f"{what} must be one line of at most 80 letters, without {{ }} < > `, not {name!r}.")
     return name
@@ -27,17 +27,21 @@ def brand(repository: str, title: str = "", author: str = "") -> None:
     """Give the course another address, and if they are given, another title and author. Nothing is half-done."""
     if not re.fullmatch(ADDRESS, repository) or repository.endswith(".git"):
         sys.exit(f"REPO must be the owner and the name of a GitHub repository, such as owner/name, not {repository!r}.")
-    known = tokens()
-    title, author = check_name("TITLE", title) or known["title"], check_name("AUTHOR", author) or known["author"]
-    config = read(ROOT / "_config.yml").replace(known["url"], f"https://github.com/{repository}")
-    config = replaced(config, r"(?m)^title: .*$", f"title: {quoted(title)}")
-    config = replaced(config, r"(?m)^author: .*$", f"author: {quoted(author)}")
-    config = replaced(config, r'logo: \{text: (?:"(?:[^"\\]|\\.)*"|[^,]*),', f"logo: {{text: {quoted(title)},")
-    citation = replaced(read(ROOT / "CITATION.cff"), r'(?m)^title: ".*$', f"title: {quoted(f'{title}: {SUBTITLE}')}")
-    citation = replaced(citation, r"(?m)^  - name: .*$", f"  - name: {quoted(author)}")
-    texts = {"_config.yml": config, "CITATION.cff": citation}
-    for page in ("README.md", "book/index.md"):
-        texts[page] = replaced(read(ROOT / page), r"\A# .*$", f"# {title}", flags=re.MULTILINE)
+    title, author = check_name("TITLE", title), check_name("AUTHOR", author)
+    texts = {"_config.yml": read(ROOT / "_config.yml").replace(tokens()["url"], f"https://github.com/{repository}")}
+
+    def replace(name: str, pattern: str, by: str) -> None:
+        texts[name] = replaced(texts.get(name) or read(ROOT / name), pattern, by)
+
+    if title:
+        replace("_config.yml", r"(?m)^title: .*$", f"title: {quoted(title)}")
+        replace("_config.yml", r'logo: \{text: (?:"(?:[^"\\]|\\.)*"|[^,]*),', f"logo: {{text: {quoted(title)},")
+        replace("CITATION.cff", r'(?m)^title: ".*$', f"title: {quoted(f'{title}: {SUBTITLE}')}")
+        for page in ("README.md", "book/index.md"):
+            replace(page, r"(?m)\A# .*$", f"# {title}")
+    if author:
+        replace("_config.yml", r"(?m)^author: .*$", f"author: {quoted(author)}")
+        replace("CITATION.cff", r"(?m)^  - name: .*$", f"  - name: {quoted(author)}")
     for name, text in texts.items():
         write(ROOT / name, text)
     for lesson in manuscripts():
@@ -55,8 +59,8 @@ def quoted(name: str) -> str:
     return json.dumps(name, ensure_ascii=False)
 
 
-def replaced(text: str, pattern: str, by: str, flags: int = 0) -> str:
-    new, times = re.subn(pattern, lambda _: by, text, flags=flags)
+def replaced(text: str, pattern: str, by: str) -> str:
+    new, times = re.subn(pattern, lambda _: by, text)
     if times != 1:
         sys.exit(f"make brand found {times} places for {by!r}, and wants one. Nothing was changed.")
     return new

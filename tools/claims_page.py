@@ -142,12 +142,11 @@ def shown_value(value: str) -> str:
         text = value if value.lstrip("-").isdigit() else f"{float(value):.6g}"
     except ValueError:
         return value
-    digits, _, power = text.replace("-", "−").partition("e")
+    digits, _, power = text.partition("e")
+    digits = digits.replace("-", "−")
     if not power:
         return digits
-    raised = (
-        power.removeprefix("+").replace("−0", "−").lstrip("0").translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    )
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{raised}" if digits == "1" else f"{digits}·10{raised}"
 
 

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -30,6 +31,16 @@ def _run_folder() -> Path:
 
 
 RUN = _run_folder()
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SETUP_TITLE = "# @title Setup, "
 SETUP_MARKER = "# The setup cell: `make notebooks` puts it here."  # a cell of each manuscript
 
@@ -135,3 +146,15 @@ def call(*command, **more) -> int:
     """Run one of this environment's commands, such as `pytest`, in the root folder; return its exit status."""
     program = Path(sys.executable).with_name(command[0])
     return subprocess.run([program, *map(str, command[1:])], cwd=ROOT, env=environment(**more)).returncode
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def contents_of_the_book() -> tuple[str, dict[str, list[str]]]:
+    """The book's cover and, by the caption of each part, its pages, such as `notebooks/02_convolution`."""
+    contents = yaml.safe_load(read(ROOT / "_toc.yml"))
+    parts = {part["caption"]: [chapter["file"] for chapter in part["chapters"]] for part in contents["parts"]}
+    return contents["root"], parts

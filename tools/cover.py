@@ -5,9 +5,7 @@ import re
 import runpy
 from functools import cache
 
-import yaml
-
-from tools.common import ROOT, lessons, read
+from tools.common import ROOT, contents_of_the_book, lessons
 
 PICTURE = (48, 24)  # pixels of the small picture that book/_ext/cards.py computes for each lesson
 TOKEN = "{{ lessons }}"
@@ -24,23 +22,18 @@ def pictures() -> dict:
 
 
 def with_cards(page: str, notebooks: dict) -> str:
-    """The cover with its token replaced by the lessons' cards, in the parts of the table of contents."""
+    """The cover with its token replaced by the cards of these lessons, in the parts of the table of contents."""
     if TOKEN not in page:
         return page
-    return page.replace(TOKEN, "\n".join(part_of_the_book(part, notebooks) for part in parts()))
-
-
-def parts() -> dict[str, list[str]]:
-    """The names of the lessons in each part of the book, by the part's caption."""
-    contents = yaml.safe_load(read(ROOT / "_toc.yml"))["parts"]
-    named = {part["caption"]: [chapter["file"].rpartition("/")[2] for chapter in part["chapters"]] for part in contents}
-    only = {caption: [name for name in names if name in lessons()] for caption, names in named.items()}
-    return {caption: names for caption, names in only.items() if names}
-
-
-def part_of_the_book(caption: str, notebooks: dict) -> str:
-    cards = "".join(card(name, notebooks[name]) for name in parts()[caption] if name in notebooks)
-    return f'### {caption}\n\n<ul class="cards">{cards}</ul>\n'
+    shown = []
+    for caption, pages in contents_of_the_book()[1].items():
+        names = [
+            name for name in (page.rpartition("/")[2] for page in pages) if name in lessons() and name in notebooks
+        ]
+        if names:
+            cards = "".join(card(name, notebooks[name]) for name in names)
+            shown.append(f'### {caption}\n\n<ul class="cards">{cards}</ul>\n')
+    return page.replace(TOKEN, "\n".join(shown))
 
 
 def card(name: str, notebook) -> str:

@@ -7,30 +7,19 @@ import functools
 import html
 import http.server
 import io
-import shutil
 import sys
 import threading
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urldefrag
 
-import yaml
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, FloatObject, NameObject, NullObject
 
 from tools.build import SITE
-from tools.common import ROOT, read
+from tools.common import BROWSER_OPTIONS, BROWSERS, contents_of_the_book, find_browser, tokens
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NO_BROWSER = (
     "make pdf prints with Chromium, and none of {} is on the PATH. Install it (on Debian and Ubuntu: apt install "
     "chromium; on a Mac or Windows: Google Chrome), then run make pdf again. Or print the pages that you need from "
@@ -47,11 +36,6 @@ div { page: number; height: 290mm; position: relative; break-inside: avoid; font
 div + div { break-before: page }
 div p { position: absolute; bottom: 0; width: 100%; text-align: center; margin: 0 }
 </style>"""
-
-
-def find_browser() -> str | None:
-    """The path of a Chromium, if there is one."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -71,47 +55,49 @@ def serve(site: Path):
 
 def pages_in_order() -> list[str]:
     """The pages of the book, such as `notebooks/02_convolution.html`, in the order of its contents."""
-    contents = yaml.safe_load(read(ROOT / "_toc.yml"))
-    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    return [f"{name}.html" for name in [contents["root"], *chapters]]
+    root, parts = contents_of_the_book()
+    return [f"{name}.html" for name in [root, *chain(*parts.values())]]
+
+
+def printed(page) -> PdfReader:
+    """The page that a browser shows, on paper, with all its pictures and formulas."""
+    page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
+    page.wait_for_load_state("networkidle")
+    page.evaluate("window.MathJax?.startup?.promise")
+    return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True)))
 
 
 def print_pages(browser, address: str, names: list[str]) -> dict[str, tuple[str, PdfReader]]:
     """The title and the PDF of each page."""
-    printed = {}
+    sheets = {}
     page = browser.new_page()
     for name in names:
         page.goto(address + name)
-        page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
-        page.wait_for_load_state("networkidle")
-        page.evaluate("window.MathJax?.startup?.promise")
-        title = page.evaluate("document.querySelector('h1').firstChild.textContent")
-        file = page.pdf(prefer_css_page_size=True, print_background=True)
-        printed[name] = (title, PdfReader(io.BytesIO(file)))
+        sheets[name] = (page.evaluate("document.querySelector('h1').firstChild.textContent"), printed(page))
     page.close()
-    return printed
+    return sheets
 
 
 def print_html(browser, body: str) -> PdfReader:
     page = browser.new_page()
     page.set_content(STYLE + body)
-    file = page.pdf(prefer_css_page_size=True)
+    file = printed(page)
     page.close()
-    return PdfReader(io.BytesIO(file))
+    return file
 
 
-def contents(title: str, printed: dict, starts: dict[str, int]) -> str:
+def contents(title: str, sheets: dict, starts: dict[str, int]) -> str:
     lines = "".join(
         f'<a href="{FRONT}{name}">{html.escape(heading)}<span></span>{starts[name] + 1}</a>'
-        for name, (heading, _) in printed.items()
+        for name, (heading, _) in sheets.items()
     )
     return f"<h1>{html.escape(title)}</h1>{lines}"
 
 
-def first_pages(printed: dict, before: int) -> dict[str, int]:
+def first_pages(sheets: dict, before: int) -> dict[str, int]:
     """The place of each page's first sheet, counted from 0, after `before` others."""
     starts = {}
-    for name, (_, file) in printed.items():
+    for name, (_, file) in sheets.items():
         starts[name] = before
         before += len(file.pages)
     return starts
@@ -119,21 +105,21 @@ def first_pages(printed: dict, before: int) -> dict[str, int]:
 
 def bind(browser, address: str, title: str, names: list[str]) -> PdfWriter:
     """One PDF of these pages, with contents before them."""
-    printed = print_pages(browser, address, names)
+    sheets = print_pages(browser, address, names)
     before = 1
     while True:  # the contents hold the pages' numbers, which depend on the length of the contents
-        starts = first_pages(printed, before)
-        front = print_html(browser, contents(title, printed, starts))
+        starts = first_pages(sheets, before)
+        front = print_html(browser, contents(title, sheets, starts))
         if len(front.pages) == before:
             break
         before = len(front.pages)
     book = PdfWriter()
     book.append(front, import_outline=False)
-    for name, (heading, file) in printed.items():
+    for name, (heading, file) in sheets.items():
         book.append(file, import_outline=False)
         book.add_outline_item(title=heading, page_number=starts[name])
     mend_links(book, front, 0, FRONT, starts)
-    for name, (_, file) in printed.items():
+    for name, (_, file) in sheets.items():
         mend_links(book, file, starts[name], address, starts)
     numbers = print_html(browser, "".join(f"<div><p>{number + 1}</p></div>" for number in range(len(book.pages))))
     for sheet, number in zip(book.pages, numbers.pages, strict=True):
@@ -144,9 +130,7 @@ def bind(browser, address: str, title: str, names: list[str]) -> PdfWriter:
     return book
 
 
-def mend_links(
-    book: PdfWriter, file: PdfReader, start: int, address: str, starts: dict[str, int], name: str = ""
-) -> None:
+def mend_links(book: PdfWriter, file: PdfReader, start: int, address: str, starts: dict[str, int]) -> None:
     """Let links inside the book lead to its sheets: those within a page, and those to the first sheet of another."""
     named = file.named_destinations
     for place in range(len(file.pages)):
@@ -180,7 +164,7 @@ def main(site: Path = SITE) -> Path:
         sys.exit(NO_BROWSER.format(", ".join(BROWSERS)))
     from playwright.sync_api import sync_playwright
 
-    title = yaml.safe_load(read(ROOT / "_config.yml"))["title"]
+    title = tokens()["title"]
     target = site.parent / f"{title.lower().replace(' ', '-')}.pdf"
     with serve(site) as address, sync_playwright() as running:
         browser = running.chromium.launch(executable_path=program, args=BROWSER_OPTIONS)

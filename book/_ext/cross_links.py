@@ -216,11 +216,17 @@ def split(text, found):
 GOALS = {"What you will be able to do", "What you can do now", "Further reading"}
 
 
-def is_running_text(node):
-    """Whether a text belongs to what a lesson tells, and not to its head, its goals or its reading list."""
+def section_of(node):
+    """The section that a node stands in; None outside of all."""
     while node and not isinstance(node, nodes.section):
         node = node.parent
-    return bool(node) and isinstance(node.parent, nodes.section) and node[0].astext() not in GOALS
+    return node
+
+
+def is_running_text(node):
+    """Whether a text belongs to what a lesson tells, and not to its head, its goals or its reading list."""
+    section = section_of(node)
+    return bool(section) and isinstance(section.parent, nodes.section) and section[0].astext() not in GOALS
 
 
 def link_terms(places, doctree, docname):
@@ -253,12 +259,10 @@ def link_names(places, doctree, docname):
         rest = literal.astext()[len(name):]
         if name not in places.names or (rest and not rest.startswith("(")) or within(literal, (nodes.reference, nodes.title)):
             continue
-        section = literal
-        while section.parent and not isinstance(section, nodes.section):
-            section = section.parent
         full, anchor = places.names[name]
-        if (id(section), full) not in seen:
-            seen.add((id(section), full))
+        first = (id(section_of(literal)), full)
+        if first not in seen:
+            seen.add(first)
             reference = nodes.reference("", "", internal=True, refuri=places.address(docname, PACKAGE, anchor))
             literal.replace_self(reference)
             reference += literal

@@ -142,8 +142,10 @@ const search = {
         for (const word of all) counts.set(word, (counts.get(word) ?? 0) + 1);
         const coded = new Set(search.words(names));
         const section = { page, pageTitle, title, anchor, text, counts, titled, paged, coded, first, length: all.length };
-        for (const word of new Set([...counts.keys(), ...titled, ...coded]))
-          holders.set(word, [...(holders.get(word) ?? []), section]);
+        for (const word of new Set([...counts.keys(), ...titled, ...coded])) {
+          if (!holders.has(word)) holders.set(word, []);
+          holders.get(word).push(section);
+        }
         sections.push(section);
       }
     }
@@ -258,7 +260,7 @@ function filterClaims() {
   const [lesson, lessonLabel] = choose("Lesson", [["", "all"], ...titles]);
   const [status, statusLabel] = choose("Show", [["", "all"], ["checked", "checked claims"], ["skipped", "claims not checked"],
     ["missed", "missed claims"], ["agreement", "agreements"]]);
-  const said = make("p", { role: "status" });
+  const said = make("p");
   said.setAttribute("role", "status");
   const filter = () => {
     let shown = 0;

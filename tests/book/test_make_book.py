@@ -5,6 +5,8 @@ import socket
 
 import pytest
 
+from tools.common import tokens
+
 
 def test_nothing_changed_nothing_runs_and_nothing_is_built(tiny_book):
     built = tiny_book.page.stat().st_mtime_ns
@@ -142,6 +144,15 @@ def test_the_run_folder_can_lie_elsewhere(tiny_book, tmp_path):
     status, output = tiny_book.make("book", COURSE_RUN_DIR=str(tmp_path / "elsewhere"))
     assert status == 0 and output.count("re-used") == 2, output
     assert not (tiny_book.folder / ".run").exists()
+
+
+def test_another_owner_gets_another_address(tiny_book):
+    old = tokens()["repository"]
+    assert tiny_book.make("brand", "REPO=ada-lovelace/looms")[0] == 0
+    for name in ("_config.yml", "notebooks/01_one.ipynb"):
+        text = (tiny_book.folder / name).read_text(encoding="utf-8")
+        assert "ada-lovelace/looms" in text and old not in text
+    assert tiny_book.news() == {"01_one": [], "02_two": []}
 
 
 def test_clean_deletes_what_was_made_here_and_nothing_else(tiny_book, tmp_path):

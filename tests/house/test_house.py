@@ -2,7 +2,6 @@
 
 import ast
 import graphlib
-import importlib.util
 import re
 import subprocess
 import tomllib
@@ -12,7 +11,7 @@ from importlib import metadata
 import pytest
 from packaging.requirements import Requirement
 
-from tests.checkout import project_files
+from tests.checkout import project_files, site_extension
 from tools.common import ROOT, lessons, manuscripts, read, read_notebook, setup_cell, tokens
 from tools.needs import imports
 from tools.provenance import find_module
@@ -177,10 +176,7 @@ def test_version_tag_and_launch_links_agree():
 
     tag, version = tokens()["tag"], course_utils.__version__
     assert tag == f"v{version}" and f'VERSION, REPOSITORY = "{version}",' in setup_cell()
-    spec = importlib.util.spec_from_file_location("course_site", ROOT / "book" / "_ext" / "course_site.py")
-    course_site = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(course_site)
-    links = dict(course_site.launch_links(tokens()["url"], "06_lenet"))
+    links = dict(site_extension().launch_links(tokens()["url"], "06_lenet"))
     assert f"/blob/{tag}/" in links["Open in Colab"] and f"/{tag}?" in links["Binder"]
     if (citation := ROOT / "CITATION.cff").exists():
         assert re.search(rf"^version: \W*{re.escape(version)}\b", read(citation), re.MULTILINE)

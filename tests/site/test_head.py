@@ -1,15 +1,14 @@
 """What a page says of itself to search engines, chats and browsers, and what stands beside the pages."""
 
-import importlib.util
 import json
 import re
-import sys
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
+from tests.checkout import site_extension
 from tools.common import ROOT, lessons, read, tokens
 
 BASE = "https://{}.github.io/{}/".format(*tokens()["repository"].split("/"))
@@ -17,12 +16,7 @@ BASE = "https://{}.github.io/{}/".format(*tokens()["repository"].split("/"))
 
 @pytest.fixture(scope="module")
 def extension():
-    """The module `book/_ext/course_site.py`, as Sphinx loads it."""
-    spec = importlib.util.spec_from_file_location("course_site", ROOT / "book" / "_ext" / "course_site.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(str(ROOT / "book" / "_ext"))
+    return site_extension()
 
 
 def meta(page, name):

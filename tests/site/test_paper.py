@@ -23,17 +23,11 @@ def sheet(browser, address):
     context.close()
 
 
-def printed(page):
-    page.evaluate("for (const picture of document.images) picture.loading = 'eager'")
-    page.wait_for_load_state("networkidle")
-    return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True)))
-
-
 def test_a_lesson_has_twenty_pages_at_most_and_its_solutions_come_last_on_pages_of_their_own(
     sheet, address, lesson_page
 ):
     sheet.goto(address + lesson_page)
-    texts = [page.extract_text() for page in printed(sheet).pages]
+    texts = [page.extract_text() for page in print_book.printed(sheet).pages]
     assert 5 < len(texts) <= 20
     [first] = [number for number, text in enumerate(texts) if text.lstrip().startswith("Solutions")]
     assert "Further reading" in "".join(texts[:first])
@@ -80,7 +74,7 @@ def test_the_book_is_one_pdf_with_contents_numbers_and_links_that_lead_inside(br
     assert not [url for url in left if url.startswith(address) and url.removeprefix(address).split("#")[0] in names]
 
 
-def test_links_of_the_pdf_to_pages_that_are_not_in_it_lead_to_the_site(browser, address):
+def test_links_of_the_pdf_to_pages_that_are_not_in_it_lead_to_no_server_of_ours(browser, address):
     book = print_book.bind(browser, address, "A title", ["book/start.html"])
     links = [link.get_object() for page in book.pages for link in page.get("/Annots") or []]
     assert not [link for link in links if "127.0.0.1" in str(link.get("/A", {}).get("/URI", ""))]

@@ -60,6 +60,10 @@ def test_a_question_finds_its_lesson_among_the_first_three(search_page, row):
     assert set(lessons_of(answers)) & set(row["lessons"]), [(a["page"], a["section"]) for a in answers]
 
 
+def test_search_finds_a_word_of_a_lesson(search_page):
+    assert 2 in lessons_of(ask(search_page, "equivariance"))
+
+
 def test_answers_are_sections_with_words_and_what_was_looked_for_is_marked(search_page):
     answers = ask(search_page, "receptive field")
     assert len(answers) >= 5
