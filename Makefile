@@ -12,7 +12,7 @@ BIN := .venv/bin
 PY  := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test notebooks lab serve calibrate time-lessons bench brand adopt clean
+.PHONY: help book pdf test notebooks lab serve calibrate time-lessons bench brand adopt mark release clean
 
 help:  ## list these tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -55,6 +55,10 @@ brand: .venv/.ready  ## make the course yours: REPO=owner/name TITLE="Looms" AUT
 
 adopt: .venv/.ready  ## take what was edited in Jupyter or Colab over into the manuscript: NB=work/06_lenet.ipynb
 	@$(PY) -m tools.adopt '$(NB)'
+
+mark: .venv/.ready  ## mark a folder of returned notebooks into work/marks: FOLDER=returned FAST=1 JOBS=1 SECONDS_EACH=900 MEMORY=8
+	@$(PY) -m tools.mark '$(FOLDER)' $(if $(FAST),--fast) $(if $(JOBS),--jobs $(JOBS)) \
+	  $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUT),--out '$(OUT)')
 
 clean:  ## remove what was built and run here; keeps the environment and work/
 	rm -rf _build $(addprefix .run/,book executed pictures test site trace calibrate timing paired.json mypy)

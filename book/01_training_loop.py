@@ -682,7 +682,7 @@ claim("Each network with a training loss below 0.1 is at least {value:.2f} "
 #
 # ## Exercises
 #
-# Replace the dots, run the cell, and read its answer. A folded solution follows each exercise.
+# Replace the dots and run the cell. A folded solution follows each exercise.
 #
 # ### Exercise 1.1 · Three shapes
 #
@@ -865,6 +865,16 @@ assert check("1.8", bent_solution)
 # you ask to see, and what could each reveal?
 
 # %% [markdown]
+# ## How far are you?
+#
+# What you solve is kept, in a small file of yours. (The book solves nothing.)
+
+# %% mystnb={"image": {"alt": "One row of boxes for each lesson of the course, from 1 to 17, with one box for each of its exercises. A solved exercise is a full box with a tick, one that was tried and not solved has a cross, and the others are empty."}}
+from course_utils import progress
+
+progress()
+
+# %% [markdown]
 # ## What you can do now
 #
 # 1. Predict the types and shapes of tensors, also where two broadcast.
@@ -874,8 +884,7 @@ assert check("1.8", bent_solution)
 # 5. Say what a ReLU is for: without a bend, two layers are one.
 # 6. Say why a network that has memorised noise stays above the floor on new noise.
 #
-# Until 2018 PyTorch code looked different, and much of the web still does. The page *Reading old code*, in the
-# reference part of the book, translates it.
+# Until 2018 PyTorch code looked different, and much of the web still does. The page *Reading old code* translates it.
 #
 # ## Further reading
 #

@@ -18,6 +18,7 @@ _NAMES = {  # module -> those of its names that can be taken from the package it
     "records": ["recorded", "recorded_runs"],
     "runtime": ["device", "setup"],
     "shapes": ["conv_output_size", "count_macs", "count_parameters", "receptive_field", "step_milliseconds"],
+    "solved": ["progress"],
     "training": ["evaluate", "fit", "predict", "train_epoch"],
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -4,7 +4,6 @@ import html
 import json
 import operator
 import os
-import re
 import string
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from IPython.display import display
 
 from ._arguments import DataSet, image_data, kind, number, shown
+from ._console import as_html
 from ._files import resource
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Statement:
         colour = {"checked": "#009E73", "skipped": "#888888", "missed": "#D55E00"}[self.status]
         return (
             f'<div class="claim" {marks} style="border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0">'
-            f"{_as_html(self.text)}<br><small>claim {self.id} · {html.escape(self.note, quote=False)}</small></div>"
+            f"{as_html(self.text)}<br><small>claim {self.id} · {html.escape(self.note, quote=False)}</small></div>"
         )
 
 
@@ -101,7 +101,7 @@ class Agreement:
 
     def _repr_html_(self) -> str:
         marks = f'data-id="{self.id}" data-difference="{self.difference}" data-within="{self.within}"'
-        return f'<div class="agreement" {marks} style="font-size: 90%">✓ {_as_html(self.text)}</div>'
+        return f'<div class="agreement" {marks} style="font-size: 90%">✓ {as_html(self.text)}</div>'
 
 
 def agree(what: str, ours: Any, theirs: Any, *, within: float) -> None:
@@ -145,11 +145,6 @@ def _tensor(name: str, value: Any) -> "torch.Tensor":
         return torch.as_tensor(value, dtype=None if hasattr(value, "dtype") else torch.float64).detach().cpu()
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be a number, a tensor or an array; got {shown(value)}.") from None
-
-
-def _as_html(text: str) -> str:
-    """A sentence with its code spans."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def begin(lesson: str) -> None:

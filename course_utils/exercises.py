@@ -1,15 +1,25 @@
 """Exercises that answer back: `check("2.1", answer)` says whether an answer is right, and if not, why."""
 
 import importlib
+import re
+import tomllib
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
+from IPython.display import display
+
+from . import _console, _tries
 from ._arguments import DataSet, image_data, number, shown
+from ._files import resource
+
+SIGNS = {"right": ("✓", "#009E73"), "wrong": ("✗", "#D55E00"), "unattempted": ("○", "#888888")}  # sign and colour
 
 
 class Verdict(NamedTuple):
-    """What `check` returns: true when the answer is right. It shows nothing by itself; `check` has printed it.
+    """What `check` returns: true when the answer is right. It shows nothing by itself; `check` has shown it.
 
     Example:
         >>> bool(right("It is odd.")), bool(wrong("4 is even", hint="count on"))
@@ -35,7 +45,26 @@ class _Checker(NamedTuple):
     changes: bool
 
 
+@dataclass
+class _Shown:
+    """A verdict as it is shown: HTML in a notebook, one line of text elsewhere."""
+
+    exercise: object
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        return f"{SIGNS[self.verdict.status][0]} Exercise {self.exercise}: {self.verdict.message}"
+
+    def _repr_html_(self) -> str:
+        _, colour = SIGNS[self.verdict.status]
+        head, _, rest = _console.as_html(repr(self)).partition(": ")
+        mark = f'class="verdict" data-status="{self.verdict.status}"'
+        style = f"border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0"
+        return f'<div {mark} style="{style}"><b>{head}</b><br>{rest.replace(" Hint: ", "<br>Hint: ")}</div>'
+
+
 _checkers: dict[str, _Checker] = {}  # "2.1" -> what judges an answer
+_last: dict[str, tuple[str, int]] = {}  # "2.1" -> the kind of the last wrong answer, and how many of it in a row
 STUB = Verdict("unattempted", "not attempted yet. Replace the dots with your answer, then run the cell again.")
 
 
@@ -56,7 +85,7 @@ def checker(exercise: str, *, without: tuple[str, ...] = (), changes: bool = Fal
         ...     "a number above 3."
         ...     return right("So is 5.") if answer > 3 else wrong(f"{answer} is not above 3", hint="count on")
         >>> verdict = check("1.99", 4)
-        Exercise 1.99: Right. So is 5.
+        ✓ Exercise 1.99: Right. So is 5.
     """
 
     def register(judge: Judge) -> Judge:
@@ -88,7 +117,10 @@ def wrong(finding: str, *, hint: str) -> Verdict:
 
 
 def check(exercise: str, answer: object) -> Verdict:
-    """Judge an answer, print the verdict, and return it (true when right). Never raises, and changes nothing.
+    """Judge an answer, show the verdict, and return it (true when right). Never raises, and changes nothing.
+
+    An answer that is wrong in the same way again gets a step towards the right one, and then the section to read again.
+    What was right or wrong is kept for `progress()`, unless a solution's cell asks.
 
     The answer is judged in plain surroundings (float32, gradients on, generators at their beginning); the caller's
     own generators, default dtype and modes are as before.
@@ -100,15 +132,38 @@ def check(exercise: str, answer: object) -> Verdict:
 
     Example:
         >>> verdict = check("2.1", ...)
-        Exercise 2.1: not attempted yet. Replace the dots with your answer, then run the cell again.
+        ○ Exercise 2.1: not attempted yet. Replace the dots with your answer, then run the cell again.
         >>> verdict.status, bool(verdict)
         ('unattempted', False)
     """
     verdict = _found(exercise)
     if isinstance(verdict, _Checker):
         verdict = STUB if answer is None or answer is ... else _judged(verdict, answer)
-    print(f"Exercise {exercise}: {verdict.message}")
+        if verdict.status != "unattempted":
+            verdict = verdict._replace(message=verdict.message + _more(str(exercise), verdict))
+            _tries.keep(str(exercise), verdict.status)
+    _console.forgive()
+    display(_Shown(exercise, verdict))
     return verdict
+
+
+@cache
+def steps() -> dict[str, dict]:
+    """For each exercise of the course a step towards its answer, and the sections of its lesson to read again."""
+    return tomllib.loads(resource("checks/steps.toml").read_text(encoding="utf-8"))
+
+
+def _more(exercise: str, verdict: Verdict) -> str:
+    """What is said beside a hint when the same kind of answer was wrong before: a step; then, where to read again."""
+    kind = re.sub(r"[\d.,−-]", "", verdict.message.rpartition("Hint: ")[2])
+    before, times = _last.pop(exercise, ("", 0))
+    if verdict or exercise not in steps():
+        return ""
+    times = times + 1 if kind == before else 1
+    _last[exercise] = (kind, times)
+    sections = "” and “".join(steps()[exercise]["again"])
+    step = f" A step towards it: {steps()[exercise]['step']}" if times > 1 else ""
+    return step + (f" Then read “{sections}” again." if times > 2 and sections else "")
 
 
 def _found(exercise: object) -> _Checker | Verdict:

@@ -7,7 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from . import __version__, claims
+from . import __version__, _order, claims
 from ._arguments import one_of
 from ._files import PACKAGE, resource
 from ._machine import device, machine
@@ -19,7 +19,7 @@ def setup(lesson: str) -> None:
     """Make everything ready that one lesson needs, and print one line that says what it runs on.
 
     Installs what `needs/LESSON.toml` names and this environment lacks (never torch or torchvision), and starts the
-    numbering of the lesson's claims.
+    numbering of the lesson's claims. From then on, a cell that misses a name is told which cell makes it.
 
     Args:
         lesson: the lesson's file name without its ending, such as `"06_lenet"`.
@@ -38,6 +38,7 @@ def setup(lesson: str) -> None:
         _install(missing)
 
     claims.begin(lesson)
+    _order.watch(lesson)
     if needs["data"]:
         from ._images import sources  # a lesson without images loads nothing of them
     copies = "".join(f" · {name}: {sources.describe(name)}" for name in needs["data"])

@@ -1,4 +1,4 @@
-"""Make the course yours: `make brand REPO=owner/name TITLE="Looms" AUTHOR="Ada Lovelace"`.
+"""Make the course yours: `make brand REPO=owner/name TITLE="Looms" AUTHOR="Ada Lovelace" MIRROR=https://…`.
 
 The address, title and author stand in `_config.yml`; the setup cell of each lesson, launch links and the site get them
 from there. The few other places that show the title or the author are rewritten, too. The licences keep their authors.
@@ -23,11 +23,16 @@ def check_name(what: str, name: str) -> str:
     return name
 
 
-def brand(repository: str, title: str = "", author: str = "") -> None:
-    """Give the course another address, and if they are given, another title and author. Nothing is half-done."""
+def brand(repository: str, title: str = "", author: str = "", mirror: str = "") -> None:
+    """Give the course another address, and what else is given. Nothing is half-done.
+
+    `mirror` is where a lone notebook looks for the release's archive when GitHub gives nothing.
+    """
     if not re.fullmatch(ADDRESS, repository) or repository.endswith(".git"):
         sys.exit(f"REPO must be the owner and the name of a GitHub repository, such as owner/name, not {repository!r}.")
     title, author = check_name("TITLE", title), check_name("AUTHOR", author)
+    if mirror and not re.fullmatch(r"https?://[^\s;\"\\]+", mirror):
+        sys.exit(f"MIRROR must be the address of the release's archive, https://…/v{{version}}.tar.gz, not {mirror!r}.")
     texts = {"_config.yml": read(ROOT / "_config.yml").replace(tokens()["url"], f"https://github.com/{repository}")}
 
     def replace(name: str, pattern: str, by: str) -> None:
@@ -39,6 +44,8 @@ def brand(repository: str, title: str = "", author: str = "") -> None:
         replace("CITATION.cff", r'(?m)^title: ".*$', f"title: {quoted(f'{title}: {SUBTITLE}')}")
         for page in ("README.md", "book/index.md"):
             replace(page, r"(?m)\A# .*$", f"# {title}")
+    if mirror:
+        replace("_config.yml", r'(?m)^  mirror: "[^"]*"', f'  mirror: "{mirror}"')
     if author:
         replace("_config.yml", r"(?m)^author: .*$", f"author: {quoted(author)}")
         replace("CITATION.cff", r"(?m)^  - name: .*$", f"  - name: {quoted(author)}")
@@ -67,4 +74,4 @@ def replaced(text: str, pattern: str, by: str) -> str:
 
 
 if __name__ == "__main__":
-    brand(*(os.environ.get(name, "") for name in ("REPO", "TITLE", "AUTHOR")))
+    brand(*(os.environ.get(name, "") for name in ("REPO", "TITLE", "AUTHOR", "MIRROR")))

@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 VERSION, REPOSITORY = "{{ version }}", "{{ repository }}"
-ARCHIVE = (os.environ.get("COURSE_ARCHIVE") or "https://github.com/"
-           + REPOSITORY + f"/archive/refs/tags/v{VERSION}.tar.gz")
-if os.path.exists(ARCHIVE):
-    ARCHIVE = Path(ARCHIVE).absolute().as_uri()
+MIRROR = "{{ mirror }}"  # asked where GitHub gives nothing
+ARCHIVES = os.environ.get("COURSE_ARCHIVE") or (
+    "https://github.com/" + REPOSITORY
+    + f"/archive/refs/tags/v{VERSION}.tar.gz;" + MIRROR)
 HOME = os.environ.get("COURSE_HOME") or "~/.cache/kernel-by-kernel"
 kept = Path(os.path.expanduser(HOME)).absolute() / f"v{VERSION}"
 
@@ -24,11 +24,16 @@ def version(folder):  # of the course in it; None if it can't be looked at
 
 places = [Path.cwd(), *Path.cwd().parents, *sys.path, kept]
 found = {version(place): str(place) for place in reversed(places)}
-if VERSION not in found:  # no clone here, none installed, none fetched before
+failed = ""
+for address in filter(None, ARCHIVES.split(";")):
+    if VERSION in found:  # a clone, installed, or fetched before
+        break
     try:
         if "~" in kept.parts:
             raise OSError("there is no home folder")
-        archive = io.BytesIO(urlopen(ARCHIVE, timeout=60).read())
+        if os.path.exists(address):
+            address = Path(address).absolute().as_uri()
+        archive = io.BytesIO(urlopen(address, timeout=60).read())
         kept.parent.mkdir(parents=True, exist_ok=True)
         with (tarfile.open(fileobj=archive) as tar,
               tempfile.TemporaryDirectory(dir=kept.parent) as part):
@@ -44,12 +49,14 @@ if VERSION not in found:  # no clone here, none installed, none fetched before
         found[VERSION] = str(kept)
     except Exception as problem:
         why = " ".join(str(problem).split())
-        here = "".join(f"Here is {v}: use its notebook. " for v in found if v)
-        raise RuntimeError(
-            f"{ARCHIVE} gave no course_utils {VERSION}: {why}. {here}"
-            "Connect and run this cell again, set COURSE_ARCHIVE to another "
-            "address or file, COURSE_HOME to a folder that can be written, "
-            "or open this notebook in a clone.") from None
+        failed += f"{address} gave no course_utils {VERSION}: {why}. "
+if VERSION not in found:
+    here = "".join(f"Here is {v}: use its notebook. " for v in found if v)
+    raise RuntimeError(
+        f"{failed}{here}"
+        "Connect and run this cell again, set COURSE_ARCHIVE to another "
+        "address or file, COURSE_HOME to a folder that can be written, "
+        "or open this notebook in a clone.")
 if found[VERSION] not in sys.path:
     sys.path.insert(0, found[VERSION])
     paths = [found[VERSION], os.environ.get("PYTHONPATH")]

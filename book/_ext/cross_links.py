@@ -8,6 +8,7 @@ import html
 import re
 import tomllib
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from docutils import nodes
@@ -124,7 +125,9 @@ def straight(text):
 
 @cache
 def look_back():
-    return tomllib.loads(Path(__file__).with_name("look_back.toml").read_text(encoding="utf-8"))
+    """For each exercise, the sections of its lesson to read again."""
+    steps = tomllib.loads((files("course_utils") / "checks" / "steps.toml").read_text(encoding="utf-8"))
+    return {exercise: step["again"] for exercise, step in steps.items()}
 
 
 def add_look_back(app, doctree):
@@ -135,11 +138,11 @@ def add_look_back(app, doctree):
         if not found:
             continue
         if found[1] not in look_back():
-            log.warning(f"look_back.toml has no line for exercise {found[1]}", location=section)
+            log.warning(f"steps.toml has no line for exercise {found[1]}", location=section)
         wanted = [straight(heading) for heading in look_back().get(found[1], [])]
         for heading in wanted:
             if heading not in sections:
-                log.warning(f"look_back.toml: no section {heading!r} for exercise {found[1]}", location=section)
+                log.warning(f"steps.toml: no section {heading!r} for exercise {found[1]}", location=section)
         if not wanted:
             continue
         line = nodes.paragraph(classes=["look-back"])

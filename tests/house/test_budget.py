@@ -11,7 +11,7 @@ from tools.common import ROOT, read
 
 PACKAGE = ROOT / "course_utils"
 IMAGES = 600  # lines of what fetches, checks and keeps data sets
-PUBLIC = 2_800  # lines of all else that lessons can import, private modules included
+PUBLIC = 2_940  # lines of all else that lessons can import, private modules included
 MODULE = 260  # lines of one module: a larger one does two things
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

@@ -52,7 +52,7 @@ NOWHERE = {"COURSE_ARCHIVE": "file:///there/is/no/such.tar.gz"}
 
 def test_it_is_short():
     lines = setup_cell().splitlines()
-    assert len(lines) <= 54 and max(map(len, lines)) <= 78
+    assert len(lines) <= 61 and max(map(len, lines)) <= 78
 
 
 def test_a_clone_is_found_from_any_folder_inside_it(start, tmp_path):
@@ -98,6 +98,28 @@ def test_a_failed_fetch_says_what_to_do_and_leaves_nothing(start, tmp_path, faul
     assert done.returncode and message.startswith("RuntimeError: ") and archive.as_uri() in message
     assert "run this cell again" in message and "COURSE_ARCHIVE" in message and "clone" in message
     assert not list((tmp_path / "cache").glob("**/*"))
+
+
+def test_of_several_addresses_the_first_that_gives_the_course_counts(start, tmp_path):
+    archive = pack(tmp_path / "v.tar.gz")
+    addresses = [NOWHERE["COURSE_ARCHIVE"], pack(tmp_path / "old.tar.gz", version="0.0.9").as_uri(), str(archive)]
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=";".join(addresses))
+    home = tmp_path / "cache" / f"v{VERSION}"
+    assert done.stdout.splitlines() == [str(home / "course_utils" / "__init__.py")] * 2, done.stderr
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"v{VERSION}"]
+
+
+def test_when_all_addresses_fail_one_message_tells_of_each(start, tmp_path):
+    addresses = [NOWHERE["COURSE_ARCHIVE"], pack(tmp_path / "old.tar.gz", version="0.0.9").as_uri()]
+    done = start(tmp_path / "empty", COURSE_ARCHIVE=";".join(addresses))
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("RuntimeError: ") and all(address in message for address in addresses)
+    assert message.count("run this cell again") == 1 and not list((tmp_path / "cache").glob("**/*"))
+
+
+def test_a_mirror_of_the_course_is_asked_after_github():
+    cell = setup_cell()
+    assert cell.index("github.com") < cell.index("+ MIRROR") and f'MIRROR = "{tokens()["mirror"]}"' in cell
 
 
 def test_nothing_is_written_outside_of_the_folder(start, tmp_path):

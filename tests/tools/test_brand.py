@@ -10,6 +10,7 @@ import yaml
 from tests.checkout import project_files
 from tools.common import ROOT, manuscripts, read_notebook, tokens
 
+MIRROR = "https://course.example/looms/v{version}.tar.gz"
 TITLE, AUTHOR = 'Ada\'s "Looms": čísla & more', "Ada Lovelace, Ünal Ö."
 
 
@@ -23,7 +24,16 @@ def fork(tmp_path_factory):
         shutil.copy(path, target)
     (folder / ".venv").symlink_to(sys.prefix)
     for _ in range(2):  # the second time it changes nothing more
-        command = ["make", "-o", ".venv/.ready", "brand", "REPO=ada-l/looms", f"TITLE={TITLE}", f"AUTHOR={AUTHOR}"]
+        command = [
+            "make",
+            "-o",
+            ".venv/.ready",
+            "brand",
+            "REPO=ada-l/looms",
+            f"TITLE={TITLE}",
+            f"AUTHOR={AUTHOR}",
+            f"MIRROR={MIRROR}",
+        ]
         done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
         assert done.returncode == 0, done.stderr
         assert f"The course is now {TITLE}, by {AUTHOR}, at https://github.com/ada-l/looms" in done.stdout
@@ -60,3 +70,4 @@ def test_each_setup_cell_of_a_fork_asks_its_own_repository(fork):
             cell for cell in read_notebook(fork / "notebooks" / f"{name}.ipynb").cells if cell.cell_type == "code"
         )
         assert '"ada-l/looms"' in setup.source
+        assert f'MIRROR = "{MIRROR.replace("{version}", tokens()["version"])}"' in setup.source
