@@ -60,6 +60,9 @@ mark: .venv/.ready  ## mark a folder of returned notebooks into work/marks: FOLD
 	@$(PY) -m tools.mark '$(FOLDER)' $(if $(FAST),--fast) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUT),--out '$(OUT)')
 
+release: book  ## make all files of a release in _build/release: DATA=1 WHEELS=1 for a lab without internet
+	@$(PY) -m tools.release $(if $(DATA),--data) $(if $(WHEELS),--wheels) $(PIP_ARGS)
+
 clean:  ## remove what was built and run here; keeps the environment and work/
 	rm -rf _build $(addprefix .run/,book executed pictures test site trace calibrate timing paired.json mypy)
 

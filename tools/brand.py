@@ -42,6 +42,7 @@ def brand(repository: str, title: str = "", author: str = "", mirror: str = "") 
         replace("_config.yml", r"(?m)^title: .*$", f"title: {quoted(title)}")
         replace("_config.yml", r'logo: \{text: (?:"(?:[^"\\]|\\.)*"|[^,]*),', f"logo: {{text: {quoted(title)},")
         replace("CITATION.cff", r'(?m)^title: ".*$', f"title: {quoted(f'{title}: {SUBTITLE}')}")
+        replace("codemeta.json", r'(?m)^  "name": .*$', f'  "name": {quoted(title)},')
         for page in ("README.md", "book/index.md"):
             replace(page, r"(?m)\A# .*$", f"# {title}")
     if mirror:
@@ -49,6 +50,10 @@ def brand(repository: str, title: str = "", author: str = "", mirror: str = "") 
     if author:
         replace("_config.yml", r"(?m)^author: .*$", f"author: {quoted(author)}")
         replace("CITATION.cff", r"(?m)^  - name: .*$", f"  - name: {quoted(author)}")
+        replace(
+            "codemeta.json", r'"Organization", "name": "(?:[^"\\]|\\.)*"', f'"Organization", "name": {quoted(author)}'
+        )
+        replace("pyproject.toml", r"(?m)^authors = .*$", f"authors = [{{ name = {quoted(author)} }}]")
     for name, text in texts.items():
         write(ROOT / name, text)
     for lesson in manuscripts():

@@ -22,8 +22,10 @@ from course_utils.explorers import frame
 from tools.claims_page import claims_page, with_quoted_claims
 from tools.common import ROOT, RUN, environment, files_below, fill, hash_of, manuscripts, read, read_notebook, write
 from tools.cover import with_cards
+from tools.data_table import with_data_files
 from tools.notebooks import pair_all
 from tools.run_lessons import KEPT, run_all, settle_data, strict
+from tools.timetable import with_timetable
 
 BANNER = (
     "> **Sample data.** The outputs on this page come from the small built-in sample, not from the real data set: "
@@ -101,7 +103,8 @@ def gather(folder: Path, runs: dict) -> None:
     notebooks = {name: notebook for name, (notebook, _) in runs.items()}
     for page in (folder / "book").rglob("*.md"):
         text = with_quoted_claims(without_left_out(fill(read(page)), runs), notebooks)
-        write(page, with_explorers(with_cards(text, notebooks)))
+        text = with_timetable(with_data_files(with_cards(text, notebooks)), notebooks)
+        write(page, with_explorers(text))
     shutil.copy(ROOT / "_config.yml", folder)
     write(folder / "_toc.yml", contents_of(read(ROOT / "_toc.yml"), runs))
     (folder / "notebooks").mkdir()

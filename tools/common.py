@@ -128,6 +128,18 @@ def files_below(*places: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file() and path.suffix not in (".pyc", ".lock", ".part"))
 
 
+UNTRACKED = {".git", ".venv", ".run", "_build", "work", "__pycache__", ".ipynb_checkpoints"}
+
+
+def project_files() -> list[Path]:
+    """What git tracks or would track, uncommitted work included; in a downloaded archive, what is there."""
+    if shutil.which("git") and (ROOT / ".git").exists():
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+        return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+    return [path for path in ROOT.rglob("*") if path.is_file() and not UNTRACKED & {*path.relative_to(ROOT).parts}]
+
+
 def hash_of(files: list[Path], *facts: object) -> str:
     """SHA-256 in hex of the names and bytes of files, and of some facts."""
     digest = hashlib.sha256(repr(facts).encode())

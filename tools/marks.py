@@ -29,6 +29,7 @@ class Returned:
     lesson: str = ""
     cells: list[dict] = field(default_factory=list)  # of what is run: source, mock, answers to judge afterwards
     verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)  # exercise -> status and message
+    untouched: set[str] = field(default_factory=set)  # exercises whose cell is the book's
     missing: set[str] = field(default_factory=set)  # exercises whose check is not in it
     as_in_book: set[str] = field(default_factory=set)  # exercises answered word for word as the book answers them
     remarks: list[str] = field(default_factory=list)

@@ -9,8 +9,7 @@ import sys
 import pytest
 from filelock import FileLock
 
-from tests.checkout import project_files
-from tools.common import ROOT, SETUP_MARKER, tokens
+from tools.common import ROOT, SETUP_MARKER, project_files, tokens
 
 HEADER = """# ---
 # jupyter:

@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
 
-from tools.common import ROOT, lessons, manuscripts
+from tools.common import ROOT, lessons, manuscripts, tokens
 from tools.rehearse import OFFLINE
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
@@ -70,3 +72,19 @@ def test_a_wheel_holds_the_package_and_its_files(clone, run_python, tmp_path):
     subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, unpacked], check=True)
     assert files(unpacked / "course_utils") == files(ROOT / "course_utils")
     assert {path.name.split("-")[0] for path in unpacked.iterdir()} == {"course_utils", "kernel_by_kernel"}
+    assert (unpacked / "course_utils" / "py.typed").exists()
+    [about] = unpacked.glob("*.dist-info/METADATA")
+    head, _, text = about.read_text(encoding="utf-8").partition("\n\n")
+    assert (
+        "Description-Content-Type: text/markdown" in head and text.strip() == (ROOT / "README.md").read_text().strip()
+    )
+    assert f"Version: {tokens()['version']}" in head and "Requires-Python: >=3.11" in head
+
+    venv.create(tmp_path / "clean", with_pip=False, symlinks=True)
+    [packages] = (tmp_path / "clean").glob("lib/python*/site-packages")
+    (packages / "installed.pth").write_text(f"{unpacked}\n{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    use = "import course_utils\nprint(course_utils.__file__)\nassert course_utils.check('2.3', (600, 608))"
+    done = run_python(
+        "-c", f"{use}\ncourse_utils.setup('02_convolution')", python=tmp_path / "clean" / "bin" / "python"
+    )
+    assert str(unpacked) in done.stdout and "(installed)" in done.stdout, done.stderr

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import json
 import re
 import subprocess
 import tomllib
@@ -9,10 +10,11 @@ from functools import cache
 from importlib import metadata
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
-from tests.checkout import project_files, site_extension
-from tools.common import ROOT, lessons, manuscripts, read, read_notebook, setup_cell, tokens
+from tests.checkout import site_extension
+from tools.common import ROOT, lessons, manuscripts, project_files, read, read_notebook, setup_cell, tokens
 from tools.needs import imports
 from tools.provenance import find_module
 
@@ -178,8 +180,31 @@ def test_version_tag_and_launch_links_agree():
     assert tag == f"v{version}" and f'VERSION, REPOSITORY = "{version}",' in setup_cell()
     links = dict(site_extension().launch_links(tokens()["url"], "06_lenet"))
     assert f"/blob/{tag}/" in links["Open in Colab"] and f"/{tag}?" in links["Binder"]
-    if (citation := ROOT / "CITATION.cff").exists():
-        assert re.search(rf"^version: \W*{re.escape(version)}\b", read(citation), re.MULTILINE)
+    assert yaml.safe_load(read(ROOT / "CITATION.cff"))["version"] == version
+
+
+def test_citation_codemeta_and_the_package_say_the_same():
+    citation, codemeta = yaml.safe_load(read(ROOT / "CITATION.cff")), json.loads(read(ROOT / "codemeta.json"))
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    assert citation["title"] == f"{codemeta['name']}: {codemeta['description']}"
+    assert (codemeta["name"], codemeta["version"]) == (tokens()["title"], citation["version"])
+    authors = [author["name"] for author in citation["authors"]]
+    assert authors == [author["name"] for author in codemeta["author"]] == [tokens()["author"]]
+    assert codemeta["license"] == [f"https://spdx.org/licenses/{name}" for name in citation["license"]]
+    assert project["license"] == "MIT" and citation["keywords"] == codemeta["keywords"] == project["keywords"]
+    supported = re.findall(r"Python :: (3\.\d+)", str(project["classifiers"]))
+    assert supported == re.findall(r"3\.\d+", codemeta["runtimePlatform"]) == ["3.11", "3.12", "3.13"]
+    assert "(3, 11) <= v[:2] <= (3, 13)" in read(ROOT / "Makefile")
+
+
+def test_the_development_container_has_what_make_asks_for():
+    container = json.loads(read(ROOT / ".devcontainer" / "devcontainer.json"))
+    image = read(ROOT / ".devcontainer" / container["build"]["dockerfile"])
+    [version] = re.findall(r"^FROM python:(3\.\d+)-", image, re.MULTILINE)
+    assert f'"Programming Language :: Python :: {version}"' in read(ROOT / "pyproject.toml")
+    assert f"python={version}" in read(ROOT / "binder" / "environment.yml")
+    task = container["postCreateCommand"].split()
+    assert task[0] == "make" and re.search(rf"^{task[1]}:.*\.venv/\.ready", read(ROOT / "Makefile"), re.MULTILINE)
 
 
 def test_every_task_of_make_is_listed_by_help():

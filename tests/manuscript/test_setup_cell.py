@@ -181,7 +181,7 @@ def test_without_a_home_it_names_the_variable_and_needs_none_with_it(start, tmp_
 
 
 def test_an_unpacked_release_is_found_as_the_page_says_for_kaggle(start, tmp_path, run_python):
-    [block] = re.findall(r"^   ```python\n((?:   .*\n|\n)+?)   ```", read(ROOT / "book" / "start.md"), re.M)[-1:]
+    [block] = re.findall(r"^   ```python\n((?:   .*\n|\n)+?)   ```", read(ROOT / "book" / "network.md"), re.M)
     assert "/kaggle/input" in block
     file = put_course(tmp_path / "input" / "my-data" / "kernel-by-kernel-0.1.0")
     (tmp_path / "input" / "my-data" / "mnist.npz").touch()

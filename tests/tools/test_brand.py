@@ -1,14 +1,15 @@
 """A fork with a name of its own: nothing in it points back."""
 
+import json
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
 
-from tests.checkout import project_files
-from tools.common import ROOT, manuscripts, read_notebook, tokens
+from tools.common import ROOT, manuscripts, project_files, read_notebook, tokens
 
 MIRROR = "https://course.example/looms/v{version}.tar.gz"
 TITLE, AUTHOR = 'Ada\'s "Looms": čísla & more', "Ada Lovelace, Ünal Ö."
@@ -59,6 +60,10 @@ def test_a_fork_shows_its_own_name(fork):
     assert config["sphinx"]["config"]["html_theme_options"]["logo"]["text"] == TITLE
     citation = yaml.safe_load((fork / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["title"].startswith(f"{TITLE}: ") and citation["authors"] == [{"name": AUTHOR}]
+    codemeta = json.loads((fork / "codemeta.json").read_text(encoding="utf-8"))
+    assert (codemeta["name"], codemeta["author"][0]["name"]) == (TITLE, AUTHOR)
+    project = tomllib.loads((fork / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["authors"] == [{"name": AUTHOR}]
     for page in ("README.md", "book/index.md"):
         assert (fork / page).read_text(encoding="utf-8").startswith(f"# {TITLE}\n")
     assert (fork / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
