@@ -25,7 +25,7 @@ def hours(numbers: list[str], lessons: dict[str, dict[str, str]]) -> str:
     """Reading, running, and exercises as long as reading, to half an hour; of what this book leaves out, nothing."""
     known = [lessons[number] for number in numbers if number in lessons]
     total = sum(2 * minutes(lesson["read"]) + minutes(lesson["run"]) for lesson in known)
-    return f"{round(total / 30) / 2:g} h"
+    return f"{round(total / 30) / 2:g}\N{NO-BREAK SPACE}h"
 
 
 def with_timetable(page: str, notebooks: dict) -> str:
@@ -37,7 +37,8 @@ def with_timetable(page: str, notebooks: dict) -> str:
     for number, lesson in sorted(lessons.items()):
         link = f"[{lesson['number']} · {lesson['title']}](../notebooks/{lesson['name']}.ipynb)"
         asked = len(Lesson(lesson["name"]).asked)
-        rows.append(f"| {link} | {lesson['read']} | {lesson['run']} | {asked} | {hours([number], lessons)} |")
+        read, run = (lesson[time].replace(" ", "\N{NO-BREAK SPACE}") for time in ("read", "run"))
+        rows.append(f"| {link} | {read} | {run} | {asked} | {hours([number], lessons)} |")
     rows.append(f"| all of them | | | | {hours(list(lessons), lessons)} |")
     page = page.replace(TABLE, "\n".join(rows))
     return HOURS.sub(lambda token: hours(token[1].split(), lessons), page)
