@@ -3,8 +3,10 @@
 Nothing here needs torch until a tensor is asked for.
 """
 
+import html
 import math
 import operator
+import re
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeVar
@@ -108,3 +110,8 @@ def shown(value: object) -> str:
         return f"{type(value).__name__} of {value.dtype} and shape {tuple(value.shape)}"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
+
+
+def as_html(text: str) -> str:
+    """A sentence with its code spans, for a page."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))

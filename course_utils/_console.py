@@ -1,7 +1,5 @@
 """What is printed to people: on any console, and commands that can be pasted."""
 
-import html
-import re
 import shlex
 import subprocess
 import sys
@@ -12,11 +10,6 @@ def forgive() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a notebook's can print everything
             stream.reconfigure(errors="replace")
-
-
-def as_html(text: str) -> str:
-    """A sentence with its code spans, for a page."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def command(*arguments: str) -> str:

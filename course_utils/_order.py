@@ -8,8 +8,8 @@ from typing import Any
 from IPython import get_ipython
 
 from ._files import PACKAGE
-from ._tries import SOLUTION
 
+SOLUTION = "# @title Solution"  # how the cell of a solution begins; what it makes and checks counts for nobody
 ADVICE = "First run the cells above. JupyterLab: Run → Run All Above Selected Cell; Colab: Runtime → Run before."
 
 

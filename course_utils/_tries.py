@@ -12,8 +12,7 @@ from IPython import get_ipython
 from platformdirs import user_data_path
 
 from ._files import folder_named_by
-
-SOLUTION = "# @title Solution"  # how the cell of a solution begins; its check counts for nobody
+from ._order import SOLUTION
 
 
 def file() -> Path | None:

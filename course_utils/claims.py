@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from IPython.display import display
 
-from ._arguments import DataSet, image_data, kind, number, shown
-from ._console import as_html
+from ._arguments import DataSet, as_html, image_data, kind, number, shown
 from ._files import resource
 
 if TYPE_CHECKING:

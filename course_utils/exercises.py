@@ -12,7 +12,7 @@ from typing import NamedTuple
 from IPython.display import display
 
 from . import _console, _tries
-from ._arguments import DataSet, image_data, number, shown
+from ._arguments import DataSet, as_html, image_data, number, shown
 from ._files import resource
 
 SIGNS = {"right": ("✓", "#009E73"), "wrong": ("✗", "#D55E00"), "unattempted": ("○", "#888888")}  # sign and colour
@@ -57,7 +57,7 @@ class _Shown:
 
     def _repr_html_(self) -> str:
         _, colour = SIGNS[self.verdict.status]
-        head, _, rest = _console.as_html(repr(self)).partition(": ")
+        head, _, rest = as_html(repr(self)).partition(": ")
         mark = f'class="verdict" data-status="{self.verdict.status}"'
         style = f"border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0"
         return f'<div {mark} style="{style}"><b>{head}</b><br>{rest.replace(" Hint: ", "<br>Hint: ")}</div>'

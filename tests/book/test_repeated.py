@@ -11,7 +11,7 @@ from tools.claims_page import claims_of
 from tools.common import ROOT, manuscripts, read_notebook
 from tools.rehearse import run_in_fast_mode
 
-QUICK = ("02", "06")  # lessons that are repeated in every run; the others are among the slow tests
+QUICK = ("02",)  # lessons that are repeated in every run; the others are among the slow tests
 LESSONS = [pytest.param(name, marks=[] if name[:2] in QUICK else [pytest.mark.slow]) for name in manuscripts()]
 
 

@@ -550,7 +550,7 @@ SHORT = {  # what a short run of each script changes in its configuration, and h
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "processes")) for n in NAMES])
 def test_a_short_run_goes_on_where_it_was_stopped(name, tmp_path):
     whole, file = short(name), tmp_path / f"{name}.json"
     assert len(whole["runs"]) == SHORT[name][1] and all(run["seconds"] for run in whole["runs"])

@@ -53,6 +53,7 @@ def test_on_paper_no_line_is_cut_and_all_is_dark_on_white(sheet, address, lesson
     assert sheet.locator(".solutions-on-paper").count() == 0
 
 
+@pytest.mark.slow
 def test_the_book_is_one_pdf_with_contents_numbers_and_links_that_lead_inside(browser, address):
     names = ["book/index.html", "book/start.html", "notebooks/02_convolution.html"]
     book = print_book.bind(browser, address, "A title", names)

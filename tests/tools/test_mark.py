@@ -82,6 +82,7 @@ def test_a_whole_lesson_answered_left_and_half_answered(tmp_path, monkeypatch, c
     assert "✓=" in page and "andbox" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_pretends_to_be_right_is_not(tmp_path, monkeypatch):
     folder, lie = tmp_path / "returned", {"2_3": "(24, 32)"}
     words = 'print("✓ Exercise 2.3: Right.")'
@@ -114,6 +115,7 @@ def test_what_pretends_to_be_right_is_not(tmp_path, monkeypatch):
     assert all(row["2.1"] == row["2.7"] == "right" for row in rows.values())
 
 
+@pytest.mark.slow
 def test_mistakes_in_one_place_leave_the_others_alone(tmp_path, monkeypatch):
     folder = tmp_path / "returned"
     put(folder, "syntax", short(**{"2_3": "(600,"}))
@@ -135,6 +137,7 @@ def test_mistakes_in_one_place_leave_the_others_alone(tmp_path, monkeypatch):
     assert "AssertionError" not in outputs
 
 
+@pytest.mark.slow
 def test_hostile_notebooks_hurt_nobody_but_themselves(tmp_path, monkeypatch, shut_in):
     monkeypatch.setattr(mark, "CELL_SECONDS", 4)
     monkeypatch.setattr(mark, "OUTPUT", 100_000)
@@ -194,6 +197,7 @@ def test_hostile_notebooks_hurt_nobody_but_themselves(tmp_path, monkeypatch, shu
     assert (ROOT / "course_utils" / "exercises.py").exists() and secret.read_text() == "my password"
 
 
+@pytest.mark.slow
 def test_files_and_names_of_all_kinds(tmp_path, monkeypatch):
     folder = tmp_path / "returned"
     put(folder, "=HYPERLINK(1)", short())

@@ -120,6 +120,7 @@ def test_nbgrader_finds_a_locked_cell_of_one_point_for_each_exercise(made):
             assert cell.source.startswith("assert check(") and cell.metadata.nbgrader.locked
 
 
+@pytest.mark.slow
 def test_the_bundle_runs_where_it_is_unpacked(made, run_python, tmp_path):
     with zipfile.ZipFile(made / f"{NAME}-offline.zip") as archive:
         archive.extractall(tmp_path)
