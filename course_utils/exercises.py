@@ -4,6 +4,7 @@ import importlib
 import re
 import tomllib
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from ._arguments import DataSet, as_html, image_data, number, shown
 from ._files import resource
 
 SIGNS = {"right": ("✓", "#009E73"), "wrong": ("✗", "#D55E00"), "unattempted": ("○", "#888888")}  # sign and colour
+
+NOT_THEIRS = r"course_utils|site-packages|[/\\]lib[/\\]python|^<frozen"  # files whose lines are not a student's
 
 
 class Verdict(NamedTuple):
@@ -60,11 +63,12 @@ class _Shown:
         head, _, rest = as_html(repr(self)).partition(": ")
         mark = f'class="verdict" data-status="{self.verdict.status}"'
         style = f"border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0"
-        return f'<div {mark} style="{style}"><b>{head}</b><br>{rest.replace(" Hint: ", "<br>Hint: ")}</div>'
+        lines = re.sub(r" (Hint: |A step towards it: |Then read “)", r"<br>\1", rest)
+        return f'<div {mark} style="{style}"><b>{head}</b><br>{lines}</div>'
 
 
 _checkers: dict[str, _Checker] = {}  # "2.1" -> what judges an answer
-_last: dict[str, tuple[str, int]] = {}  # "2.1" -> the kind of the last wrong answer, and how many of it in a row
+_wrong: dict[str, Counter[str]] = {}  # "2.1" -> how often each kind of wrong answer came, until a right one
 STUB = Verdict("unattempted", "not attempted yet. Replace the dots with your answer, then run the cell again.")
 
 
@@ -116,7 +120,7 @@ def wrong(finding: str, *, hint: str) -> Verdict:
     return Verdict("wrong", f"Not yet: {finding if len(finding) <= 300 else finding[:299] + '…'}. Hint: {hint}")
 
 
-def check(exercise: str, answer: object) -> Verdict:
+def check(exercise: str, answer: object = ...) -> Verdict:
     """Judge an answer, show the verdict, and return it (true when right). Never raises, and changes nothing.
 
     An answer that is wrong in the same way again gets a step towards the right one, and then the section to read again.
@@ -156,11 +160,12 @@ def steps() -> dict[str, dict]:
 def _more(exercise: str, verdict: Verdict) -> str:
     """What is said beside a hint when the same kind of answer was wrong before: a step; then, where to read again."""
     kind = re.sub(r"[\d.,−-]", "", verdict.message.rpartition("Hint: ")[2])
-    before, times = _last.pop(exercise, ("", 0))
     if verdict or exercise not in steps():
+        _wrong.pop(exercise, None)
         return ""
-    times = times + 1 if kind == before else 1
-    _last[exercise] = (kind, times)
+    counts = _wrong.setdefault(exercise, Counter())
+    counts[kind] += 1
+    times = counts[kind]
     sections = "” and “".join(steps()[exercise]["again"])
     step = f" A step towards it: {steps()[exercise]['step']}" if times > 1 else ""
     return step + (f" Then read “{sections}” again." if times > 2 and sections else "")
@@ -212,7 +217,16 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     except (Exception, SystemExit) as error:  # whatever the student's own code raises
         owner = "your function" if called is not None and called.error is error else owner
         told = "".join(traceback.format_exception_only(error))  # also where the error can't tell itself
-        return wrong(f"{owner} raised {told}", hint=f"The exercise asks for {found.judge.__doc__}")
+        return wrong(
+            f"{owner} raised {told.strip()}{_line(error)}", hint=f"The exercise asks for {found.judge.__doc__}"
+        )
+
+
+def _line(error: BaseException) -> str:
+    """The line of the student's own code in which an error arose; nothing where it can't be seen."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame.line for frame in frames if frame.line and not re.search(NOT_THEIRS, frame.filename)]
+    return f", in the line `{theirs[-1]}`" if theirs else ""
 
 
 def target(data: DataSet, *, real: float, sample: float) -> float:

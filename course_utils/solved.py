@@ -32,6 +32,8 @@ def progress() -> None:
     most = max(number for _, number in numbers.values())
     axes.set(xlim=(0.4, most + 0.6), ylim=(max(names) + 0.6, 0.4), xticks=np.arange(1, most + 1))
     axes.set_yticks(sorted(names), [f"{names[lesson]}  {lesson}" for lesson in sorted(names)])
+    axes.set_xlabel("exercise")
+    axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.spines[:].set(visible=False)
     axes.grid(False)

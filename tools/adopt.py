@@ -26,19 +26,20 @@ def lesson_of(file: Path, notebook) -> str:
     """The lesson that a notebook was made from: by its name, or by its title where the file is called otherwise."""
     names = manuscripts()
     for name in names:
-        if re.match(rf"{name}(?![A-Za-z0-9])", file.stem):
+        if re.search(rf"(?<![A-Za-z0-9]){name}(?![A-Za-z0-9])", file.stem):
             return name
-    titles = {title_of(made_from(read(ROOT / "book" / f"{name}.py"))): name for name in names}
-    if title_of(notebook) in titles:
-        return titles[title_of(notebook)]
+    titles = {title_of(made_from(read(ROOT / "book" / f"{name}.py")).cells[0]): name for name in names}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and title_of(cell) in titles:
+            return titles[title_of(cell)]
     raise Refused(
         f"{file} is no notebook of this course: neither its name nor its title is that of a lesson. "
         f"Call it after the lesson that it changes, such as {names[1]}.ipynb."
     )
 
 
-def title_of(notebook) -> str:
-    return notebook.cells[0].source.partition("\n")[0] if notebook.cells else ""
+def title_of(cell) -> str:
+    return cell.source.partition("\n")[0]
 
 
 def stubs_of(notebook) -> dict[str, str]:

@@ -54,7 +54,8 @@ def checks_in(source: str) -> dict[str, str]:
     found = {}
     for call in calls:
         name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-        given = [*call.args, *(word.value for word in call.keywords if word.arg == "answer")]
+        named = {word.arg: word.value for word in call.keywords}
+        given = [*call.args, *(named[word] for word in ("exercise", "answer") if word in named)]
         if name == "check" and len(given) == 2 and isinstance(given[0], ast.Constant):
             found[str(given[0].value)] = ast.unparse(given[1])
     return found
@@ -72,12 +73,18 @@ class Lesson:
             if cell not in solutions and (checked := checks_in(cell.source)):
                 self.asked |= checked
                 self.stubs |= dict.fromkeys(checked, same(cell.source))
-        self.solutions = {same(cell.source) for cell in solutions}
+        self.solutions = {same(cell.source): len(cell.source.splitlines()) for cell in solutions}
+        self.mocks = [cell.metadata.get("nbmake", {}).get("mock", {}) for cell in code]
 
     def is_solution(self, source: str) -> bool:
-        """Whether a cell is one of the book's solutions, with or without its title."""
+        """Whether a cell is one of the book's solutions, with or without its title, and nothing else."""
         named = any(answer.endswith("_solution") for answer in checks_in(source).values())
-        return source.lstrip().startswith(SOLUTION) or (named and same(source) in self.solutions)
+        return (named or source.lstrip().startswith(SOLUTION)) and same(source) in self.solutions
+
+    def mock(self, source: str) -> dict:
+        """The small parameters of the tests that belong behind a cell which sets these parameters."""
+        fitting = [mock for mock in self.mocks if any(re.search(rf"(?m)^{name}\b.*=", source) for name in mock)]
+        return {name: value for mock in fitting for name, value in mock.items()}
 
 
 def collect(folder: Path) -> list[Returned]:
@@ -85,32 +92,38 @@ def collect(folder: Path) -> list[Returned]:
 
     Raises: SystemExit, where there is none.
     """
-    files = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    files = sorted(
+        path
+        for path in folder.rglob("*.ipynb")
+        if not {".ipynb_checkpoints", "__MACOSX"} & {*path.parts} and not path.name.startswith(".")
+    )
     if not files:
         sys.exit(f"FOLDER must name a folder of returned notebooks, *.ipynb, one folder for each student; got {folder}")
     known, found = {name: Lesson(name) for name in lessons()}, []
     for file in files:
-        inside = file.relative_to(folder).parts
-        returned = Returned(file, inside[0] if len(inside) > 1 else student_of(file.stem))
+        inside = file.relative_to(folder).parent.as_posix()
+        returned = Returned(file, student_of(file.stem) if inside == "." else inside)
         found.append(returned)
         try:
             if file.stat().st_size > FILE_SIZE:
-                raise Refused(f"it is larger than {FILE_SIZE // 1_000_000} MB")
+                raise ValueError(f"it is larger than {FILE_SIZE // 1_000_000} MB")
             notebook = read_notebook(file)
             returned.lesson = lesson_of(file, notebook)
             prepare(returned, notebook, known[returned.lesson])
-        except Refused as problem:
-            returned.remarks.append(f"not marked: {problem}")
+        except Refused:
+            returned.remarks.append("not marked: neither its name nor a title in it is that of a lesson")
         except Exception as problem:  # whatever stands in a file that somebody sent
-            returned.remarks.append(f"not marked: it can't be read as a notebook ({type(problem).__name__})")
+            why = problem if "larger than" in str(problem) else "it is no notebook that can be read"
+            returned.remarks.append(f"not marked: {why}")
     return found
 
 
 def student_of(stem: str) -> str:
     """Who returned a file that lies in no folder: `02_convolution-ada` and `ada_02_convolution` are ada's."""
+    rest = re.sub(r"(?i)\bcopy( of)?\b|\(\d+\)", " ", stem)
     for name in lessons():
-        stem = re.sub(rf"(?i)[ _.-]*{name}[ _.-]*", " ", stem)
-    return stem.strip() or "?"
+        rest = re.sub(rf"(?i)[ _.-]*{name}[ _.-]*", " ", rest)
+    return rest.strip() or stem
 
 
 def prepare(returned: Returned, notebook, lesson: Lesson) -> None:
@@ -125,16 +138,19 @@ def prepare(returned: Returned, notebook, lesson: Lesson) -> None:
             continue
         if lesson.is_solution(cell.source):
             continue
+        if cell.source.lstrip().startswith(SOLUTION):
+            returned.remarks.append("a solution's cell was changed, and counts as an answer")
         answers = [(e, given or lesson.asked[e]) for e, given in checks_in(cell.source).items() if e in lesson.asked]
         for exercise, _ in answers:
             if same(cell.source) == lesson.stubs[exercise]:
                 returned.untouched.add(exercise)
             asked_last.pop(exercise, None)
-            if same(cell.source) in lesson.solutions:
+            if lesson.solutions.get(same(cell.source), 0) > 3:  # anybody's short answer looks like the book's
                 returned.as_in_book.add(exercise)
-        mock = cell.metadata.get("nbmake", {}).get("mock", {})
-        returned.cells.append({"source": cell.source, "mock": mock, "answers": answers})
-    returned.cells.append({"source": "", "mock": {}, "answers": list(asked_last.items())})
+        mock = lesson.mock(cell.source)
+        returned.cells.append({"source": cell.source, "mock": mock, "answers": answers, "late": False})
+    by_name = list(lesson.asked.items())  # what is not right by then may stand in another cell
+    returned.cells.append({"source": "", "mock": {}, "answers": by_name, "late": True})
     returned.verdicts = dict.fromkeys(lesson.asked, ("stopped", MEANINGS["stopped"]))
     returned.missing = set(asked_last)
 
@@ -149,7 +165,8 @@ def sandbox(files: Path | None = None) -> list[str]:
     seen += [Path("/etc", name) for name in ("ld.so.cache", "alternatives", "hosts", "nsswitch.conf", "localtime")]
     seen += [Path(sys.prefix), Path(sys.base_prefix), ROOT / "course_utils", Path(__file__).with_name("judge.py")]
     seen += [sources.folder()]
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"]
+    command += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev"]
     for place in ("/tmp", "/dev/shm"):
         command += ["--size", str(SPACE), "--tmpfs", place]
     for path in seen:
@@ -186,7 +203,7 @@ def run(returned: Returned, shut_in: bool, options: argparse.Namespace) -> None:
             "files": None if files is None else "/returned" if shut_in else str(files),
             "memory": int(options.memory * 2**30),
             "file_size": SPACE,
-            "cell_seconds": min(CELL_SECONDS, options.seconds),
+            "cell_seconds": min(CELL_SECONDS, options.seconds / 3),
         }
         process = subprocess.Popen(
             [*command, sys.executable, "-I", str(Path(__file__).with_name("judge.py"))],
@@ -257,22 +274,27 @@ def drain(pipe, into: list[bytes]) -> None:
 def take(returned: Returned, told: bytes, secret: str) -> None:
     """Note the verdicts that judge.py wrote: of several on one exercise, the best."""
     rank = ["stopped", "unattempted", "wrong", "right"]
-    ended = False
+    started = ended = False
     for line in told.decode(errors="replace").splitlines():
         with suppress(ValueError, KeyError, TypeError):
             said = json.loads(line)
             if said.pop("secret") != secret:
                 continue
-            ended = ended or "ended" in said
+            started, ended = started or "started" in said, ended or "ended" in said
             exercise, status, message = said["exercise"], said["status"], said["message"]
-            if exercise in returned.missing and status != "right" and message.startswith("there is no answer"):
-                status, message = "missing", MEANINGS["missing"]
-            if exercise in returned.untouched and status == "wrong":
-                status, message = "unattempted", "the cell is as the book has it"
+            if exercise in returned.untouched and not (said["late"] and status == "right"):
+                status, message = "unattempted", "The cell is as the book has it."
             before = returned.verdicts[exercise][0]
-            if status == "missing" or rank.index(status) >= rank.index(before):
+            if said["late"] and message.startswith("there is no answer"):
+                if exercise in returned.missing:
+                    returned.verdicts[exercise] = ("missing", MEANINGS["missing"])
+            elif rank.index(status) > rank.index(before) - (not said["late"]):
                 returned.verdicts[exercise] = (status, message)
-    if not ended and not any(remark.startswith("stopped") for remark in returned.remarks):
+    if not started:
+        returned.remarks.append(
+            "could not be started on this machine, which is not the notebook's fault: see its output"
+        )
+    elif not ended and not any(remark.startswith("stopped") for remark in returned.remarks):
         returned.remarks.append("ended before its last cell: it may have run out of memory, or closed itself")
 
 
@@ -305,15 +327,19 @@ def main() -> None:
             for each in running:
                 each.result()
         except KeyboardInterrupt:
+            print("Interrupted. What is running now is finished first, then the table is written.", flush=True)
             pool.shutdown(cancel_futures=True)
-            print("Interrupted: the table has what was marked until now.")
+    for returned, each in zip(waiting, running, strict=True):
+        if each.cancelled():
+            returned.remarks.append("not run: the marking was interrupted")
+    marked = sum(not each.cancelled() for each in running)
     for place, returned in enumerate(found, 1):
         if returned.output:
             name = re.sub(r"[^\w.-]+", "_", f"{place:03}_{returned.student}_{returned.lesson}")
             write(options.out / "output" / f"{name}.txt", returned.output.decode(errors="replace"))
     write(options.out / "marks.csv", "\ufeff" + as_csv(found))  # the mark lets Excel read letters such as ü
     write(options.out / "marks.html", as_html(found, told))
-    print(f"{options.out / 'marks.html'} and marks.csv: {len(found)} notebooks, {len(waiting)} of them marked")
+    print(f"{options.out / 'marks.html'} and marks.csv: {len(found)} notebooks, {marked} of them marked")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ MEANINGS = {
     "wrong": "wrong",
     "unattempted": "not attempted",
     "missing": "its check is not in the notebook",
-    "stopped": "the notebook was stopped before, or ended early",
+    "stopped": "no verdict: out of time or memory, ended early, or not run; see the remarks",
 }
 
 
@@ -89,14 +89,16 @@ def as_html(found: list[Returned], told: str) -> str:
         for student, returned in rows.items():
             said = "".join(f"<li><b>{text(remark)}</b></li>" for remark in returned.remarks)
             for exercise, (status, message) in returned.verdicts.items():
-                said += f"<li>{exercise} {MARKS[status]} {text(message)}</li>"
-            parts.append(f"<details><summary>{text(student)}</summary><ul>{said}</ul></details>")
+                shown = MEANINGS[status] if status == "unattempted" else message
+                said += f"<li>{exercise} {MARKS[status]} {text(shown)}</li>"
+            summary = f"{text(student)} · {text(returned.file.name)}"
+            parts.append(f"<details><summary>{summary}</summary><ul>{said}</ul></details>")
     unread = [returned for returned in found if not returned.verdicts]
     if unread:
         said = "".join(f"<li>{text(str(r.file))}: {text('; '.join(r.remarks))}</li>" for r in unread)
         parts.append(f"<h2>Not marked</h2><ul>{said}</ul>")
     legend = "".join(f"<li>{MARKS[status]} {text(meaning)}</li>" for status, meaning in MEANINGS.items())
-    legend += "<li>✓= right, and word for word the book's solution (short answers may be so by chance)</li>"
+    legend += "<li>✓= right, and word for word the book's solution (not looked for in answers of a line or two)</li>"
     return PAGE.format(legend=legend, told=text(told), parts="\n".join(parts))
 
 

@@ -112,14 +112,14 @@ def detector(answer):
     if abs(rises[0] - rises[1]) > 1e-6:
         return wrong(
             f"a rise answers {rises[0]:.3g} or {rises[1]:.3g}, depending on where the step is",
-            hint="The middle column must not have a say.",
+            hint="Both windows must answer alike: what does the column have to say in which they differ?",
         )
     if abs(rises[0]) < 1e-6:
         return wrong("a rise answers 0, too", hint="Which two sides of the window must it compare?")
     if 1e-6 < abs(rises[0] - 1) < 0.02:
         return wrong(f"a rise answers {rises[0]:.7g}, not exactly 1", hint="Let Python divide, and do not round.")
     if abs(rises[0] - 1) > 1e-6:
-        return wrong(f"a rise answers {rises[0]:.3g}", hint="The pattern is right. What would divide the answer to 1?")
+        return wrong(f"a rise answers {rises[0]:.3g}", hint="The pattern is right. By what must all of it be divided?")
     return right("A fall needed no test of its own: it is a flat spot minus a rise, and convolution is linear.")
 
 
@@ -187,18 +187,20 @@ def sun_filter(answer):
     for colour, parts in zip(COLOURS, product((0, 1), repeat=3), strict=True):
         answers[colour] = sum(weight * part for weight, part in zip(weights, parts, strict=True)) + bias
     if answers["white"] <= 0:
-        hint = "The bias takes too much."
-        if max(weights) <= 0:
-            hint = "White must answer above 0: it has all three colours."
+        hint = "White has all three colours, and must answer above 0: look at the signs of your weights."
+        if sum(weights) > 0:
+            hint = "The bias takes too much."
         return wrong(f"the white spot answers {answers['white']:.3g}", hint=hint)
     if answers["black"] > 0:
-        return wrong(f"black answers {answers['black']:.3g}", hint="Where nothing shines, only the bias speaks.")
+        return wrong(
+            f"black answers {answers['black']:.3g}", hint="All three channels are 0 there, so the answer is the bias."
+        )
     for colour, value in answers.items():
         if value > 0 and colour != "white":
             hint = "How much must the bias take away, so that two colours are not enough?"
             if min(weights) <= 0:
                 hint = "Each of the three colours must be needed: give each a weight above 0."
-            return wrong(f"{colour} answers {value:.3g}, like the sun", hint=hint)
+            return wrong(f"{colour} answers {value:.3g}, which is above 0", hint=hint)
     return right(
         "The bias is a threshold. Without it nobody could do this: yellow, cyan and magenta at most 0 add up to twice "
         "white at most 0."

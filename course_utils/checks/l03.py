@@ -37,7 +37,7 @@ def size(answer):
     if mine == _sizes((3, 2, 0), (2, 2, 0)):
         return wrong(finding, hint="P = 1 adds a zero on each of the two sides.")
     if mine == _sizes((3, 2, 1), (2, 1, 0)):
-        return wrong(finding, hint="Which stride has a pooling layer, unless you say otherwise?")
+        return wrong(finding, hint="Which stride does a pooling layer take when you name none?")
     if any(side != round(side) for side in mine):
         return wrong(f"there is no half place in {mine[0]:g}×{mine[1]:g}", hint="Which way does PyTorch round?")
     if mine[0] == expected[0] and mine[1] == expected[1] + 1:
@@ -65,7 +65,7 @@ def sizes_before(answer):
     if len(set(mine)) < len(mine):
         return wrong(f"your list {mine} names a size twice", hint="Each possible size stands in it once.")
     if sorted(mine) != expected:
-        finding = f"your list is {mine}, and one is missing"
+        finding = f"your list is {mine}, and there are more"
         return wrong(finding, hint="Rounding down sends several sizes to one: try neighbours.")
     layers = [nn.ConvTranspose1d(1, 1, 3, 2, 1, output_padding=extra) for extra in (0, 1)]
     back = [layer(torch.zeros(1, 1, 14)).shape[2] for layer in layers]
@@ -89,7 +89,10 @@ def weights_of(answer):
     if mine == [count * kernel**2 for count, kernel in stacks]:
         return wrong("these are the weights for one channel in and one out", hint="Each pair of channels has a kernel.")
     if mine == [count * 64 * kernel**2 for count, kernel in stacks]:
-        return wrong("a factor of 64 is missing", hint="How many filters has a layer, and how many kernels a filter?")
+        return wrong(
+            "a factor of 64 is missing",
+            hint="How many filters does a layer have, and how many kernels does each filter have?",
+        )
     if mine == [count * (64 * kernel**2 + 1) * 64 for count, kernel in stacks]:
         return wrong("you count biases", hint="These layers have none.")
     if mine == [64 * 64 * kernel**2 for _, kernel in stacks]:
@@ -206,7 +209,9 @@ def separable(answer):
     if not reached.any(2).any(1).all():
         return wrong("a unit does not see every channel", hint="The second layer must mix all 64: no groups there.")
     if count != 64 * 9 + 64 * 128:
-        return wrong(f"it has {count:,} weights", hint="How many has each of your two layers? Print their shapes.")
+        return wrong(
+            f"it has {count:,} weights", hint="How many does each of your two layers have? Print their shapes."
+        )
     around = torch.zeros(7, 7, dtype=torch.bool)
     around[2:5, 2:5] = True
     if not torch.equal(reached.any(0), around):

@@ -32,11 +32,11 @@ def first_loss(answer):
     if near(loss, math.log(10), places=2):
         return wrong(f"{loss:g} belongs to ten classes", hint="How large is the probability of each class here?")
     if near(loss, -expected, places=2):
-        return wrong("the sign is turned", hint="The loss is minus the logarithm of a probability.")
+        return wrong("the sign is wrong", hint="The loss is minus the logarithm of a probability.")
     if loss == 1 / 1000:
         return wrong(f"{loss:g} is the probability of each class", hint="Which loss belongs to it?")
     if loss in (round(expected, 1), round(expected)):
-        return wrong(f"{loss:g} is rounded too far", hint="Two places behind the point are asked.")
+        return wrong(f"{loss:g} is rounded too far", hint="Give two decimal places.")
     return wrong(f"your loss is {loss:g}", hint="Which probability does each class get? Then see how the loss is made.")
 
 
@@ -85,7 +85,11 @@ def side(answer):
     for n, one, by_network in zip(sizes, mine, expected, strict=True):
         if one == by_network:
             continue
-        hint = f"Ask the network: lenet()[:6](torch.zeros(1, 1, {n}, {n})).shape. Then follow it layer by layer."
+        hint = (
+            "Maps have whole sizes: pooling rounds down."
+            if one != round(one)
+            else f"Ask the network: lenet()[:6](torch.zeros(1, 1, {n}, {n})).shape. Then follow it layer by layer."
+        )
         for cause, rule in mistakes.items():
             if mine == [rule(size) for size in sizes]:
                 hint = cause

@@ -174,7 +174,7 @@ WRONG = [
     ("3.1", (84, 46), "Rows come before columns"),
     ("3.1", (92, 169), "what does the pooling make"),
     ("3.1", (45, 84), "each of the two sides"),
-    ("3.1", (91, 168), "Which stride has a pooling layer"),
+    ("3.1", (91, 168), "Which stride does a pooling layer take"),
     ("3.1", (46, 84.5), "Which way"),
     ("3.1", (46.25, 84.75), "Which way"),
     ("3.1", (46, 85), "Which way"),

@@ -103,6 +103,12 @@ def test_what_pretends_to_be_right_is_not(tmp_path, monkeypatch):
             "import builtins, torch\nbuiltins.all = torch.equal = torch.allclose = lambda *_: True",
             **lie,
         ),
+        "own verdicts": short("import course_utils.exercises as e\ne.STUB = e.right('ok')", **{"2_3": "..."}),
+        "own class": short("import course_utils.exercises as e\ne.Verdict.status = property(lambda s: 'right')", **lie),
+        "own code": short(
+            "import course_utils.exercises as e\ne.wrong.__code__ = (lambda f, *, hint: e.right(f)).__code__", **lie
+        ),
+        "own tensors": short("import torch\ntorch.Tensor.__eq__ = torch.Tensor.double = lambda s, *a: s", **lie),
         "words": short(words, **{"2_3": "..."}),
         "solution": short(solution, solution.partition("\n")[2], **{"2_3": "..."}),
         "names of a solution": short(solution, **{"2_3": "counts_solution"}),
@@ -110,7 +116,8 @@ def test_what_pretends_to_be_right_is_not(tmp_path, monkeypatch):
     for student, notebook in notebooks.items():
         put(folder, student, notebook)
     rows, page, _ = mark_folder(folder, "--jobs=2", monkeypatch=monkeypatch)
-    expected = dict.fromkeys(notebooks, "wrong") | {"words": "unattempted", "solution": "unattempted"}
+    expected = dict.fromkeys(notebooks, "wrong")
+    expected |= dict.fromkeys(["words", "solution", "own verdicts"], "unattempted")
     assert {student: row["2.3"] for student, row in rows.items()} == expected
     assert all(row["2.1"] == row["2.7"] == "right" for row in rows.values())
 
@@ -123,6 +130,24 @@ def test_mistakes_in_one_place_leave_the_others_alone(tmp_path, monkeypatch):
     twice = short()
     twice.cells += [nbformat.v4.new_code_cell("check('2.3', None)"), nbformat.v4.new_code_cell("check('2.3', (1, 2))")]
     put(folder, "twice", twice)
+    elsewhere = solved("02_convolution", set())  # all stubs as they were, the answers in cells of their own
+    elsewhere.cells.append(nbformat.v4.new_code_cell("pencil = [[0, 1], [8, 0]]\ncounts = (600, 608)"))
+    put(folder, "elsewhere", elsewhere)
+    inside = short()
+    inside.cells[
+        -2
+    ].source = 'def ask(number, counts):\n    return check(number, counts)\n\n\ncounts = (600, 608)\nask("2.3", counts)'
+    put(folder, "in a function", inside)
+    put(folder, "by keyword", short("check(exercise='2.3', answer=(600, 608))", **{"2_3": "..."}))
+    own = short("# @title Solution 2.3\ncounts = (600, 600 + 8)\ncheck('2.3', counts)", **{"2_3": "..."})
+    put(folder, "solution's cell", own)
+    (put(folder, "dead link", short()) / "data.csv").symlink_to("/nowhere")
+    mocked = short()
+    mocked.cells[1].metadata["nbmake"] = {"mock": "oops"}
+    put(folder, "own mock", mocked)
+    expected = dict.fromkeys(
+        ["twice", "elsewhere", "in a function", "by keyword", "solution's cell", "dead link", "own mock"], "right"
+    ) | {"syntax": "wrong", "error": "wrong", "gone": "missing"}
     gone = short("import helper\nassert helper.X == 1\nkernel = 5\n!echo shell $HOME\n%time 1")
     gone.cells[-2].source = "answer = 3"  # 2.3 is asked nowhere
     helper = put(folder, "gone", gone)
@@ -135,6 +160,7 @@ def test_mistakes_in_one_place_leave_the_others_alone(tmp_path, monkeypatch):
     assert statuses(rows["twice"]) == ["right"] * 3
     assert statuses(rows["gone"]) == ["right", "missing", "right"] and "shell /" in outputs
     assert "AssertionError" not in outputs
+    assert {student: row["2.3"] for student, row in rows.items() if row["2.1"] == "right"} == expected
 
 
 @pytest.mark.slow
@@ -176,6 +202,7 @@ def test_hostile_notebooks_hurt_nobody_but_themselves(tmp_path, monkeypatch, shu
         "flood": short("for k in range(300): print('x' * 10_000)"),
         "disk": short("with open('big', 'wb') as f:\n    for k in range(1500): f.write(bytes(10**6))"),
         "slow": short("while True: pass", **{"2_3": "[k for k in iter(int, 1)]"}),
+        "catches all": short("while True:\n    try:\n        while True: pass\n    except: break"),
         "endless": short(loop),
         "exit": short(**{"2_3": "__import__('os')._exit(0)"}),
         "closes": short("import os\nos.closerange(0, 256)"),
@@ -185,7 +212,19 @@ def test_hostile_notebooks_hurt_nobody_but_themselves(tmp_path, monkeypatch, shu
     for student, notebook in notebooks.items():
         put(folder, student, notebook)
     rows, page, outputs = mark_folder(folder, "--jobs=2", "--seconds=25", "--memory=6", monkeypatch=monkeypatch)
-    fine = ["ada", "spy", "vandal", "caller", "daemon", "glutton", "flood", "disk", "polite exit", "input"]
+    fine = [
+        "ada",
+        "spy",
+        "vandal",
+        "caller",
+        "daemon",
+        "glutton",
+        "flood",
+        "disk",
+        "catches all",
+        "polite exit",
+        "input",
+    ]
     assert {student: statuses(rows[student]) for student in fine} == dict.fromkeys(fine, ["right"] * 3)
     assert not re.search("SEEN|WROTE|HEARD", outputs) and not heard
     assert "MemoryError" in outputs and "No space left" in outputs and len(outputs) < 14 * 100_000
@@ -213,11 +252,21 @@ def test_files_and_names_of_all_kinds(tmp_path, monkeypatch):
     monkeypatch.setattr(mark, "FILE_SIZE", 100_000)
     large = short("# " + 200_000 * "x")
     put(folder, "large", large)
+    put(folder, "Group A/Bob", short())
+    put(folder, "Group A/Eve", short())
+    put(folder, "__MACOSX/x", short(), name="._02_convolution")
+    nbformat.write(short(), folder / "Copy of 02_convolution (1).ipynb")
+    titled = short()
+    titled.cells.insert(0, nbformat.v4.new_markdown_cell("# 2 · Convolution by hand"))
+    titled.cells.insert(0, nbformat.v4.new_markdown_cell("# Homework of Fay"))
+    put(folder, "fay", titled, name="Homework")
     rows, page, _ = mark_folder(folder, "--jobs=2", monkeypatch=monkeypatch)
-    names = ["'=HYPERLINK(1)", "Ünal <b>Ö", "cleo", "dora", "emil", "emil (2)", "bob", "large"]
+    more = ["cleo", "dora", "Group A/Bob", "Group A/Eve", "Copy of 02_convolution (1)", "fay"]
+    names = [*more, "'=HYPERLINK(1)", "Ünal <b>Ö", "emil", "emil (2)", "bob", "large"]
     assert sorted(rows) == sorted(names)
     assert "Ünal &lt;b&gt;Ö" in page and "<b>Ö" not in page
     assert rows["bob"]["remarks"].count("not marked") == 3 and rows["large"]["remarks"].count("larger than") == 1
+    assert [rows[name]["2.3"] for name in more] == ["right"] * 6
     assert {rows["emil"]["2.3"], rows["emil (2)"]["2.3"]} == {"unattempted", "right"}
 
 
@@ -237,7 +286,7 @@ def test_without_a_sandbox_the_run_says_so(tmp_path, monkeypatch, capsys):
 
 def test_cells_that_check_are_found_in_any_form():
     assert mark.checks_in("check(\"2.1\", a)\n%time check('2.2', b[0])") == {"2.1": "a"}
-    assert mark.checks_in("assert course_utils.check(exercise='2.1', answer=1)") == {}
+    assert mark.checks_in("assert course_utils.check(exercise='2.1', answer=1)") == {"2.1": "1"}
     assert mark.checks_in("assert course_utils.check('2.1', answer=f(1))") == {"2.1": "f(1)"}
     assert mark.checks_in("check('2.1', (1,") == {"2.1": ""}
 
