@@ -54,9 +54,9 @@ brand: .venv/.ready  ## make the course yours: REPO=owner/name TITLE="Looms" AUT
 	@$(PY) -m tools.brand
 
 adopt: .venv/.ready  ## take what was edited in Jupyter or Colab over into the manuscript: NB=work/06_lenet.ipynb
-	@$(PY) -m tools.adopt '$(NB)'
+	@$(PY) -m tools.adopt '$(NB)' $(if $(FORCE),--force)
 
-mark: .venv/.ready  ## mark a folder of returned notebooks into work/marks: FOLDER=returned FAST=1 JOBS=1 SECONDS_EACH=900 MEMORY=8
+mark: .venv/.ready  ## mark a folder of returned notebooks into work/marks: FOLDER=work/returned FAST=1 JOBS=1 SECONDS_EACH=900 MEMORY=8
 	@$(PY) -m tools.mark '$(FOLDER)' $(if $(FAST),--fast) $(if $(JOBS),--jobs $(JOBS)) \
 	  $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(OUT),--out '$(OUT)')
 

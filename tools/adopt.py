@@ -1,10 +1,12 @@
 """Take over into the manuscript what was edited in Jupyter or Colab: `make adopt NB=work/02_convolution.ipynb`.
 
-Shows the difference first. An exercise that holds an answer is refused: the manuscript has stubs. Outputs, ids and what
-Jupyter and Colab write into a notebook are left behind.
+Shows the difference. An exercise that holds an answer is refused: the manuscript has stubs. So is a copy that was made
+from an older manuscript, since it would undo what has changed there; FORCE=1 takes it over all the same. Outputs, ids
+and what Jupyter and Colab write into a notebook are left behind.
 """
 
 import difflib
+import json
 import re
 import sys
 from pathlib import Path
@@ -12,9 +14,10 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from tools.common import ROOT, SETUP_MARKER, is_setup, manuscripts, read, read_notebook, write
-from tools.notebooks import made_from, pair, with_our_metadata
+from tools.common import ROOT, RUN, SETUP_MARKER, is_setup, manuscripts, read, read_notebook, write
+from tools.notebooks import MADE, made_from, pair, sources, with_our_metadata
 
+TAKEN = RUN / "adopted.json"  # of copies that were taken over: what they were made from -> what the manuscript became
 CHECK = re.compile(r'^check\("(\d+\.\d+)"', re.MULTILINE)
 
 
@@ -87,7 +90,17 @@ def merged(manuscript: str, notebook) -> str:
     return "".join(parts).rstrip() + "\n"
 
 
-def adopted(file: Path) -> tuple[str, str]:
+def taken() -> dict[str, str]:
+    return json.loads(read(TAKEN)) if TAKEN.exists() else {}
+
+
+def is_older(notebook, manuscript: str) -> bool:
+    """Whether a copy was made from another manuscript than this. One that was taken over may be so again."""
+    made = notebook.metadata.get(MADE, {}).get("sources")
+    return made is not None and sources(made_from(manuscript)) not in (made, taken().get(made))
+
+
+def adopted(file: Path, force: bool = False) -> tuple[str, str]:
     """The lesson's name and its new manuscript. Raises: Refused."""
     try:
         notebook = read_notebook(file)
@@ -96,21 +109,27 @@ def adopted(file: Path) -> tuple[str, str]:
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError):
         raise Refused(f"{file} is no notebook that can be read. Save it again, as .ipynb.") from None
     name = lesson_of(file, notebook)
-    before = stubs_of(made_from(read(ROOT / "book" / f"{name}.py")))
+    manuscript = read(ROOT / "book" / f"{name}.py")
+    before = stubs_of(made_from(manuscript))
     answered = [number for number, source in stubs_of(notebook).items() if before.get(number, source) != source]
     if answered:
         raise Refused(
             f"{file} holds answers to exercise {', '.join(answered)}. The manuscript has stubs: put the dots back, as "
             f"in notebooks/{name}.ipynb, then run this again. To change a stub itself, edit book/{name}.py."
         )
-    return name, merged(read(ROOT / "book" / f"{name}.py"), notebook)
+    if is_older(notebook, manuscript) and not force:
+        raise Refused(
+            f"book/{name}.py has changed since {file} was made from it: taken over, the copy would undo that. Move "
+            f"your edits into a new copy of notebooks/{name}.ipynb; or add FORCE=1, and look at git diff afterwards."
+        )
+    return name, merged(manuscript, notebook)
 
 
-def main(place: str) -> None:
+def main(place: str, force: bool = False) -> None:
     if not place:
         sys.exit("NB must name the notebook that was edited: make adopt NB=work/02_convolution.ipynb")
     try:
-        name, text = adopted(Path(place))
+        name, text = adopted(Path(place), force)
     except Refused as problem:
         sys.exit(str(problem))
     target = ROOT / "book" / f"{name}.py"
@@ -122,9 +141,11 @@ def main(place: str) -> None:
         difflib.unified_diff(older.splitlines(True), text.splitlines(True), f"book/{name}.py", place, n=2)
     )
     write(target, text)
+    if made := read_notebook(Path(place)).metadata.get(MADE, {}).get("sources"):
+        write(TAKEN, json.dumps(taken() | {made: sources(made_from(text))}, indent=1) + "\n")
     pair(name)
     print(f"\nWritten into book/{name}.py, and notebooks/{name}.ipynb is made from it. Now: git diff, make test.")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], "--force" in sys.argv[2:])

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from tools.common import ROOT, manuscripts, read, tokens, write
+from tools.common import AUTHORS, COURSE, ROOT, manuscripts, read, tokens, write
 from tools.notebooks import pair
 
 ADDRESS = r"[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]*[A-Za-z0-9_-]"
@@ -54,12 +54,18 @@ def brand(repository: str, title: str = "", author: str = "", mirror: str = "") 
             "codemeta.json", r'"Organization", "name": "(?:[^"\\]|\\.)*"', f'"Organization", "name": {quoted(author)}'
         )
         replace("pyproject.toml", r"(?m)^authors = .*$", f"authors = [{{ name = {quoted(author)} }}]")
+        if author != AUTHORS and "references:" not in texts["CITATION.cff"]:
+            texts["CITATION.cff"] += (
+                f"references:\n  - type: software\n    title: {COURSE}\n    authors:\n      - name: {AUTHORS}\n"
+            )
     for name, text in texts.items():
         write(ROOT / name, text)
     for lesson in manuscripts():
         pair(lesson)
+    now = tokens()
     print(
-        f"The course is now {title}, by {author}, at {tokens()['url']}. See what changed with git diff, and commit it."
+        f"The course is now {now['title']}, by {now['author']}, at {now['url']}. See what changed with git diff, and "
+        "commit it."
     )
 
 

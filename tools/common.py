@@ -15,6 +15,7 @@ import nbformat
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+COURSE, AUTHORS = "Kernel by Kernel", "The Kernel by Kernel authors"  # what a fork is based on
 MARK = "kernel-by-kernel"  # a file in each folder of runs: what lies beside it may be deleted
 
 
@@ -75,8 +76,14 @@ def tokens() -> dict[str, str]:
         "tag": f"v{version}",
         "title": config["title"],
         "author": config.get("author", ""),
-        "mirror": config["repository"].get("mirror", "").replace("{version}", version),
+        "mirror": in_lines(config["repository"].get("mirror", "").replace("{version}", version)),
     }
+
+
+def in_lines(text: str, width: int = 34) -> str:
+    """Text as Python has it, in lines that are no wider than a page is, with room for a short comment."""
+    parts = [f'"{text[start : start + width]}"' for start in range(0, max(len(text), 1), width)]
+    return parts[0] if len(parts) == 1 else "(\n    " + "\n    ".join(parts) + ")"
 
 
 def fill(text: str) -> str:

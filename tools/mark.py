@@ -1,4 +1,4 @@
-"""Mark returned notebooks: `make mark FOLDER=returned`, with FAST=1 on the sample and with small parameters.
+"""Mark returned notebooks: `make mark FOLDER=work/returned`, with FAST=1 on the sample and with small parameters.
 
 Every notebook runs in a process of its own, without its solutions, within limits, and where bubblewrap is installed in
 a sandbox that can write nothing and reach no network. The tables `marks.csv` and `marks.html` are written when all have
@@ -18,8 +18,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 from course_utils._images import sources
@@ -95,7 +97,7 @@ def collect(folder: Path) -> list[Returned]:
     files = sorted(
         path
         for path in folder.rglob("*.ipynb")
-        if not {".ipynb_checkpoints", "__MACOSX"} & {*path.parts} and not path.name.startswith(".")
+        if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
     )
     if not files:
         sys.exit(f"FOLDER must name a folder of returned notebooks, *.ipynb, one folder for each student; got {folder}")
@@ -238,8 +240,8 @@ def run(returned: Returned, shut_in: bool, options: argparse.Namespace) -> None:
             thread.join(10)
     returned.output = b"".join(printed)
     take(returned, b"".join(told), secret)
-    count = [status for status, _ in returned.verdicts.values()].count
-    said = ", ".join(f"{count(status)} {status}" for status in MEANINGS if count(status))
+    counts = Counter(status for status, _ in returned.verdicts.values())
+    said = ", ".join(f"{counts[status]} {status}" for status in MEANINGS if counts[status])
     print(f"{returned.student} · {returned.lesson}: {said} ({time.monotonic() - started:.0f} s)", flush=True)
 
 
@@ -298,15 +300,25 @@ def take(returned: Returned, told: bytes, secret: str) -> None:
         returned.remarks.append("ended before its last cell: it may have run out of memory, or closed itself")
 
 
+def free(folder: Path) -> Path:
+    """The folder, or `folder-2` and so on: the first that is not there yet."""
+    names = chain([folder.name], (f"{folder.name}-{number}" for number in count(2)))
+    return next(place for place in map(folder.with_name, names) if not place.exists())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("make mark", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="returned notebooks: one folder for each student, or loose files")
-    parser.add_argument("--out", type=Path, default=ROOT / "work" / "marks", help="where the tables are written")
+    parser.add_argument(
+        "--out", type=Path, help="where the tables are written; else work/marks, or the next that is free"
+    )
     parser.add_argument("--fast", action="store_true", help="on the sample, with the small parameters of the tests")
     parser.add_argument("--seconds", type=int, default=900, help="that a notebook may take")
     parser.add_argument("--memory", type=float, default=8, help="GB that each process of it may take")
     parser.add_argument("--jobs", type=int, default=1, help="notebooks at a time")
     options = parser.parse_args()
+    if not options.folder.name:  # `make mark` alone gives nothing, which would be the current folder
+        sys.exit("FOLDER must name a folder of returned notebooks: make mark FOLDER=work/returned")
     options.folder = options.folder.resolve()
     found = collect(options.folder)
     waiting = [returned for returned in found if returned.cells]
@@ -333,6 +345,7 @@ def main() -> None:
         if each.cancelled():
             returned.remarks.append("not run: the marking was interrupted")
     marked = sum(not each.cancelled() for each in running)
+    options.out = options.out or free(ROOT / "work" / "marks")
     for place, returned in enumerate(found, 1):
         if returned.output:
             name = re.sub(r"[^\w.-]+", "_", f"{place:03}_{returned.student}_{returned.lesson}")

@@ -21,6 +21,7 @@ from tools.build import SITE, with_present_prose
 from tools.common import ROOT, lessons, manuscripts, project_files, read, read_notebook, tokens, write
 from tools.mark import SOLUTION, checks_in
 from tools.notebooks import with_our_metadata
+from tools.run_lessons import kept
 
 OUT = ROOT / "_build" / "release"
 KEY = ROOT / "tools" / "key_second_audit.md"
@@ -172,10 +173,19 @@ def read_me(data: bool, wheels: bool) -> str:
     )
 
 
+def ran_on_sample(record: dict | None) -> bool:
+    return any(data["copy"] == "sample" for data in (record or {"used": {"data": {}}})["used"]["data"].values())
+
+
 def make(data: bool = False, wheels: bool = False, pip_arguments: list[str] | None = None) -> None:
     """Make all files of the release."""
     if not (SITE / "index.html").exists():
         sys.exit("There is no site yet: run `make book` first.")
+    if on_sample := [lesson for lesson in manuscripts() if ran_on_sample(kept(lesson))]:
+        sys.exit(
+            f"This book was made on the sample ({', '.join(on_sample)}). A release shows real numbers: run "
+            "`COURSE_DATA=real make release` where the data can be had."
+        )
     packed_data = data_files() if data else []
     version = tokens()["version"]
     text = text_of_release(read(ROOT / "CHANGELOG.md"), version)

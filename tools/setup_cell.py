@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 VERSION, REPOSITORY = "{{ version }}", "{{ repository }}"
-MIRROR = "{{ mirror }}"  # asked where GitHub gives nothing
+MIRROR = {{ mirror }}  # asked where GitHub gives nothing
 ARCHIVES = os.environ.get("COURSE_ARCHIVE") or (
     "https://github.com/" + REPOSITORY
     + f"/archive/refs/tags/v{VERSION}.tar.gz;" + MIRROR)

@@ -92,8 +92,11 @@ def head(app, pagename, context, doctree):
 def credit(config):
     """Who made the book, under which licence, and which version this is; HTML."""
     from course_utils import __version__
+    from tools.common import AUTHORS, COURSE
 
     source, by = repository_of(config), html.escape(f"{name_of(config)} {__version__}, by {config.author}.", quote=False)
+    if config.author != AUTHORS:  # as the licence of text and figures asks of a fork
+        by += f" Based on {COURSE} by {AUTHORS}, changed."
     return (
         f"{by} Code under the MIT licence, text and figures under CC BY 4.0. "
         f'<a href="{source}">Source</a>, <a href="{source}/issues">questions and mistakes</a>.'

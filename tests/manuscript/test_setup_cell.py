@@ -119,7 +119,7 @@ def test_when_all_addresses_fail_one_message_tells_of_each(start, tmp_path):
 
 def test_a_mirror_of_the_course_is_asked_after_github():
     cell = setup_cell()
-    assert cell.index("github.com") < cell.index("+ MIRROR") and f'MIRROR = "{tokens()["mirror"]}"' in cell
+    assert cell.index("github.com") < cell.index("+ MIRROR") and f"MIRROR = {tokens()['mirror']}" in cell
 
 
 def test_nothing_is_written_outside_of_the_folder(start, tmp_path):

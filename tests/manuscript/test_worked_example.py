@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import textwrap
 
 import nbformat
 import pytest
@@ -14,7 +13,8 @@ def blocks():
     """The code blocks of the example, in their order."""
     text = read(ROOT / "CONTRIBUTING.md")
     part = text[text.index("## Add an exercise") : text.index("## Add a lesson")]
-    return [textwrap.dedent(block) for block in re.findall(r"^   ```\w+\n(.*?)^   ```", part, re.MULTILINE | re.DOTALL)]
+    found = re.findall(r"^   ```\w+\n(.*?)^   ```", part, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"(?m)^   ", "", block) for block in found]
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def test_the_worked_example_works(copy, run_python):
     change(copy / "course_utils" / "checks" / "l15.py", lambda text: f"{text}\n\n{checker}")
     change(copy / "course_utils" / "checks" / "steps.toml", lambda text: text.replace('["16.1"]', f'{step}\n["16.1"]'))
     tests = copy / "tests" / "checks" / "test_l15.py"
-    change(tests, lambda text: re.sub(r"RIGHT = \{.*\}", lambda _: right.strip(), text))
-    change(tests, lambda text: text.replace("    WRONG = [\n", "    WRONG = [\n" + textwrap.indent(wrong, " " * 8)))
+    change(tests, lambda text: re.sub(r"    RIGHT = \{.*\}\n", lambda _: right, text))
+    change(tests, lambda text: text.replace("    WRONG = [\n", "    WRONG = [\n" + wrong))
 
     assert "make notebooks" in commands
     made = run_python("-m", "tools.notebooks", cwd=copy)

@@ -1,5 +1,6 @@
 """The course's own piece of Sphinx, and what is drawn by code for the cover."""
 
+import importlib
 import re
 import runpy
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 from tools.common import ROOT, environment, lessons, needs, read
 
@@ -33,3 +35,13 @@ def test_binder_installs_what_the_package_needs():
 def test_the_cover_picture_is_what_its_script_draws():
     script = ROOT / "book" / "_ext" / "hero.py"
     assert runpy.run_path(str(script))["hero"]() == read(ROOT / "book" / "_static" / "hero.svg")
+
+
+def test_a_fork_names_what_it_is_based_on(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    credit = importlib.import_module("course_site").credit
+    options = {"repository_url": "https://github.com/ada/looms"}
+    config = SimpleNamespace(html_title="Looms", project="Looms", html_theme_options=options, author="Ada Lovelace")
+    assert "by Ada Lovelace. Based on Kernel by Kernel by The Kernel by Kernel authors, changed." in credit(config)
+    config.author = "The Kernel by Kernel authors"
+    assert "Based on" not in credit(config)

@@ -112,6 +112,7 @@ def test_the_command_shows_the_difference_and_writes_it(tmp_path, returned, monk
     manuscript.write_text(read(ROOT / "book" / "02_convolution.py"))
     paired = []
     monkeypatch.setattr(adopt, "ROOT", root)
+    monkeypatch.setattr(adopt, "TAKEN", tmp_path / "adopted.json")
     monkeypatch.setattr(adopt, "manuscripts", lambda: ["02_convolution"])
     monkeypatch.setattr(adopt, "pair", paired.append)
     adopt.main(str(returned(edit)))
@@ -119,5 +120,18 @@ def test_the_command_shows_the_difference_and_writes_it(tmp_path, returned, monk
     assert paired == ["02_convolution"]
     adopt.main(str(returned(edit)))
     assert "nothing to take over" in capsys.readouterr().out
+
+    def edit_again(notebook):
+        edit(notebook)
+        cell_with(notebook, "SEED = 0").source += "\nEVEN_MORE = 3"
+
+    adopt.main(str(returned(edit_again)))  # the copy that was taken over before
+    assert "EVEN_MORE = 3" in manuscript.read_text()
+    manuscript.write_text(manuscript.read_text().replace("EVEN_MORE = 3", "EVEN_MORE = 4"))
+    with pytest.raises(SystemExit, match="has changed since .* FORCE=1"):
+        adopt.main(str(returned(edit)))
+    assert "EVEN_MORE = 4" in manuscript.read_text()
+    adopt.main(str(returned(edit)), force=True)
+    assert "EVEN_MORE" not in manuscript.read_text()
     with pytest.raises(SystemExit, match="NB must name the notebook"):
         adopt.main("")

@@ -1,5 +1,6 @@
 """A fork with a name of its own: nothing in it points back."""
 
+import ast
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import yaml
 
 from tools.common import ROOT, manuscripts, project_files, read_notebook, tokens
 
-MIRROR = "https://course.example/looms/v{version}.tar.gz"
+MIRROR = "https://mirrors.course.example/a-school-with-a-long-name/looms/releases/v{version}.tar.gz"
 TITLE, AUTHOR = 'Ada\'s "Looms": čísla & more', "Ada Lovelace, Ünal Ö."
 
 
@@ -60,6 +61,8 @@ def test_a_fork_shows_its_own_name(fork):
     assert config["sphinx"]["config"]["html_theme_options"]["logo"]["text"] == TITLE
     citation = yaml.safe_load((fork / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["title"].startswith(f"{TITLE}: ") and citation["authors"] == [{"name": AUTHOR}]
+    [based_on] = citation["references"]
+    assert based_on["authors"] == [{"name": "The Kernel by Kernel authors"}]
     codemeta = json.loads((fork / "codemeta.json").read_text(encoding="utf-8"))
     assert (codemeta["name"], codemeta["author"][0]["name"]) == (TITLE, AUTHOR)
     project = tomllib.loads((fork / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -75,4 +78,6 @@ def test_each_setup_cell_of_a_fork_asks_its_own_repository(fork):
             cell for cell in read_notebook(fork / "notebooks" / f"{name}.ipynb").cells if cell.cell_type == "code"
         )
         assert '"ada-l/looms"' in setup.source
-        assert f'MIRROR = "{MIRROR.replace("{version}", tokens()["version"])}"' in setup.source
+        [mirror] = [line for line in ast.parse(setup.source).body if "MIRROR" in ast.unparse(line).partition("=")[0]]
+        assert ast.literal_eval(mirror.value) == MIRROR.replace("{version}", tokens()["version"])
+        assert max(map(len, setup.source.splitlines())) <= 78

@@ -271,6 +271,9 @@ def test_files_and_names_of_all_kinds(tmp_path, monkeypatch):
 
 
 def test_an_empty_folder_is_said_so(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="make mark FOLDER=work/returned"):
+        patch.setattr(sys, "argv", ["mark", ""])
+        mark.main()
     with pytest.raises(SystemExit, match="FOLDER must name a folder of returned notebooks"):
         mark_folder(tmp_path, monkeypatch=monkeypatch)
 

@@ -40,6 +40,7 @@ def made(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(release, "SITE", folder / "site")
     patch.setattr(release, "with_present_prose", ran)
+    patch.setattr(release, "kept", lambda name: None)
     patch.setenv("COURSE_DATA_DIR", str(folder / "data"))
     for place in ("first", "second"):
         patch.setattr(release, "OUT", folder / place)
@@ -152,6 +153,11 @@ def test_the_text_of_a_release_is_its_part_of_the_change_log():
     assert tokens()["version"] in release.text_of_release((ROOT / "CHANGELOG.md").read_text(), tokens()["version"])
 
 
+def used(copy):
+    """As much of the record of a kept run as counts here."""
+    return {"used": {"data": {"mnist": {"copy": copy, "fingerprint": "x"}}}}
+
+
 def test_what_is_missing_stops_it_before_anything_is_lost(monkeypatch, tmp_path):
     monkeypatch.setattr(release, "OUT", tmp_path / "out")
     (tmp_path / "out").mkdir()
@@ -160,6 +166,10 @@ def test_what_is_missing_stops_it_before_anything_is_lost(monkeypatch, tmp_path)
     with pytest.raises(SystemExit, match="run `make book` first"):
         release.make()
     (tmp_path / "index.html").touch()
+    monkeypatch.setattr(release, "kept", lambda name: used("sample" if name == "06_lenet" else "official"))
+    with pytest.raises(SystemExit, match=r"made on the sample \(06_lenet\)"):
+        release.make()
+    monkeypatch.setattr(release, "kept", lambda name: used("official"))
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     with pytest.raises(SystemExit, match="mnist, fashion_mnist, cifar10 is not here"):
         release.make(data=True)
