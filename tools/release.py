@@ -154,10 +154,16 @@ def fetch_wheels(folder: Path, pip_arguments: list[str]) -> None:
         sys.exit("The wheels could not be fetched, see above.")
 
 
+def offline_commands(data: bool, wheels: bool) -> list[str]:
+    """What opens the lessons from the unpacked bundle."""
+    return [
+        'export COURSE_DATA=real COURSE_DATA_DIR="$PWD/data"' if data else "export COURSE_DATA=sample",
+        'make lab PIP_ARGS="--no-index --find-links=wheels"' if wheels else "make lab",
+    ]
+
+
 def read_me(data: bool, wheels: bool) -> str:
     """The page that comes with the offline bundle: only what is in it."""
-    commands = ['export COURSE_DATA=real COURSE_DATA_DIR="$PWD/data"' if data else "export COURSE_DATA=sample"]
-    commands += ['make lab PIP_ARGS="--no-index --find-links=wheels"' if wheels else "make lab"]
     system = f"{sys.platform}, Python {sys.version_info.major}.{sys.version_info.minor}"
     has = ["the data sets (`data/`)" if data else "without the data sets: lessons run on the built-in sample"]
     has += [f"and all packages, for {system} (`wheels/`)" if wheels else "and no packages"]
@@ -168,7 +174,7 @@ def read_me(data: bool, wheels: bool) -> str:
         title=tokens()["title"],
         version=tokens()["version"],
         with_what=", ".join(has),
-        commands="\n".join(f"   {line}" for line in commands),
+        commands="\n".join(f"   {line}" for line in offline_commands(data, wheels)),
         without=without,
     )
 

@@ -59,7 +59,7 @@ def settle_data(names: list[str]) -> dict[str, str]:
     if sources.mode() == "sample":
         reasons = "; ".join(why)
         print(
-            f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). What there is, says\n"
+            f"Data: the built-in sample ({reasons or 'COURSE_DATA=sample'}). To see what there is, run\n"
             f"    {command('course_utils.data', 'list')}"
         )
     else:

@@ -15,6 +15,7 @@ import pytest
 from course_utils._images.catalogue import SOURCES
 from tests.manuscript.test_setup_cell import SHOW, pack
 from tests.package.images.misbehaving import Server, small_files
+from tools import release
 from tools.common import ROOT, fill, read, setup_cell, tokens
 from tools.data_table import with_data_files
 
@@ -142,6 +143,7 @@ def test_the_bundle_is_a_task_of_make():
     command = block("make release").replace("make", "make -n -o .venv/.ready -o book", 1)
     told = subprocess.check_output(["bash", "-c", command], cwd=ROOT, text=True)
     assert "-m tools.release --data --wheels" in told
+    assert block("make lab").splitlines() == release.offline_commands(data=True, wheels=True)
 
 
 def test_no_block_of_the_page_is_left_untried():
