@@ -17,10 +17,8 @@ ADVICE = "First run the cells above. JupyterLab: Run → Run All Above Selected 
 def watch(lesson: str) -> None:
     """From now on, an error about a name that is not there yet is followed by the place where the lesson makes it."""
 
-    def tell(
-        shell: Any, kind: type, error: NameError, traceback: TracebackType, tb_offset: int | None = None
-    ) -> list[str]:
-        shown = shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    def tell(shell: Any, kind: type, error: NameError, trace: TracebackType, tb_offset: int | None = None) -> list[str]:
+        shown = shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
         if kind is NameError and (place := made(lesson, error.name or "", shell.user_ns["In"][-1])):
             print(f"`{error.name}` is made further up, {place}\n{ADVICE}")
         return shown

@@ -59,12 +59,11 @@ class _Shown:
         return f"{SIGNS[self.verdict.status][0]} Exercise {self.exercise}: {self.verdict.message}"
 
     def _repr_html_(self) -> str:
-        _, colour = SIGNS[self.verdict.status]
+        status, (_, colour) = self.verdict.status, SIGNS[self.verdict.status]
         head, _, rest = as_html(repr(self)).partition(": ")
-        mark = f'class="verdict" data-status="{self.verdict.status}"'
         style = f"border-left: 4px solid {colour}; padding: .2em .8em; margin: .3em 0"
         lines = re.sub(r" (Hint: |A step towards it: |Then read “)", r"<br>\1", rest)
-        return f'<div {mark} style="{style}"><b>{head}</b><br>{lines}</div>'
+        return f'<div class="verdict" data-status="{status}" style="{style}"><b>{head}</b><br>{lines}</div>'
 
 
 _checkers: dict[str, _Checker] = {}  # "2.1" -> what judges an answer
@@ -163,12 +162,11 @@ def _more(exercise: str, verdict: Verdict) -> str:
     if verdict or exercise not in steps():
         _wrong.pop(exercise, None)
         return ""
-    counts = _wrong.setdefault(exercise, Counter())
-    counts[kind] += 1
-    times = counts[kind]
+    times = _wrong.setdefault(exercise, Counter())
+    times[kind] += 1
     sections = "” and “".join(steps()[exercise]["again"])
-    step = f" A step towards it: {steps()[exercise]['step']}" if times > 1 else ""
-    return step + (f" Then read “{sections}” again." if times > 2 and sections else "")
+    step = f" A step towards it: {steps()[exercise]['step']}" if times[kind] > 1 else ""
+    return step + (f" Then read “{sections}” again." if times[kind] > 2 and sections else "")
 
 
 def _found(exercise: object) -> _Checker | Verdict:
@@ -217,9 +215,8 @@ def _judged(found: _Checker, answer: object) -> Verdict:
     except (Exception, SystemExit) as error:  # whatever the student's own code raises
         owner = "your function" if called is not None and called.error is error else owner
         told = "".join(traceback.format_exception_only(error))  # also where the error can't tell itself
-        return wrong(
-            f"{owner} raised {told.strip()}{_line(error)}", hint=f"The exercise asks for {found.judge.__doc__}"
-        )
+        asked = f"The exercise asks for {found.judge.__doc__}"
+        return wrong(f"{owner} raised {told.strip()}{_line(error)}", hint=asked)
 
 
 def _line(error: BaseException) -> str:

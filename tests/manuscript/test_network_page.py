@@ -77,7 +77,7 @@ def test_packages_come_from_a_mirror_or_from_a_folder(shell, index, tmp_path):
     shell(block("pip download"), PIP_INDEX_URL=index)
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == ["looms-1.0-py3-none-any.whl"]
     shutil.rmtree(into)
-    shell(block("--no-index"), PIP_TARGET=into)
+    shell(block("--no-index --find-links wheels"), PIP_TARGET=into)
     assert (into / "looms.py").exists()
 
 
