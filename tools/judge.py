@@ -113,9 +113,7 @@ def run(job: dict) -> None:
     tell(started=True)
     right: set[str] = set()
     for cell in job["cells"]:
-        limit_time(job["cell_seconds"])
-        result = shell.run_cell(cell["source"], store_history=True)  # whatever the cell raises, it comes back
-        error = result.error_before_exec or result.error_in_exec
+        error = ran(shell, cell["source"], job["cell_seconds"])
         shell.user_ns.update(cell["mock"])
         for exercise, expression in cell["answers"]:
             if cell["late"] and exercise in right:
@@ -127,10 +125,23 @@ def run(job: dict) -> None:
                 status, message = answer_judged(judges, shell.user_ns, exercise, expression, error)
             except TooSlow:
                 status, message = "stopped", f"still running after {job['cell_seconds']} s"
+            finally:
+                limit_time(0)
             right |= {exercise} if status == "right" else set()
             tell(exercise=exercise, status=status, message=message, late=cell["late"])
-        limit_time(0)
     tell(ended=True)
+
+
+def ran(shell: Any, source: str, seconds: float) -> BaseException | None:
+    """Run a cell, and return what it raised."""
+    try:
+        limit_time(seconds)
+        result = shell.run_cell(source, store_history=True)  # whatever the cell raises, it comes back
+        return result.error_before_exec or result.error_in_exec
+    except TooSlow as late:  # so late that not even its traceback was shown in time
+        return late
+    finally:
+        limit_time(0)
 
 
 def answer_judged(

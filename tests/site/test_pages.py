@@ -128,3 +128,9 @@ def test_start_here_explains_every_environment_variable():
     used = {name for file in code for name in re.findall(r"COURSE_[A-Z_]+", read(file))}
     explained = set(re.findall(r"^\| `(COURSE_\w+)`", read(ROOT / "book" / "start.md"), re.MULTILINE))
     assert explained == used
+
+
+def test_no_token_is_left_unfilled(pages):
+    for name, page in pages.items():
+        words = [text for text in page.select_one("main").find_all(string=True) if not text.find_parent("code")]
+        assert "{{" not in "".join(words), name
