@@ -63,6 +63,12 @@ def checks_in(source: str) -> dict[str, str]:
     return found
 
 
+def lines_of_answer(source: str) -> int:
+    """How many lines of code a solution has, as Python lays it out, without its check."""
+    lines = ast.unparse(ast.parse(source)).splitlines()
+    return sum(bool(line.strip()) and "check(" not in line for line in lines)
+
+
 class Lesson:
     """What marking needs of a lesson: its exercises, the names of their answers, and its solutions."""
 
@@ -75,7 +81,7 @@ class Lesson:
             if cell not in solutions and (checked := checks_in(cell.source)):
                 self.asked |= checked
                 self.stubs |= dict.fromkeys(checked, same(cell.source))
-        self.solutions = {same(cell.source): len(cell.source.splitlines()) for cell in solutions}
+        self.solutions = {same(cell.source): lines_of_answer(cell.source) for cell in solutions}
         self.mocks = [cell.metadata.get("nbmake", {}).get("mock", {}) for cell in code]
 
     def is_solution(self, source: str) -> bool:
@@ -147,7 +153,7 @@ def prepare(returned: Returned, notebook, lesson: Lesson) -> None:
             if same(cell.source) == lesson.stubs[exercise]:
                 returned.untouched.add(exercise)
             asked_last.pop(exercise, None)
-            if lesson.solutions.get(same(cell.source), 0) > 3:  # anybody's short answer looks like the book's
+            if lesson.solutions.get(same(cell.source), 0) > 2:  # anybody's short answer looks like the book's
                 returned.as_in_book.add(exercise)
         mock = lesson.mock(cell.source)
         returned.cells.append({"source": cell.source, "mock": mock, "answers": answers, "late": False})

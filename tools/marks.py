@@ -98,7 +98,10 @@ def as_html(found: list[Returned], told: str) -> str:
         said = "".join(f"<li>{text(str(r.file))}: {text('; '.join(r.remarks))}</li>" for r in unread)
         parts.append(f"<h2>Not marked</h2><ul>{said}</ul>")
     legend = "".join(f"<li>{MARKS[status]} {text(meaning)}</li>" for status, meaning in MEANINGS.items())
-    legend += "<li>✓= right, and word for word the book's solution (not looked for in answers of a line or two)</li>"
+    legend += (
+        "<li>✓= right, and its code is the book's, comments and spacing aside (not looked for in answers of one or two "
+        "lines)</li>"
+    )
     return PAGE.format(legend=legend, told=text(told), parts="\n".join(parts))
 
 

@@ -37,7 +37,7 @@ READ_ME = """# {title} {version}, for a room without internet
 Everything is in this folder: the book as a site (`site/index.html`), the course, {with_what}.
 
 1. Copy the folder to each machine, or to a drive that all of them can read and each learner can copy.
-2. In a terminal, in this folder:
+2. In a terminal of Linux or macOS, in this folder:
 
    ```bash
 {commands}
@@ -225,8 +225,10 @@ def make(data: bool = False, wheels: bool = False, pip_arguments: list[str] | No
         f"\nAll in {OUT}. The instructors' zip holds solutions and a key: give it to nobody else. To publish the rest:"
     )
     print(f"  git tag v{version} && git push origin v{version}")
-    shown = f"{name}-site.zip {name}-students.zip {name}-offline.zip SHA256SUMS"
-    print(f"  cd {OUT} && gh release create v{version} --notes-file release.md {shown}")
+    shown = [f"{name}-site.zip", f"{name}-students.zip", f"{name}-offline.zip", "SHA256SUMS"]
+    if data or wheels:  # larger than GitHub takes, and not all data may be published
+        shown.remove(f"{name}-offline.zip")
+    print(f"  cd {OUT} && gh release create v{version} --notes-file release.md {' '.join(shown)}")
 
 
 if __name__ == "__main__":

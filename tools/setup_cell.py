@@ -11,7 +11,8 @@ ARCHIVES = os.environ.get("COURSE_ARCHIVE") or (
     "https://github.com/" + REPOSITORY
     + f"/archive/refs/tags/v{VERSION}.tar.gz;" + MIRROR)
 HOME = os.environ.get("COURSE_HOME") or "~/.cache/kernel-by-kernel"
-kept = Path(os.path.expanduser(HOME)).absolute() / f"v{VERSION}"
+kept = REPOSITORY.replace("/", "-") + "-" + VERSION
+kept = Path(os.path.expanduser(HOME)).absolute() / kept
 
 
 def version(folder):  # of the course in it; None if it can't be looked at

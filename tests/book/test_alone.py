@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from tools.common import ROOT, manuscripts, project_files, read_notebook, tokens
 
 VERSION = tokens()["version"]
+KEPT = f"{tokens()['repository'].replace('/', '-')}-{VERSION}"  # a folder of what was fetched
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_lesson_alone(name, clean_python, archive, run_python, tmp_path):
     assert done.returncode == 0, done.stdout
     executed = read_notebook(folder / f"{name}.ipynb")
     where = said(executed.cells[-1]).splitlines()
-    assert where == [str(home / f"v{VERSION}" / "course_utils" / "__init__.py"), str(clean_python)]
+    assert where == [str(home / KEPT / "course_utils" / "__init__.py"), str(clean_python)]
     setup = [cell for cell in executed.cells if cell.cell_type == "code"][1]
     assert "(archive)" in said(setup) and str(tmp_path) not in said(setup)
     assert [path.name for path in home.iterdir()] == [f"v{VERSION}"]
@@ -181,7 +182,7 @@ def test_a_lesson_with_colabs_packages_in_a_folder_that_can_only_be_read(
         COURSE_ARCHIVE=addresses,
         COURSE_DATA="sample",
     )
-    assert said(executed.cells[-2]).strip() == str(home / f"v{VERSION}" / "course_utils" / "__init__.py")
+    assert said(executed.cells[-2]).strip() == str(home / KEPT / "course_utils" / "__init__.py")
     assert executed.cells[-1].outputs[0].ename == "PermissionError" and not list(folder.iterdir())
 
 

@@ -136,7 +136,18 @@ def test_what_is_set_above_the_first_cell(run_python, tmp_path):
     expected = {"COURSE_DATA_DIR": str(place), "COURSE_PROGRESS": str(place / "progress.txt")}
     assert json.loads(done.stdout.splitlines()[-1]) == expected and place.is_dir(), done.stderr
     done = run_python("-c", block('os.environ["COURSE_DATA_DIR"] = "/workspace') + show)
-    assert json.loads(done.stdout) == {"COURSE_DATA_DIR": "/workspace/course-data"}, done.stderr
+    expected = {"COURSE_DATA_DIR": "/workspace/course-data", "COURSE_PROGRESS": "/workspace/progress.txt"}
+    assert json.loads(done.stdout) == expected, done.stderr
+
+
+def test_kaggles_cell_finds_the_course_and_the_data_and_not_the_sample(run_python, tmp_path):
+    for name in ("course/kernel/course_utils/_images/sample/mnist.npz", "mine/cifar10.npz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "course" / "kernel" / "course_utils" / "__init__.py").touch()
+    cell = block("/kaggle/input").replace("/kaggle/input", str(tmp_path))
+    done = run_python("-c", cell + "\nprint(os.environ['COURSE_DATA_DIR'], sys.path[-1], sep='\\n')")
+    assert done.stdout.splitlines() == [str(tmp_path / "mine"), str(tmp_path / "course" / "kernel")], done.stderr
 
 
 def test_the_bundle_is_a_task_of_make():

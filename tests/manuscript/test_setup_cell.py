@@ -12,6 +12,7 @@ import pytest
 from tools.common import ROOT, read, setup_cell, tokens
 
 VERSION = tokens()["version"]
+KEPT = f"{tokens()['repository'].replace('/', '-')}-{VERSION}"  # a folder of what was fetched
 SHOW = "\nimport course_utils, subprocess\nprint(course_utils.__file__)\n"
 SHOW_CHILD = "subprocess.run([sys.executable, '-c', 'import course_utils; print(course_utils.__file__)'], check=True)\n"
 
@@ -71,7 +72,7 @@ def test_another_version_is_passed_over(start, tmp_path):
     put_course(tmp_path / "installed", version="0.0.9")
     archive = pack(tmp_path / "v.tar.gz")
     done = start(tmp_path / "empty", PYTHONPATH=tmp_path / "installed", COURSE_ARCHIVE=archive.as_uri())
-    home = tmp_path / "cache" / f"v{VERSION}"
+    home = tmp_path / "cache" / KEPT
     assert done.stdout.splitlines() == [str(home / "course_utils" / "__init__.py")] * 2, done.stderr
 
 
@@ -81,7 +82,7 @@ def test_the_archive_is_fetched_once(start, tmp_path):
     archive.unlink()
     second = start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri())
     assert first.stdout == second.stdout != ""
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"v{VERSION}"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [KEPT]
 
 
 @pytest.mark.parametrize("fault", ["missing", "truncated", "another version", "not an archive"])
@@ -104,9 +105,9 @@ def test_of_several_addresses_the_first_that_gives_the_course_counts(start, tmp_
     archive = pack(tmp_path / "v.tar.gz")
     addresses = [NOWHERE["COURSE_ARCHIVE"], pack(tmp_path / "old.tar.gz", version="0.0.9").as_uri(), str(archive)]
     done = start(tmp_path / "empty", COURSE_ARCHIVE=";".join(addresses))
-    home = tmp_path / "cache" / f"v{VERSION}"
+    home = tmp_path / "cache" / KEPT
     assert done.stdout.splitlines() == [str(home / "course_utils" / "__init__.py")] * 2, done.stderr
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"v{VERSION}"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [KEPT]
 
 
 def test_when_all_addresses_fail_one_message_tells_of_each(start, tmp_path):
@@ -135,7 +136,7 @@ def test_notebooks_started_together_all_find_it(start, tmp_path):
     with ThreadPoolExecutor(6) as pool:
         done = list(pool.map(lambda _: start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri()), range(6)))
     assert [each.returncode for each in done] == [0] * 6, [each.stderr for each in done]
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"v{VERSION}"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [KEPT]
 
 
 def test_the_archive_may_be_a_file_without_a_scheme(start, tmp_path):
@@ -154,7 +155,7 @@ def test_course_home_may_be_empty_or_begin_with_a_tilde(start, tmp_path, home):
     archive, user = pack(tmp_path / "v.tar.gz"), tmp_path / "user"
     done = start(tmp_path / "empty", COURSE_ARCHIVE=archive.as_uri(), COURSE_HOME=home, HOME=user)
     place = user / "here" if home else user / ".cache" / "kernel-by-kernel"
-    assert done.stdout.splitlines()[0] == str(place / f"v{VERSION}" / "course_utils" / "__init__.py"), done.stderr
+    assert done.stdout.splitlines()[0] == str(place / KEPT / "course_utils" / "__init__.py"), done.stderr
     assert not list((tmp_path / "empty").iterdir())
 
 

@@ -12,7 +12,8 @@ import yaml
 
 from tools.common import ROOT, manuscripts, project_files, read_notebook, tokens
 
-MIRROR = "https://mirrors.course.example/a-school-with-a-long-name/looms/releases/v{version}.tar.gz"
+REPO = "/".join(("ada-l", "looms"))  # this file is in the fork too, and must not hold its address
+MIRROR = "https://mirrors.course.example/a-school-with-a-long-name/" + REPO + "/releases/v{version}.tar.gz"
 TITLE, AUTHOR = 'Ada\'s "Looms": čísla & more', "Ada Lovelace, Ünal Ö."
 
 
@@ -31,14 +32,14 @@ def fork(tmp_path_factory):
             "-o",
             ".venv/.ready",
             "brand",
-            "REPO=ada-l/looms",
+            f"REPO={REPO}",
             f"TITLE={TITLE}",
             f"AUTHOR={AUTHOR}",
             f"MIRROR={MIRROR}",
         ]
         done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
         assert done.returncode == 0, done.stderr
-        assert f"The course is now {TITLE}, by {AUTHOR}, at https://github.com/ada-l/looms" in done.stdout
+        assert f"The course is now {TITLE}, by {AUTHOR}, at https://github.com/{REPO}" in done.stdout
     return folder
 
 
@@ -53,6 +54,13 @@ def test_no_file_of_a_fork_points_back(fork):
         if old["repository"] in text or "{}.github.io".format(old["repository"].partition("/")[0]) in text:
             stray.append(str(path.relative_to(ROOT)))
     assert stray == []
+
+
+def test_the_mirror_of_a_fork_may_have_its_name_too(fork):
+    test = "tests/house/test_house.py::test_the_address_stands_in_one_place"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    done = subprocess.run(command, cwd=fork, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_fork_shows_its_own_name(fork):
@@ -77,7 +85,7 @@ def test_each_setup_cell_of_a_fork_asks_its_own_repository(fork):
         setup = next(
             cell for cell in read_notebook(fork / "notebooks" / f"{name}.ipynb").cells if cell.cell_type == "code"
         )
-        assert '"ada-l/looms"' in setup.source
+        assert f'"{REPO}"' in setup.source
         [mirror] = [line for line in ast.parse(setup.source).body if "MIRROR" in ast.unparse(line).partition("=")[0]]
         assert ast.literal_eval(mirror.value) == MIRROR.replace("{version}", tokens()["version"])
         assert max(map(len, setup.source.splitlines())) <= 78
