@@ -44,8 +44,10 @@ def used() -> dict:
     """What this process has used so far: modules and files of the package, data, versions, device."""
     from course_utils import _files
 
+    # What setuptools brings along in a folder of its own, and finds only once it is loaded, belongs to its version.
     owners = metadata.packages_distributions()
     loaded = {owner for name in list(sys.modules) if "." not in name for owner in owners.get(name, ())}
+    loaded = {name for name in loaded if "_vendor" not in str(metadata.distribution(name).locate_file(""))}
     sources = sys.modules.get("course_utils._images.sources")
     record = {
         "modules": {name: fingerprint_module(file) for name in modules() if (file := find_module(name))},

@@ -35,3 +35,20 @@ def test_used_names_what_was_used(run_python):
     }
     assert "torch" in record["distributions"]
     assert record["data"]["mnist"]["copy"] == "sample" and record["course_data"] == "sample"
+
+
+def test_what_setuptools_brings_along_is_no_distribution_of_its_own(run_python, tmp_path):
+    for folder in ("_vendor", "plain"):
+        about = tmp_path / folder / f"looms_{folder}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (tmp_path / folder / f"looms_{folder}.py").touch()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: looms-{folder}\nVersion: 1.0\n")
+        (about / "top_level.txt").write_text(f"looms_{folder}\n")
+    code = (
+        f"import sys; sys.path += [{str(tmp_path / '_vendor')!r}, {str(tmp_path / 'plain')!r}];"
+        "import json, looms__vendor, looms_plain; from tools.provenance import used;"
+        "print(json.dumps(used()['distributions']))"
+    )
+    done = run_python("-c", code, PYTHONPATH=provenance.ROOT)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "looms-plain" in found and "looms--vendor" not in found and "looms-_vendor" not in found
