@@ -24,8 +24,7 @@ def version(folder):  # of the course in it; None if it can't be looked at
 
 
 places = [Path.cwd(), *Path.cwd().parents, *sys.path, kept]
-found = {version(place): str(place) for place in reversed(places)}
-failed = ""
+found, failed = {version(place): str(place) for place in reversed(places)}, ""
 for address in filter(None, ARCHIVES.split(";")):
     if VERSION in found:  # a clone, installed, or fetched before
         break

@@ -79,7 +79,7 @@ def test_a_lesson_alone(name, clean_python, archive, run_python, tmp_path):
     assert where == [str(home / KEPT / "course_utils" / "__init__.py"), str(clean_python)]
     setup = [cell for cell in executed.cells if cell.cell_type == "code"][1]
     assert "(archive)" in said(setup) and str(tmp_path) not in said(setup)
-    assert [path.name for path in home.iterdir()] == [f"v{VERSION}"]
+    assert [path.name for path in home.iterdir()] == [KEPT]
     assert sys.executable != str(clean_python)
 
 
