@@ -15,7 +15,7 @@ import jupytext
 import nbformat
 
 from tools.common import ROOT, RUN, SETUP_MARKER, is_setup, manuscripts, read, read_notebook, write
-from tools.notebooks import MADE, made_from, pair, sources, with_our_metadata
+from tools.notebooks import made_from, pair, sources, sources_when_made, with_our_metadata
 
 TAKEN = RUN / "adopted.json"  # of copies that were taken over: what they were made from -> what the manuscript became
 CHECK = re.compile(r'^check\("(\d+\.\d+)"', re.MULTILINE)
@@ -96,7 +96,7 @@ def taken() -> dict[str, str]:
 
 def is_older(notebook, manuscript: str) -> bool:
     """Whether a copy was made from another manuscript than this. One that was taken over may be so again."""
-    made = notebook.metadata.get(MADE, {}).get("sources")
+    made = sources_when_made(notebook)
     return made is not None and sources(made_from(manuscript)) not in (made, taken().get(made))
 
 
@@ -141,7 +141,7 @@ def main(place: str, force: bool = False) -> None:
         difflib.unified_diff(older.splitlines(True), text.splitlines(True), f"book/{name}.py", place, n=2)
     )
     write(target, text)
-    if made := read_notebook(Path(place)).metadata.get(MADE, {}).get("sources"):
+    if made := sources_when_made(read_notebook(Path(place))):
         write(TAKEN, json.dumps(taken() | {made: sources(made_from(text))}, indent=1) + "\n")
     pair(name)
     print(f"\nWritten into book/{name}.py, and notebooks/{name}.ipynb is made from it. Now: git diff, make test.")

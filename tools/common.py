@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 import nbformat
@@ -119,6 +120,12 @@ def read_notebook(path: Path):
 
 def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def first_free(path: Path) -> Path:
+    """The path, or with `-2` and so on behind its name: the first where nothing is yet."""
+    names = chain([path.stem], (f"{path.stem}-{number}" for number in count(2)))
+    return next(place for place in map(path.with_stem, names) if not place.exists())
 
 
 def write(path: Path, text: str) -> None:

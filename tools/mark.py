@@ -21,12 +21,12 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import chain, count
 from pathlib import Path
 
 from course_utils._images import sources
+from course_utils._order import SOLUTION
 from tools.adopt import Refused, lesson_of
-from tools.common import ROOT, is_setup, lessons, read_notebook, setup_cell, write
+from tools.common import ROOT, first_free, is_setup, lessons, read_notebook, setup_cell, write
 from tools.marks import MEANINGS, Returned, as_csv, as_html
 from tools.run_lessons import settle_data
 
@@ -34,7 +34,7 @@ FILE_SIZE = 20_000_000  # bytes of a notebook that is read
 OUTPUT = 1_000_000  # bytes that are kept of what a notebook prints
 SPACE = 1_000_000_000  # bytes that it may write, into its own folder
 CELL_SECONDS = 300  # that a cell may take
-SOLUTION = "# @title Solution"
+INSIDE = Path("/tmp/notebook")  # a notebook's own folder in the sandbox
 
 
 def same(source: str) -> str:
@@ -164,7 +164,7 @@ def prepare(returned: Returned, notebook, lesson: Lesson) -> None:
 
 
 def sandbox(files: Path | None = None) -> list[str]:
-    """The command before a command that shuts it in, with bubblewrap. Its folder there is `/tmp/work`.
+    """The command before a command that shuts it in, with bubblewrap. Its folder there is `INSIDE`.
 
     What is inside sees the system's programs, this Python, `course_utils`, the data and the student's `files` (as
     `/returned`), all of it only to be read, and a folder in memory that is its own. No network, no other process.
@@ -183,7 +183,7 @@ def sandbox(files: Path | None = None) -> list[str]:
         elif path.exists():
             command += ["--ro-bind", str(path.resolve()), str(path)]
     command += ["--ro-bind", str(files), "/returned"] if files else []
-    return [*command, "--dir", "/tmp/work", "--chdir", "/tmp/work", "--remount-ro", "/dev", "--remount-ro", "/"]
+    return [*command, "--dir", str(INSIDE), "--chdir", str(INSIDE), "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def can_shut_in() -> bool:
@@ -199,7 +199,7 @@ def run(returned: Returned, shut_in: bool, options: argparse.Namespace) -> None:
     reading, writing = os.pipe()
     pipe = open(reading, "rb")  # noqa: SIM115 - its thread closes it
     with tempfile.TemporaryDirectory(prefix="marking-") as place:
-        inside = Path("/tmp/work" if shut_in else place)
+        inside = INSIDE if shut_in else Path(place)
         files = returned.file.parent if returned.file.parent != options.folder else None
         command = sandbox(files) if shut_in else []
         secret = secrets.token_hex()
@@ -306,12 +306,6 @@ def take(returned: Returned, told: bytes, secret: str) -> None:
         returned.remarks.append("ended before its last cell: it may have run out of memory, or closed itself")
 
 
-def free(folder: Path) -> Path:
-    """The folder, or `folder-2` and so on: the first that is not there yet."""
-    names = chain([folder.name], (f"{folder.name}-{number}" for number in count(2)))
-    return next(place for place in map(folder.with_name, names) if not place.exists())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser("make mark", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="returned notebooks: one folder for each student, or loose files")
@@ -351,7 +345,7 @@ def main() -> None:
         if each.cancelled():
             returned.remarks.append("not run: the marking was interrupted")
     marked = sum(not each.cancelled() for each in running)
-    options.out = options.out or free(ROOT / "work" / "marks")
+    options.out = options.out or first_free(ROOT / "work" / "marks")
     for place, returned in enumerate(found, 1):
         if returned.output:
             name = re.sub(r"[^\w.-]+", "_", f"{place:03}_{returned.student}_{returned.lesson}")

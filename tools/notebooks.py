@@ -6,7 +6,6 @@ ids are kept, outputs are not. A second run changes no byte. What somebody has t
 """
 
 import json
-from itertools import chain, count
 
 import nbformat
 
@@ -15,6 +14,7 @@ from tools.common import (
     RUN,
     SETUP_MARKER,
     files_below,
+    first_free,
     hash_of,
     manuscripts,
     needs_file,
@@ -45,13 +45,17 @@ def sources(notebook) -> str:
     return hash_of([], [(cell.cell_type, cell.source) for cell in notebook.cells])
 
 
+def sources_when_made(notebook) -> str | None:
+    """That hash as it was when the notebook was made; None where somebody has taken its metadata away."""
+    return notebook.metadata.get(MADE, {}).get("sources")
+
+
 def keep_answers(lesson: str, older, newer) -> None:
     """If somebody has typed into a notebook since it was made, keep it as a new file in `work/`, and say so."""
-    made = older.metadata.get(MADE, {}).get("sources")
+    made = sources_when_made(older)
     if made is None or sources(older) in (made, sources(newer)):
         return
-    names = chain([lesson], (f"{lesson}-{number}" for number in count(2)))
-    file = next(file for file in (ROOT / "work" / f"{name}.ipynb" for name in names) if not file.exists())
+    file = first_free(ROOT / "work" / f"{lesson}.ipynb")
     write(file, nbformat.writes(older) + "\n")
     print(f"notebooks/{lesson}.ipynb is made from book/{lesson}.py. What you typed into it is now in work/{file.name}.")
 

@@ -3,7 +3,6 @@ internet. All of it goes into `_build/release/`, with `SHA256SUMS` and the text 
 """
 
 import argparse
-import hashlib
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import nbformat
+import pooch
 
 from course_utils._images import sources
 from course_utils._images.catalogue import SOURCES
@@ -133,11 +133,6 @@ def data_files() -> list[Path]:
     return files
 
 
-def sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
 def fetch_wheels(folder: Path, pip_arguments: list[str]) -> None:
     """Everything that `requirements.txt` asks for, as wheels for this system and this Python."""
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--only-binary", ":all:"]
@@ -220,7 +215,10 @@ def make(data: bool = False, wheels: bool = False, pip_arguments: list[str] | No
     shutil.rmtree(OUT / "wheels", ignore_errors=True)
 
     write(OUT / "release.md", text)
-    write(OUT / "SHA256SUMS", "".join(f"{sha256(file)}  {file.name}\n" for file in sorted(OUT.glob("*.zip"))))
+    write(
+        OUT / "SHA256SUMS",
+        "".join(f"{pooch.file_hash(str(file))}  {file.name}\n" for file in sorted(OUT.glob("*.zip"))),
+    )
     print(
         f"\nAll in {OUT}. The instructors' zip holds solutions and a key: give it to nobody else. To publish the rest:"
     )

@@ -9,7 +9,8 @@ import sys
 import pytest
 from filelock import FileLock
 
-from tools.common import ROOT, SETUP_MARKER, project_files, tokens
+from tests.checkout import copy_project
+from tools.common import SETUP_MARKER, tokens
 
 HEADER = """# ---
 # jupyter:
@@ -20,15 +21,6 @@ HEADER = """# ---
 # ---
 
 """
-
-
-def copy_project(target):
-    """Copy the files of this checkout, uncommitted work included."""
-    for file in project_files():
-        copy = target / file.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, copy)
-    return target
 
 
 @pytest.fixture

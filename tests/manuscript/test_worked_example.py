@@ -1,12 +1,12 @@
 """The worked example of CONTRIBUTING, followed to the letter in a copy of the project: a new exercise for lesson 15."""
 
 import re
-import shutil
 
 import nbformat
 import pytest
 
-from tools.common import ROOT, project_files, read
+from tests.checkout import copy_project
+from tools.common import ROOT, read
 
 
 def blocks():
@@ -19,11 +19,7 @@ def blocks():
 
 @pytest.fixture
 def copy(tmp_path):
-    for path in project_files():
-        target = tmp_path / "course" / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    return tmp_path / "course"
+    return copy_project(tmp_path / "course")
 
 
 def change(file, change):

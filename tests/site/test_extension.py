@@ -1,6 +1,5 @@
 """The course's own piece of Sphinx, and what is drawn by code for the cover."""
 
-import importlib
 import re
 import runpy
 import shutil
@@ -10,6 +9,7 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+from tests.checkout import site_extension
 from tools.common import ROOT, environment, lessons, needs, read
 
 
@@ -37,9 +37,8 @@ def test_the_cover_picture_is_what_its_script_draws():
     assert runpy.run_path(str(script))["hero"]() == read(ROOT / "book" / "_static" / "hero.svg")
 
 
-def test_a_fork_names_what_it_is_based_on(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    credit = importlib.import_module("course_site").credit
+def test_a_fork_names_what_it_is_based_on():
+    credit = site_extension().credit
     options = {"repository_url": "https://github.com/ada/looms"}
     config = SimpleNamespace(html_title="Looms", project="Looms", html_theme_options=options, author="Ada Lovelace")
     assert "by Ada Lovelace. Based on Kernel by Kernel by The Kernel by Kernel authors, changed." in credit(config)

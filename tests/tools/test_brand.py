@@ -2,7 +2,6 @@
 
 import ast
 import json
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,6 +9,7 @@ import tomllib
 import pytest
 import yaml
 
+from tests.checkout import copy_project
 from tools.common import ROOT, manuscripts, project_files, read_notebook, tokens
 
 REPO = "/".join(("ada-l", "looms"))  # this file is in the fork too, and must not hold its address
@@ -20,11 +20,7 @@ TITLE, AUTHOR = 'Ada\'s "Looms": čísla & more', "Ada Lovelace, Ünal Ö."
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory):
     """The project's files, copied and branded."""
-    folder = tmp_path_factory.mktemp("fork")
-    for path in project_files():
-        target = folder / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    folder = copy_project(tmp_path_factory.mktemp("fork"))
     (folder / ".venv").symlink_to(sys.prefix)
     for _ in range(2):  # the second time it changes nothing more
         command = [

@@ -134,9 +134,10 @@ def test_mistakes_in_one_place_leave_the_others_alone(tmp_path, monkeypatch):
     elsewhere.cells.append(nbformat.v4.new_code_cell("pencil = [[0, 1], [8, 0]]\ncounts = (600, 608)"))
     put(folder, "elsewhere", elsewhere)
     inside = short()
-    inside.cells[
-        -2
-    ].source = 'def ask(number, counts):\n    return check(number, counts)\n\n\ncounts = (600, 608)\nask("2.3", counts)'
+    question = inside.cells[-2]
+    question.source = (
+        'def ask(number, counts):\n    return check(number, counts)\n\n\ncounts = (600, 608)\nask("2.3", counts)'
+    )
     put(folder, "in a function", inside)
     put(folder, "by keyword", short("check(exercise='2.3', answer=(600, 608))", **{"2_3": "..."}))
     own = short("# @title Solution 2.3\ncounts = (600, 600 + 8)\ncheck('2.3', counts)", **{"2_3": "..."})
